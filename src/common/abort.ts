@@ -1,0 +1,46 @@
+/** Resolves after `ms` milliseconds, or at once when `signal` aborts. Never rejects. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** Waits for `promise`, but rejects with the signal's reason as soon as it aborts. */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+/** A delay that doubles from `firstMs` up to `maxMs`, with jitter so that many clients do not march in step. */
+export class Backoff {
+  private nextMs: number;
+
+  constructor(
+    private readonly firstMs: number,
+    private readonly maxMs: number,
+  ) {
+    this.nextMs = firstMs;
+  }
+
+  reset(): void {
+    this.nextMs = this.firstMs;
+  }
+
+  async wait(signal?: AbortSignal): Promise<void> {
+    const delayMs = this.nextMs * (0.5 + Math.random() / 2);
+    this.nextMs = Math.min(this.nextMs * 2, this.maxMs);
+    await sleep(delayMs, signal);
+  }
+}

@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { plainToInstance } from 'class-transformer';
+import { validateSync } from 'class-validator';
+import { errnoOf } from '../common/app-error.js';
+import { AppConfig } from './app-config.js';
+import { variableDocs } from './variable.decorator.js';
+
+/** Thrown with every fault at once; names and rules only, never a value. */
+export class ConfigError extends Error {
+  constructor(readonly faults: readonly string[]) {
+    super(`The configuration is not valid:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+type Variables = Record<string, string | undefined>;
+
+/** Builds the configuration from environment variables; throws `ConfigError`. */
+export function loadConfig(variables: Variables): AppConfig {
+  const faults: string[] = [];
+  const raw = pickKnown(variables, faults);
+  const config = plainToInstance(AppConfig, raw, { exposeDefaultValues: true });
+  for (const fault of validateSync(config, { forbidUnknownValues: true })) {
+    faults.push(...Object.values(fault.constraints ?? {}).map((rule) => withName(fault.property, rule)));
+  }
+  if (faults.length === 0) faults.push(...crossFaults(config));
+  if (faults.length > 0) throw new ConfigError(faults);
+  return config;
+}
+
+function withName(name: string, rule: string): string {
+  return rule.startsWith(name) ? rule : `${name} ${rule}`;
+}
+
+/** An empty variable counts as unset: Compose files and manifests cannot leave one out. */
+function pickKnown(variables: Variables, faults: string[]): Variables {
+  const raw: Variables = {};
+  const names = [...variableDocs(), { name: 'KUBERNETES_SERVICE_HOST', secret: false }];
+  for (const { name, secret } of names) {
+    const value = variables[name] || (secret ? readSecretFile(name, variables, faults) : undefined);
+    if (value) raw[name] = value;
+  }
+  return raw;
+}
+
+function readSecretFile(name: string, variables: Variables, faults: string[]): string | undefined {
+  const path = variables[`${name}_FILE`];
+  if (!path) return undefined;
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    faults.push(`${name}_FILE cannot be read (${errnoOf(error) ?? 'unknown error'})`);
+    return undefined;
+  }
+}
+
+function crossFaults(config: AppConfig): string[] {
+  const faults: string[] = [];
+  if (!config.isLoopback && !config.API_TOKEN && config.AUTH_MODE !== 'none') {
+    faults.push(
+      'API_TOKEN is required because HOST is not loopback (or set AUTH_MODE=none to let everybody in)',
+    );
+  }
+  if (config.DEFAULT_TIMEOUT_SECONDS > config.MAX_TIMEOUT_SECONDS) {
+    faults.push('DEFAULT_TIMEOUT_SECONDS must not be larger than MAX_TIMEOUT_SECONDS');
+  }
+  if (config.DEFAULT_MEMORY_MB > config.MAX_MEMORY_MB) {
+    faults.push('DEFAULT_MEMORY_MB must not be larger than MAX_MEMORY_MB');
+  }
+  if (config.isProduction && config.EXECUTION_RUNTIME === 'process' && config.PROCESS_ISOLATION === 'none') {
+    faults.push('PROCESS_ISOLATION=none is not allowed with NODE_ENV=production');
+  }
+  return faults;
+}

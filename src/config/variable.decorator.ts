@@ -1,0 +1,54 @@
+import { Transform } from 'class-transformer';
+
+export interface VariableDoc {
+  /** The environment variable, which is also the property's name. */
+  name: string;
+  type: 'string' | 'integer' | 'boolean' | 'list' | 'map';
+  /** The unit of a number, for the reference page. */
+  unit?: string;
+  /** The default as the reference page shows it. */
+  defaultText: string;
+  /** One sentence. */
+  description: string;
+  /** `<NAME>_FILE` works, the value never appears in a message or a log. */
+  secret: boolean;
+}
+
+const documented: VariableDoc[] = [];
+
+/** Every documented variable, in the order of the class. */
+export function variableDocs(): readonly VariableDoc[] {
+  return documented;
+}
+
+type VariableOptions = Omit<VariableDoc, 'name' | 'secret'> & { secret?: boolean };
+
+/**
+ * Declares a property as an environment variable: documents it and converts its text. The conversion is by hand,
+ * since class-transformer's own makes the text "false" true; text that cannot be converted stays text, so that the
+ * validators name the variable.
+ */
+export function Variable(options: VariableOptions): PropertyDecorator {
+  return (target, key) => {
+    documented.push({ secret: false, ...options, name: String(key) });
+    Transform(({ value }) => convert(value, options.type))(target, key);
+  };
+}
+
+function convert(value: unknown, type: VariableDoc['type']): unknown {
+  if (typeof value !== 'string') return value;
+  const text = value.trim();
+  switch (type) {
+    case 'integer':
+      return /^-?\d+$/.test(text) ? Number(text) : text;
+    case 'boolean':
+      if (/^(true|1|yes|on)$/i.test(text)) return true;
+      return /^(false|0|no|off)$/i.test(text) ? false : text;
+    case 'list':
+      return text.split(',').flatMap((part) => part.trim() || []);
+    case 'map':
+      return text.split(',').flatMap((part) => part.trim() || []);
+    case 'string':
+      return text;
+  }
+}
