@@ -1,0 +1,151 @@
+import { chmod, chown, constants, lstat, mkdir, open, readdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Injectable } from '@nestjs/common';
+import { errnoOf } from '../common/app-error.js';
+import { AppConfig } from '../config/app-config.js';
+import type { JobOrder } from './job-order.js';
+import { removeTree } from './remove-tree.js';
+import { isRoot, runnerUser } from './runner-user.js';
+import type { WorkspacePaths } from './workspace-paths.js';
+import { WORKSPACE_ROOTS, spoolPath, workspacePaths } from './workspace-paths.js';
+
+export interface WorkspaceContent {
+  script: string;
+  /** Becomes `/input/request.json`. */
+  request: unknown;
+  files: readonly InputFile[];
+  order: JobOrder;
+}
+
+export interface InputFile {
+  /** Relative, already checked by `checkInputPath`. */
+  path: string;
+  content: Buffer;
+}
+
+/**
+ * The folders of workloads. Made by the server before a workload starts, read by it while and after it runs, removed by
+ * it alone. What a script left in `outputs/` and `logs/` is hostile: it is opened without following links.
+ */
+@Injectable()
+export class Workspaces {
+  private readonly root: string;
+
+  constructor(config: AppConfig) {
+    this.root = config.workspaceDir;
+  }
+
+  paths(id: string): WorkspacePaths {
+    return workspacePaths(this.root, id);
+  }
+
+  /** Makes the three roots. Called once at start. */
+  async prepare(): Promise<void> {
+    for (const name of WORKSPACE_ROOTS) await mkdir(join(this.root, name), { recursive: true });
+  }
+
+  /** Makes and fills the folders of a workspace that does not exist yet. */
+  async make(id: string, content: WorkspaceContent): Promise<WorkspacePaths> {
+    const paths = this.paths(id);
+    await Promise.all([
+      mkdir(paths.inputDir, { recursive: true }),
+      mkdir(paths.jobDir, { recursive: true }),
+      makeRunnerFolder(paths.outputDir),
+      makeRunnerFolder(paths.spoolDir),
+    ]);
+    await Promise.all([
+      writeFile(join(paths.jobDir, 'script.py'), content.script, { flag: 'wx', mode: 0o644 }),
+      writeFile(join(paths.jobDir, 'job.json'), JSON.stringify(content.order), { flag: 'wx', mode: 0o644 }),
+      writeFile(join(paths.inputDir, 'request.json'), JSON.stringify(content.request ?? null), {
+        mode: 0o644,
+      }),
+      ...content.files.map((file) => writeInput(paths.inputDir, file)),
+    ]);
+    return paths;
+  }
+
+  /** Opens a file of an output for reading, refusing anything but a regular file and any link on the way. */
+  async openOutput(id: string, path: string): Promise<import('node:fs/promises').FileHandle> {
+    return openBeneath(this.paths(id).outputDir, path);
+  }
+
+  /** Opens the spool, or undefined while there is none. A spool that is not a regular file is an error. */
+  async openSpool(id: string): Promise<import('node:fs/promises').FileHandle | undefined> {
+    try {
+      return await openRegular(spoolPath(this.paths(id)));
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** Removes the inputs, which nobody needs once the job has ended. */
+  async removeInputs(id: string): Promise<void> {
+    await removeTree(dirname(this.paths(id).inputDir));
+  }
+
+  async remove(id: string): Promise<void> {
+    const paths = this.paths(id);
+    await Promise.all([dirname(paths.inputDir), paths.outputDir, paths.spoolDir].map(removeTree));
+  }
+
+  /** The ids of all workspaces of which at least one folder is there. */
+  async list(): Promise<string[]> {
+    const found = await Promise.all(WORKSPACE_ROOTS.map((name) => namesIn(join(this.root, name))));
+    return [...new Set(found.flat())];
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** A folder that only the workload's user (and the server) can enter. */
+async function makeRunnerFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  if (!isRoot()) return;
+  const { uid, gid } = runnerUser();
+  await chown(path, uid, gid);
+  await chmod(path, 0o700);
+}
+
+async function writeInput(inputDir: string, file: InputFile): Promise<void> {
+  const path = join(inputDir, file.path);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, file.content, { flag: 'wx', mode: 0o644 });
+}
+
+/** Opens `path` if it is a regular file itself, not through a link; O_NONBLOCK so that a FIFO cannot hang the server. */
+export async function openRegular(path: string): Promise<import('node:fs/promises').FileHandle> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const stat = await file.stat();
+  if (stat.isFile()) return file;
+  await file.close();
+  throw new NotRegularFileError();
+}
+
+export class NotRegularFileError extends Error {
+  constructor() {
+    super('not a regular file');
+    this.name = 'NotRegularFileError';
+  }
+}
+
+/**
+ * Opens `path` beneath `root` when every folder on the way is a real one. The workload is dead when this is called, so
+ * nobody can swap a folder for a link in between.
+ */
+async function openBeneath(root: string, path: string): Promise<import('node:fs/promises').FileHandle> {
+  const parts = path.split('/');
+  let folder = root;
+  for (const part of parts.slice(0, -1)) {
+    folder = join(folder, part);
+    if (!(await lstat(folder)).isDirectory()) throw new NotRegularFileError();
+  }
+  return openRegular(join(folder, parts.at(-1) ?? ''));
+}
