@@ -1,0 +1,56 @@
+import type { OnApplicationShutdown } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import type { RawBuilder, Transaction } from 'kysely';
+import { Kysely, sql } from 'kysely';
+import { AppConfig } from '../config/app-config.js';
+import type { Db, DialectName } from './dialect.js';
+import { createDialect, databaseNowMs, dialectName } from './dialect.js';
+import { migrateToLatest } from './migrate.js';
+import type { Tables } from './tables.js';
+
+/** The one connection (pool) of this process. */
+@Injectable()
+export class Database implements OnApplicationShutdown {
+  readonly dialect: DialectName;
+  readonly db: Db;
+
+  constructor(config: AppConfig) {
+    this.dialect = dialectName(config);
+    this.db = new Kysely<Tables>({ dialect: createDialect(config) });
+  }
+
+  async migrate(): Promise<void> {
+    await migrateToLatest(this.db as unknown as Kysely<never>, this.dialect);
+  }
+
+  /** SQL for the database's own time, milliseconds. */
+  now(): ReturnType<typeof databaseNowMs> {
+    return databaseNowMs(this.dialect);
+  }
+
+  /** Rejects when the database does not answer. */
+  async ping(): Promise<void> {
+    await sql`select 1`.execute(this.db);
+  }
+
+  /** `column` holds `text`, whatever the case of ASCII letters. */
+  textContains(column: string, text: string): RawBuilder<boolean> {
+    const position = sql.raw(this.dialect === 'postgres' ? 'strpos' : 'instr');
+    return sql<boolean>`${position}(lower(${sql.ref(column)}), ${text.toLowerCase()}) > 0`;
+  }
+
+  /** Makes transactions that lock the same text take turns until they end. SQLite has one writer anyway. */
+  async lockText(tx: Transaction<Tables>, text: string): Promise<void> {
+    if (this.dialect === 'postgres')
+      await sql`select pg_advisory_xact_lock(hashtextextended(${text}, 0))`.execute(tx);
+  }
+
+  /** True when other replicas may change rows that this process shows. */
+  get isShared(): boolean {
+    return this.dialect === 'postgres';
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.db.destroy();
+  }
+}

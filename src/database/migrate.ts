@@ -1,0 +1,34 @@
+import type { Kysely, Migration } from 'kysely';
+import { Migrator } from 'kysely';
+import type { DialectName } from './dialect.js';
+import { SchemaTooNewError } from './database.errors.js';
+import { createJobs } from './migrations/0001-jobs.js';
+
+function migrations(dialect: DialectName): Record<string, Migration> {
+  return { '0001-jobs': createJobs(dialect) };
+}
+
+/**
+ * Brings the schema up to date. Replicas that start together take turns (the migrator holds a database lock that a
+ * crash frees). Throws `SchemaTooNewError` instead of guessing what a newer schema means.
+ */
+export async function migrateToLatest(db: Kysely<never>, dialect: DialectName): Promise<void> {
+  const known = migrations(dialect);
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(known) } });
+  const applied = await appliedMigrations(db);
+  const unknown = applied.filter((name) => !(name in known));
+  if (unknown.length > 0) throw new SchemaTooNewError(unknown);
+  if (applied.length === Object.keys(known).length) return;
+  const { error } = await migrator.migrateToLatest();
+  if (error) throw error instanceof Error ? error : new Error('migration failed', { cause: error });
+}
+
+async function appliedMigrations(db: Kysely<never>): Promise<string[]> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some((table) => table.name === 'kysely_migration')) return [];
+  const rows = await (db as unknown as Kysely<{ kysely_migration: { name: string } }>)
+    .selectFrom('kysely_migration')
+    .select('name')
+    .execute();
+  return rows.map((row) => row.name);
+}

@@ -1,0 +1,125 @@
+import type { Generated, Insertable, Selectable } from 'kysely';
+
+/**
+ * The tables, as both dialects hold them. Times are milliseconds since 1970 UTC; flags are 0 or 1, since SQLite has no
+ * boolean; structured values that are never searched are JSON text.
+ */
+export interface Tables {
+  jobs: JobsTable;
+  job_specs: JobSpecsTable;
+  job_input_files: JobInputFilesTable;
+  job_labels: JobLabelsTable;
+  attempts: AttemptsTable;
+  output_files: OutputFilesTable;
+  idempotency_keys: IdempotencyKeysTable;
+}
+
+/** One row per job: what lists show and what the fence compares. */
+export interface JobsTable {
+  /** UUID v7: sorts by creation. */
+  id: string;
+  tenant_id: Generated<string>;
+  name: string | null;
+  environment: string;
+  priority: number;
+  state: string;
+  reason: string | null;
+  message: string | null;
+  hint: string | null;
+  exit_code: number | null;
+  signal: string | null;
+  cancel_requested: Generated<number>;
+  /** Number of the current attempt; 0 before the first. */
+  attempt: Generated<number>;
+  /** Raised by every claim and every adoption. (attempt, epoch, owner) is the fence of every write to a live job. */
+  epoch: Generated<number>;
+  /** The replica that runs the job. */
+  owner: string | null;
+  lease_until: number | null;
+  /** Not claimed before this time. */
+  available_at: number;
+  /** When the script must have ended; set when it starts. */
+  deadline_at: number | null;
+  timeout_seconds: number;
+  memory_mb: number;
+  cpus: number;
+  network: string;
+  retries: number;
+  created_at: number;
+  claimed_at: number | null;
+  started_at: number | null;
+  ended_at: number | null;
+  finished_at: number | null;
+  wall_ms: number | null;
+  cpu_ms: number | null;
+  peak_memory_bytes: number | null;
+  /** Bytes of output that the log's size limit dropped. */
+  log_dropped_bytes: Generated<number>;
+}
+
+/** What was asked, apart from the row that lists read. */
+export interface JobSpecsTable {
+  job_id: string;
+  script: string;
+  /** JSON. */
+  request: string;
+  /** JSON: name to value. */
+  env: string;
+}
+
+export interface JobInputFilesTable {
+  job_id: string;
+  path: string;
+  content: Buffer;
+}
+
+export interface JobLabelsTable {
+  job_id: string;
+  tenant_id: Generated<string>;
+  name: string;
+  value: string;
+}
+
+export interface AttemptsTable {
+  job_id: string;
+  number: number;
+  runtime: string;
+  scope: string;
+  workload: string;
+  workspace: string;
+  handle: string | null;
+  /** Committed before the engine is told to start: after it only positive proof permits another attempt. */
+  start_intent_at: number;
+  /** `COLD` or `WARM`, and why. */
+  start_kind: string;
+  start_why: string;
+  started_at: number | null;
+  ended_at: number | null;
+  reason: string | null;
+  message: string | null;
+  /** JSON: `{ path, why }[]`. */
+  skipped_outputs: string | null;
+}
+
+export interface OutputFilesTable {
+  job_id: string;
+  attempt: number;
+  path: string;
+  size: number;
+  sha256: string;
+  content_type: string;
+  modified_at: number;
+}
+
+export interface IdempotencyKeysTable {
+  tenant_id: Generated<string>;
+  key: string;
+  job_id: string;
+  body_sha256: string;
+  created_at: number;
+}
+
+export type JobRow = Selectable<JobsTable>;
+export type NewJobRow = Insertable<JobsTable>;
+export type AttemptRow = Selectable<AttemptsTable>;
+export type OutputFileRow = Selectable<OutputFilesTable>;

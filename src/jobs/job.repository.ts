@@ -1,0 +1,294 @@
+import { Injectable } from '@nestjs/common';
+import type { Selectable, Transaction } from 'kysely';
+import { sql } from 'kysely';
+import { Database } from '../database/database.js';
+import type {
+  AttemptRow,
+  AttemptsTable,
+  JobRow,
+  JobSpecsTable,
+  OutputFileRow,
+  Tables,
+} from '../database/tables.js';
+import { IdempotencyMismatchError, QueueFullError } from './job.errors.js';
+import type { JobReason } from './job-reason.js';
+import type { JobState } from './job-state.js';
+import { LIVE_STATES, statesBefore } from './job-state.js';
+import type { JobSubmission } from './job-submission.js';
+import { submissionDigest } from './job-submission.js';
+
+export interface JobFilter {
+  states?: JobState[];
+  reasons?: JobReason[];
+  nameContains?: string;
+  labels?: { name: string; value: string }[];
+  createdAfterMs?: number;
+  createdBeforeMs?: number;
+}
+
+const TENANT = 'default';
+
+/** Reads and the writes that need no fence: submit, cancel, delete. */
+@Injectable()
+export class JobRepository {
+  constructor(private readonly database: Database) {}
+
+  private get db(): Database['db'] {
+    return this.database.db;
+  }
+
+  /**
+   * Stores a new job in one commit, or finds the one that its idempotency key names.
+   * @throws QueueFullError, IdempotencyMismatchError
+   */
+  async insert(id: string, submission: JobSubmission, nowMs: number, maxQueued: number): Promise<string> {
+    return this.db.transaction().execute(async (tx) => {
+      const known = await this.claimIdempotencyKey(tx, id, submission);
+      if (known) return known;
+      await refuseWhenFull(tx, maxQueued);
+      await tx
+        .insertInto('jobs')
+        .values(toJobRow(id, submission, nowMs))
+        .execute();
+      await tx.insertInto('job_specs').values(toSpecRow(id, submission)).execute();
+      if (submission.files.length > 0) {
+        await tx
+          .insertInto('job_input_files')
+          .values(submission.files.map((file) => ({ job_id: id, ...file })))
+          .execute();
+      }
+      if (submission.labels.length > 0) {
+        await tx
+          .insertInto('job_labels')
+          .values(submission.labels.map((label) => ({ job_id: id, ...label })))
+          .execute();
+      }
+      if (submission.idempotencyKey !== null) {
+        await tx
+          .insertInto('idempotency_keys')
+          .values({
+            key: submission.idempotencyKey,
+            job_id: id,
+            body_sha256: submissionDigest(submission),
+            created_at: nowMs,
+          })
+          .execute();
+      }
+      return id;
+    });
+  }
+
+  private async claimIdempotencyKey(
+    tx: Transaction<Tables>,
+    id: string,
+    submission: JobSubmission,
+  ): Promise<string | undefined> {
+    if (submission.idempotencyKey === null) return undefined;
+    await this.database.lockText(tx, `idempotency:${TENANT}:${submission.idempotencyKey}`);
+    const known = await tx
+      .selectFrom('idempotency_keys')
+      .select(['job_id', 'body_sha256'])
+      .where('tenant_id', '=', TENANT)
+      .where('key', '=', submission.idempotencyKey)
+      .executeTakeFirst();
+    if (known && known.body_sha256 !== submissionDigest(submission)) throw new IdempotencyMismatchError();
+    return known?.job_id;
+  }
+
+  async find(id: string): Promise<JobRow | undefined> {
+    return this.db
+      .selectFrom('jobs')
+      .selectAll()
+      .where('tenant_id', '=', TENANT)
+      .where('id', '=', id)
+      .executeTakeFirst();
+  }
+
+  async findMany(ids: readonly string[]): Promise<JobRow[]> {
+    return this.db.selectFrom('jobs').selectAll().where('id', 'in', ids).execute();
+  }
+
+  /** Newest first; `after` is the id that the page begins behind. */
+  async list(filter: JobFilter, limit: number, after?: string): Promise<JobRow[]> {
+    let query = this.db.selectFrom('jobs').selectAll('jobs').where('jobs.tenant_id', '=', TENANT);
+    if (filter.states) query = query.where('state', 'in', filter.states);
+    if (filter.reasons) query = query.where('reason', 'in', filter.reasons);
+    if (filter.createdAfterMs !== undefined) query = query.where('created_at', '>', filter.createdAfterMs);
+    if (filter.createdBeforeMs !== undefined) query = query.where('created_at', '<', filter.createdBeforeMs);
+    if (filter.nameContains)
+      query = query.where(this.database.textContains('jobs.name', filter.nameContains));
+    const [first, ...others] = filter.labels ?? [];
+    for (const label of others) query = query.where('jobs.id', 'in', this.idsWithLabel(label));
+    if (!first) {
+      if (after) query = query.where('jobs.id', '<', after);
+      return query.orderBy('jobs.id', 'desc').limit(limit).execute();
+    }
+    // Driven by the label's index, which ends in the job's id: a page costs a page, however many jobs there are.
+    let labelled = query
+      .innerJoin('job_labels', 'job_labels.job_id', 'jobs.id')
+      .where('job_labels.tenant_id', '=', TENANT)
+      .where('job_labels.name', '=', first.name)
+      .where('job_labels.value', '=', first.value);
+    if (after) labelled = labelled.where('job_labels.job_id', '<', after);
+    return labelled.orderBy('job_labels.job_id', 'desc').limit(limit).execute();
+  }
+
+  private idsWithLabel(label: { name: string; value: string }) {
+    return this.db
+      .selectFrom('job_labels')
+      .select('job_id')
+      .where('tenant_id', '=', TENANT)
+      .where('name', '=', label.name)
+      .where('value', '=', label.value);
+  }
+
+  async spec(id: string): Promise<Selectable<JobSpecsTable> | undefined> {
+    return this.db.selectFrom('job_specs').selectAll().where('job_id', '=', id).executeTakeFirst();
+  }
+
+  async specs(ids: readonly string[]): Promise<Selectable<JobSpecsTable>[]> {
+    return this.db.selectFrom('job_specs').selectAll().where('job_id', 'in', ids).execute();
+  }
+
+  async inputFiles(id: string): Promise<{ path: string; content: Buffer }[]> {
+    return this.db
+      .selectFrom('job_input_files')
+      .select(['path', 'content'])
+      .where('job_id', '=', id)
+      .execute();
+  }
+
+  async labels(ids: readonly string[]): Promise<{ job_id: string; name: string; value: string }[]> {
+    return this.db
+      .selectFrom('job_labels')
+      .select(['job_id', 'name', 'value'])
+      .where('job_id', 'in', ids)
+      .orderBy('name')
+      .execute();
+  }
+
+  async attempts(ids: readonly string[]): Promise<AttemptRow[]> {
+    return this.db.selectFrom('attempts').selectAll().where('job_id', 'in', ids).orderBy('number').execute();
+  }
+
+  async attempt(id: string, number: number): Promise<Selectable<AttemptsTable> | undefined> {
+    return this.db
+      .selectFrom('attempts')
+      .selectAll()
+      .where('job_id', '=', id)
+      .where('number', '=', number)
+      .executeTakeFirst();
+  }
+
+  /** The output files of one attempt, by path, behind the path `after`. */
+  async outputs(id: string, attempt: number, limit: number, after?: string): Promise<OutputFileRow[]> {
+    let query = this.db
+      .selectFrom('output_files')
+      .selectAll()
+      .where('job_id', '=', id)
+      .where('attempt', '=', attempt);
+    if (after) query = query.where('path', '>', after);
+    return query.orderBy('path').limit(limit).execute();
+  }
+
+  async output(id: string, attempt: number, path: string): Promise<OutputFileRow | undefined> {
+    return this.db
+      .selectFrom('output_files')
+      .selectAll()
+      .where('job_id', '=', id)
+      .where('attempt', '=', attempt)
+      .where('path', '=', path)
+      .executeTakeFirst();
+  }
+
+  /** How many jobs wait and run. Finished ones are not counted: that would read the whole table. */
+  async countByState(): Promise<Map<string, number>> {
+    const states = ['QUEUED', ...LIVE_STATES] as const;
+    const rows = await this.db
+      .selectFrom('jobs')
+      .select((eb) => ['state', eb.fn.countAll<number>().as('count')])
+      .where('tenant_id', '=', TENANT)
+      .where('state', 'in', states)
+      .groupBy('state')
+      .execute();
+    return new Map(rows.map((row) => [row.state, Number(row.count)]));
+  }
+
+  /** Ends a job that waits. False when it does not wait (any more). */
+  async cancelQueued(id: string, nowMs: number): Promise<boolean> {
+    const result = await this.db
+      .updateTable('jobs')
+      .set({
+        state: 'CANCELLED',
+        reason: 'CANCELLED_BY_USER',
+        message: 'The job was cancelled before it started.',
+        cancel_requested: 1,
+        finished_at: nowMs,
+      })
+      .where('id', '=', id)
+      .where('state', '=', 'QUEUED')
+      .executeTakeFirst();
+    return Number(result.numUpdatedRows) === 1;
+  }
+
+  /** Raises the flag of a live job. False when it is not live. */
+  async requestCancel(id: string): Promise<boolean> {
+    const result = await this.db
+      .updateTable('jobs')
+      .set({ cancel_requested: 1 })
+      .where('id', '=', id)
+      .where(
+        'state',
+        'in',
+        statesBefore('CANCELLED').filter((state) => state !== 'QUEUED'),
+      )
+      .executeTakeFirst();
+    return Number(result.numUpdatedRows) === 1;
+  }
+
+  /** Deletes a finished job's rows, all of them. False when it is there and not finished. */
+  async deleteFinished(id: string): Promise<boolean> {
+    const result = await this.db
+      .deleteFrom('jobs')
+      .where('tenant_id', '=', TENANT)
+      .where('id', '=', id)
+      .where('state', 'not in', ['QUEUED', ...LIVE_STATES])
+      .executeTakeFirst();
+    return Number(result.numDeletedRows) === 1;
+  }
+}
+
+async function refuseWhenFull(tx: Transaction<Tables>, maxQueued: number): Promise<void> {
+  const row = await tx
+    .selectFrom('jobs')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('state', '=', sql.lit('QUEUED'))
+    .executeTakeFirstOrThrow();
+  if (Number(row.count) >= maxQueued) throw new QueueFullError(maxQueued);
+}
+
+function toJobRow(id: string, submission: JobSubmission, nowMs: number) {
+  return {
+    id,
+    name: submission.name,
+    environment: submission.environment,
+    priority: submission.priority,
+    state: 'QUEUED',
+    available_at: nowMs,
+    timeout_seconds: submission.timeoutSeconds,
+    memory_mb: submission.memoryMb,
+    cpus: submission.cpus,
+    network: submission.network,
+    retries: submission.retries,
+    created_at: nowMs,
+  };
+}
+
+function toSpecRow(id: string, submission: JobSubmission) {
+  return {
+    job_id: id,
+    script: submission.script,
+    request: JSON.stringify(submission.request ?? null),
+    env: JSON.stringify(submission.env),
+  };
+}

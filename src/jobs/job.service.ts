@@ -1,0 +1,70 @@
+import { Injectable } from '@nestjs/common';
+import { BadInputError, ConflictError } from '../common/app-error.js';
+import { Clock } from '../common/clock.js';
+import { isId, newId } from '../common/ids.js';
+import { AppConfig } from '../config/app-config.js';
+import type { JobRow } from '../database/tables.js';
+import { Workspaces } from '../workspace/workspaces.js';
+import { JobEvents } from './job-events.js';
+import { JobRepository } from './job.repository.js';
+import { JobNotFoundError } from './job.errors.js';
+import type { JobState } from './job-state.js';
+import { isTerminal } from './job-state.js';
+import type { JobSubmission } from './job-submission.js';
+
+/** What callers do with jobs. Running them is execution's business, which hears of changes through `JobEvents`. */
+@Injectable()
+export class JobService {
+  constructor(
+    private readonly jobs: JobRepository,
+    private readonly events: JobEvents,
+    private readonly workspaces: Workspaces,
+    private readonly clock: Clock,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** Accepts a job: when this resolves the job is on disk. */
+  async submit(submission: JobSubmission): Promise<JobRow> {
+    if (!this.config.environments.has(submission.environment)) {
+      throw new BadInputError(
+        `There is no environment ${JSON.stringify(submission.environment)}; there are: ${[...this.config.environments.keys()].join(', ')}.`,
+        'input.environment',
+      );
+    }
+    const id = await this.jobs.insert(newId(), submission, this.clock.nowMs(), this.config.MAX_QUEUED_JOBS);
+    this.events.emit(id);
+    return this.get(id);
+  }
+
+  /** @throws JobNotFoundError */
+  async get(id: string): Promise<JobRow> {
+    const job = isId(id) ? await this.jobs.find(id) : undefined;
+    if (!job) throw new JobNotFoundError(id);
+    return job;
+  }
+
+  /** Ends a waiting job, asks a live one to end, returns a finished one as it is. */
+  async cancel(id: string): Promise<JobRow> {
+    await this.get(id);
+    const nowMs = this.clock.nowMs();
+    // A job may be claimed between the two writes, or be put back by a retry: one more round settles either.
+    for (let round = 0; round < 2; round++) {
+      if ((await this.jobs.cancelQueued(id, nowMs)) || (await this.jobs.requestCancel(id))) break;
+    }
+    this.events.emit(id);
+    return this.get(id);
+  }
+
+  /** Deletes a finished job with its outputs and logs; a job that is not there is a success. */
+  async delete(id: string): Promise<void> {
+    const job = isId(id) ? await this.jobs.find(id) : undefined;
+    if (!job) return;
+    if (!isTerminal(job.state as JobState))
+      throw new ConflictError('The job has not finished; cancel it first.');
+    const attempts = await this.jobs.attempts([id]);
+    await this.jobs.deleteFinished(id);
+    // Rows first: a folder without a row is swept, a row without its folder would promise files that are gone.
+    await Promise.all(attempts.map((attempt) => this.workspaces.remove(attempt.workspace)));
+    this.events.emit(id);
+  }
+}
