@@ -1,0 +1,96 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { readdirSync } from 'node:fs';
+import type { RuntimeProvider } from '../../src/runtime/runtime-provider.js';
+import type { RuntimeHooks } from '../support/runtime-bench.js';
+import { RuntimeBench } from '../support/runtime-bench.js';
+import { waitFor } from '../support/wait-for.js';
+import { LIFECYCLE_CASES } from './runtime-cases/lifecycle.cases.js';
+import type { RuntimeCase } from './runtime-cases/runtime-case.js';
+import { unmetNeed } from './runtime-cases/runtime-case.js';
+import { SCRIPT_END_CASES } from './runtime-cases/script-end.cases.js';
+
+const CASES: readonly RuntimeCase[] = [...LIFECYCLE_CASES, ...SCRIPT_END_CASES];
+const CASE_TIMEOUT_MS = 90_000;
+
+export interface RuntimeContractSetup {
+  /**
+   * Makes a provider. Every call of one suite is for the same installation, as servers that follow each other have it;
+   * each run of the suite uses an installation of its own. Everything the provider keeps is below `dataDir`.
+   */
+  create(dataDir: string): Promise<RuntimeProvider>;
+  hooks: RuntimeHooks;
+  /** Image of the workloads; any text for a runtime without images. */
+  image: string;
+  /** False only for the fake, which runs nothing. */
+  runsPython: boolean;
+  /** Ids of the cases this runtime cannot meet, exactly. */
+  expectedGaps: readonly string[];
+  /** Name in TEST_REQUIRE under which a skip becomes a failure. */
+  requiredTier: string;
+  /** Why the suite cannot run on this machine, if it cannot. */
+  unavailable?: string;
+}
+
+/** Holds a runtime to src/runtime/runtime-provider.ts: one body of cases for every runtime. */
+export function describeRuntimeContract(name: string, setup: RuntimeContractSetup): void {
+  if (setup.unavailable) return describeSkipped(name, setup.requiredTier, setup.unavailable);
+
+  describe(`the ${name} runtime`, () => {
+    let bench: RuntimeBench;
+    let descriptorsBefore: number;
+
+    beforeAll(async () => {
+      descriptorsBefore = openDescriptors();
+      bench = await RuntimeBench.open(setup);
+    }, CASE_TIMEOUT_MS);
+
+    afterEach(() => bench.tidy(), CASE_TIMEOUT_MS);
+
+    // As a hook and not a case, so that it also runs, and fails the suite, when only some cases are chosen.
+    afterAll(async () => {
+      expect(await bench.close()).toEqual([]);
+      await waitFor(() => openDescriptors() <= descriptorsBefore, {
+        describe: () => `as many open descriptors as before (${descriptorsBefore}, now ${openDescriptors()})`,
+      });
+    }, CASE_TIMEOUT_MS);
+
+    const unmet = (each: RuntimeCase): string | undefined =>
+      unmetNeed(each.needs, { ...setup, capabilities: bench.provider.capabilities });
+
+    for (const each of CASES) {
+      if (setup.expectedGaps.includes(each.id)) {
+        it(`GAP ${each.id}: not here: ${each.title}`, () => expect(unmet(each)).toBeDefined());
+      } else {
+        it(
+          each.title,
+          async () => {
+            expect({ gap: each.id, needs: unmet(each) }).toEqual({ gap: each.id, needs: undefined });
+            await each.run(bench);
+          },
+          each.timeoutMs ?? CASE_TIMEOUT_MS,
+        );
+      }
+    }
+
+    it('knows every case that is pinned as a gap', () => {
+      const known = new Set(CASES.map((each) => each.id));
+      expect(setup.expectedGaps.filter((id) => !known.has(id))).toEqual([]);
+    });
+  });
+}
+
+/** A suite that cannot run says so; where TEST_REQUIRE names its tier, that is a failure. */
+function describeSkipped(name: string, tier: string, why: string): void {
+  const required = (process.env.TEST_REQUIRE ?? '').split(',').includes(tier);
+  if (!required) console.warn(`SKIPPED ${tier}: ${why}`);
+  describe(`the ${name} runtime`, () => {
+    if (!required) return it.skip(`cannot be tested here: ${why}`, () => undefined);
+    it('can be tested here, as TEST_REQUIRE asks', () => {
+      throw new Error(`TEST_REQUIRE names ${tier}, but ${why}`);
+    });
+  });
+}
+
+function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}

@@ -1,0 +1,228 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { messageOf } from '../../src/common/app-error.js';
+import { GiB, MiB } from '../../src/common/bytes.js';
+import { newId } from '../../src/common/ids.js';
+import { AppConfig } from '../../src/config/app-config.js';
+import type {
+  RuntimeProvider,
+  WorkloadExit,
+  WorkloadLimits,
+  WorkloadSpec,
+} from '../../src/runtime/runtime-provider.js';
+import { workloadName } from '../../src/runtime/workload-name.js';
+import type { JobOrder } from '../../src/workspace/job-order.js';
+import type { InputFile } from '../../src/workspace/workspaces.js';
+import { Workspaces } from '../../src/workspace/workspaces.js';
+import { SpoolContent } from './runtime-spool.js';
+import { waitFor } from './wait-for.js';
+
+/** What the suite must be able to do to a runtime behind its back. */
+export interface RuntimeHooks {
+  /** Makes the workload without starting it, as a server that died in between leaves it. */
+  makeWithoutStart?(spec: WorkloadSpec): Promise<string>;
+  /** Removes the workload as somebody else would, with the engine's own tools. */
+  removeBehind?(handle: string, spec: WorkloadSpec): Promise<void>;
+  /** Ends a workload whose script the runtime does not really run (the fake): the runner's part. */
+  endsWith?(handle: string, exitCode: number): Promise<void>;
+  /** Names of everything of this installation that is still there: containers, processes, pods. */
+  leftovers(): Promise<string[]>;
+}
+
+export interface Order {
+  script: string;
+  request?: unknown;
+  files?: InputFile[];
+  env?: Record<string, string>;
+  timeoutSeconds?: number;
+  graceSeconds?: number;
+  maxLogBytes?: number;
+  maxOutputBytes?: number;
+  limits?: Partial<WorkloadLimits>;
+  network?: WorkloadSpec['network'];
+  image?: string;
+  attempt?: number;
+}
+
+const LIMITS: WorkloadLimits = { memoryMb: 256, cpus: 1, pids: 64, tmpBytes: 16 * MiB };
+/** How long one workload may take to come up and end; far above what any does. */
+export const PATIENCE_MS = 60_000;
+
+/** The workbench of one suite: a folder for workspaces, the provider under test, and all that was made with them. */
+export class RuntimeBench {
+  readonly workspaces: Workspaces;
+  private readonly made: Workload[] = [];
+  private readonly providers: RuntimeProvider[] = [];
+
+  private constructor(
+    readonly provider: RuntimeProvider,
+    readonly dataDir: string,
+    readonly hooks: RuntimeHooks,
+    private readonly image: string,
+    private readonly create: (dataDir: string) => Promise<RuntimeProvider>,
+  ) {
+    this.workspaces = new Workspaces(Object.assign(new AppConfig(), { DATA_DIR: dataDir }));
+    this.providers.push(provider);
+  }
+
+  static async open(setup: {
+    create: (dataDir: string) => Promise<RuntimeProvider>;
+    hooks: RuntimeHooks;
+    image: string;
+  }): Promise<RuntimeBench> {
+    const dataDir = await mkdtemp(join(tmpdir(), 'runtime-bench-'));
+    await chmod(dataDir, 0o755); // the workload's user passes through it
+    const provider = await setup.create(dataDir);
+    const bench = new RuntimeBench(provider, dataDir, setup.hooks, setup.image, setup.create);
+    await bench.workspaces.prepare();
+    return bench;
+  }
+
+  /** Another provider of the same installation, as a server that was started again has it. */
+  async another(): Promise<RuntimeProvider> {
+    const provider = await this.create(this.dataDir);
+    this.providers.push(provider);
+    return provider;
+  }
+
+  /** Makes a workspace and the spec of a workload, and starts nothing. */
+  async prepare(order: Order): Promise<Workload> {
+    const jobId = newId();
+    const attempt = order.attempt ?? 1;
+    const limits = { ...LIMITS, ...order.limits };
+    const timing = { timeoutSeconds: order.timeoutSeconds ?? 60, graceSeconds: order.graceSeconds ?? 5 };
+    const workspace = await this.workspaces.make(randomUUID(), {
+      script: order.script,
+      request: order.request,
+      files: order.files ?? [],
+      order: this.toJobOrder({ ...order, ...timing, attempt }, jobId, limits),
+    });
+    const spec: WorkloadSpec = {
+      name: workloadName(jobId, attempt),
+      jobId,
+      attempt,
+      image: order.image ?? this.image,
+      workspace,
+      limits,
+      network: order.network ?? 'NONE',
+      ...timing,
+    };
+    const workload = new Workload(this, spec);
+    this.made.push(workload);
+    return workload;
+  }
+
+  async start(order: Order): Promise<Workload> {
+    const workload = await this.prepare(order);
+    await workload.start();
+    return workload;
+  }
+
+  /** Runs a script to its end. */
+  async run(order: Order): Promise<Ended> {
+    const workload = await this.start(order);
+    const exit = await workload.exit();
+    return { exit, spool: await workload.spool(), workload };
+  }
+
+  /** Removes every workload and workspace made so far. Called after each case. */
+  async tidy(): Promise<void> {
+    for (const workload of this.made.splice(0)) {
+      if (workload.handle) await this.provider.remove(workload.handle);
+      await this.workspaces.remove(workload.spec.workspace.id);
+    }
+  }
+
+  /** Closes every provider and removes the folder; returns what was left behind, by name. */
+  async close(): Promise<string[]> {
+    await this.tidy();
+    const folders = await this.workspaces.list();
+    for (const provider of this.providers) await provider.close();
+    const left = [...(await this.hooks.leftovers()), ...folders.map((id) => `workspace ${id}`)];
+    await rm(this.dataDir, { recursive: true, force: true });
+    return left;
+  }
+
+  /** What `execution/` puts in an order for a runtime that limits each process and not the workload. */
+  private toJobOrder(
+    order: Order & { timeoutSeconds: number; graceSeconds: number; attempt: number },
+    jobId: string,
+    limits: WorkloadLimits,
+  ): JobOrder {
+    const { memoryLimit, pidsLimit } = this.provider.capabilities;
+    return {
+      version: 1,
+      jobId,
+      attempt: order.attempt,
+      env: order.env ?? {},
+      timeoutSeconds: order.timeoutSeconds,
+      graceSeconds: order.graceSeconds,
+      maxLogBytes: order.maxLogBytes ?? 4 * MiB,
+      maxOutputBytes: order.maxOutputBytes ?? GiB,
+      limits: {
+        addressSpaceBytes: memoryLimit === 'perProcess' ? limits.memoryMb * MiB : null,
+        processes: pidsLimit === 'perUser' ? limits.pids : null,
+        openFiles: 1024,
+      },
+    };
+  }
+}
+
+export interface Ended {
+  exit: WorkloadExit;
+  spool: SpoolContent;
+  workload: Workload;
+}
+
+/** One workload of a case. */
+export class Workload {
+  handle = '';
+
+  constructor(
+    private readonly bench: RuntimeBench,
+    readonly spec: WorkloadSpec,
+  ) {}
+
+  async start(provider: RuntimeProvider = this.bench.provider): Promise<string> {
+    this.handle = await provider.start(this.spec);
+    return this.handle;
+  }
+
+  exit(provider: RuntimeProvider = this.bench.provider): Promise<WorkloadExit> {
+    return withPatience(`the end of ${this.spec.name}`, (signal) => provider.wait(this.handle, signal));
+  }
+
+  spool(): Promise<SpoolContent> {
+    return SpoolContent.read(this.spec.workspace);
+  }
+
+  /** Waits until the script has printed `text` to its standard output. */
+  async printed(text: string): Promise<void> {
+    await waitFor(async () => (await this.spool()).stdout.includes(text), {
+      deadlineMs: PATIENCE_MS,
+      describe: () => `'${text}' on the standard output of ${this.spec.name}`,
+    });
+  }
+
+  async outputs(): Promise<string[]> {
+    return (await readdir(this.spec.workspace.outputDir)).sort();
+  }
+}
+
+/** Turns a wait that never ends into a failure that says what was waited for. */
+export async function withPatience<T>(
+  what: string,
+  wait: (signal: AbortSignal) => Promise<T>,
+  deadlineMs = PATIENCE_MS,
+): Promise<T> {
+  const signal = AbortSignal.timeout(deadlineMs);
+  try {
+    return await wait(signal);
+  } catch (error) {
+    throw signal.aborted
+      ? new Error(`${what} did not come in ${deadlineMs} ms (${messageOf(error)})`)
+      : error;
+  }
+}

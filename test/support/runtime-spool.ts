@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises';
+import type { Frame } from '../../src/logs/spool-frames.js';
+import { parseFrames } from '../../src/logs/spool-frames.js';
+import type { WorkspacePaths } from '../../src/workspace/workspace-paths.js';
+import { spoolPath } from '../../src/workspace/workspace-paths.js';
+
+/** The last word of the runner, as docs/runner-contract.md has it. */
+export interface EndedReport {
+  exitCode: number | null;
+  signal: number | null;
+  timedOut: boolean;
+  stopped: boolean;
+  diskExceeded: boolean;
+  oomKills: number;
+  droppedBytes: number;
+  wallSeconds: number;
+  cpuSeconds: number;
+  maxRssBytes: number;
+}
+
+/** A whole spool, read at once: what one workload printed and how its runner says it ended. */
+export class SpoolContent {
+  constructor(readonly frames: readonly Frame[]) {}
+
+  static async read(paths: WorkspacePaths): Promise<SpoolContent> {
+    const bytes = await readFile(spoolPath(paths)).catch(() => Buffer.alloc(0));
+    return new SpoolContent(parseFrames(bytes, 0));
+  }
+
+  get started(): boolean {
+    return this.frames.some((frame) => frame.kind === 'started');
+  }
+
+  get ended(): EndedReport | undefined {
+    const frame = this.frames.find((each) => each.kind === 'ended');
+    return frame && (JSON.parse(frame.payload.toString()) as EndedReport);
+  }
+
+  get stdout(): string {
+    return this.text('STDOUT');
+  }
+
+  get stderr(): string {
+    return this.text('STDERR');
+  }
+
+  get gaps(): Frame[] {
+    return this.frames.filter((frame) => frame.kind === 'gap');
+  }
+
+  /** Whether `output` and `gap` frames count 1, 2, 3 … without a hole. */
+  get isGapFree(): boolean {
+    return this.frames
+      .filter((frame) => frame.kind === 'output' || frame.kind === 'gap')
+      .every((frame, index) => frame.seq === index + 1);
+  }
+
+  private text(stream: 'STDOUT' | 'STDERR'): string {
+    const frames = this.frames.filter((frame) => frame.kind === 'output' && frame.stream === stream);
+    return Buffer.concat(frames.map((frame) => frame.payload)).toString('utf8');
+  }
+}
