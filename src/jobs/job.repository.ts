@@ -104,33 +104,41 @@ export class JobRepository {
       .executeTakeFirst();
   }
 
-  async findMany(ids: readonly string[]): Promise<JobRow[]> {
-    return this.db.selectFrom('jobs').selectAll().where('id', 'in', ids).execute();
+  /** Those of `ids` that match, in no particular order. */
+  async findMatching(ids: readonly string[], filter: JobFilter): Promise<JobRow[]> {
+    return this.matching(filter).where('jobs.id', 'in', ids).execute();
   }
 
   /** Newest first; `after` is the id that the page begins behind. */
   async list(filter: JobFilter, limit: number, after?: string): Promise<JobRow[]> {
-    let query = this.db.selectFrom('jobs').selectAll('jobs').where('jobs.tenant_id', '=', TENANT);
-    if (filter.states) query = query.where('state', 'in', filter.states);
-    if (filter.reasons) query = query.where('reason', 'in', filter.reasons);
-    if (filter.createdAfterMs !== undefined) query = query.where('created_at', '>', filter.createdAfterMs);
-    if (filter.createdBeforeMs !== undefined) query = query.where('created_at', '<', filter.createdBeforeMs);
-    if (filter.nameContains)
-      query = query.where(this.database.textContains('jobs.name', filter.nameContains));
     const [first, ...others] = filter.labels ?? [];
-    for (const label of others) query = query.where('jobs.id', 'in', this.idsWithLabel(label));
+    const query = this.matching({ ...filter, labels: others }).limit(limit);
     if (!first) {
-      if (after) query = query.where('jobs.id', '<', after);
-      return query.orderBy('jobs.id', 'desc').limit(limit).execute();
+      return (after ? query.where('jobs.id', '<', after) : query).orderBy('jobs.id', 'desc').execute();
     }
     // Driven by the label's index, which ends in the job's id: a page costs a page, however many jobs there are.
-    let labelled = query
+    const labelled = query
       .innerJoin('job_labels', 'job_labels.job_id', 'jobs.id')
       .where('job_labels.tenant_id', '=', TENANT)
       .where('job_labels.name', '=', first.name)
       .where('job_labels.value', '=', first.value);
-    if (after) labelled = labelled.where('job_labels.job_id', '<', after);
-    return labelled.orderBy('job_labels.job_id', 'desc').limit(limit).execute();
+    return (after ? labelled.where('job_labels.job_id', '<', after) : labelled)
+      .orderBy('job_labels.job_id', 'desc')
+      .execute();
+  }
+
+  private matching(filter: JobFilter) {
+    let query = this.db.selectFrom('jobs').selectAll('jobs').where('jobs.tenant_id', '=', TENANT);
+    if (filter.states) query = query.where('jobs.state', 'in', filter.states);
+    if (filter.reasons) query = query.where('jobs.reason', 'in', filter.reasons);
+    if (filter.createdAfterMs !== undefined)
+      query = query.where('jobs.created_at', '>', filter.createdAfterMs);
+    if (filter.createdBeforeMs !== undefined)
+      query = query.where('jobs.created_at', '<', filter.createdBeforeMs);
+    if (filter.nameContains)
+      query = query.where(this.database.textContains('jobs.name', filter.nameContains));
+    for (const label of filter.labels ?? []) query = query.where('jobs.id', 'in', this.idsWithLabel(label));
+    return query;
   }
 
   private idsWithLabel(label: { name: string; value: string }) {

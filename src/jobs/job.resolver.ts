@@ -1,0 +1,231 @@
+import {
+  Args,
+  Context,
+  ID,
+  Int,
+  Mutation,
+  Parent,
+  Query,
+  ResolveField,
+  Resolver,
+  Subscription,
+} from '@nestjs/graphql';
+import { GraphQLJSON } from 'graphql-scalars';
+import { BadInputError } from '../common/app-error.js';
+import { isId } from '../common/ids.js';
+import { iterateWithAbort } from '../common/iterate-with-abort.js';
+import { AppConfig } from '../config/app-config.js';
+import type { AttemptRow, JobRow } from '../database/tables.js';
+import { JobDetailsLoader } from './job-details.loader.js';
+import { JobFollower } from './job-follower.js';
+import type { JobFilter as JobQuery } from './job.repository.js';
+import { JobRepository } from './job.repository.js';
+import { JobService } from './job.service.js';
+import { JobConnection, RunScriptPayload } from './models/job-connection.model.js';
+import { Attempt, Job, JobStart, Label, OutputFile, SkippedOutput } from './models/job.model.js';
+import { JobFilter, RunScriptInput } from './models/run-script.input.js';
+import { outputUrl } from './output-url.js';
+import type { JobReason } from './job-reason.js';
+import { toDate, toJobModel } from './to-job-model.js';
+import { checkLabels, toJobSubmission } from './to-job-submission.js';
+
+const MAX_PAGE = 100;
+const MAX_OUTPUTS_PAGE = 1000;
+
+@Resolver(() => Job)
+export class JobResolver {
+  constructor(
+    private readonly jobs: JobService,
+    private readonly repository: JobRepository,
+    private readonly follower: JobFollower,
+    private readonly loader: JobDetailsLoader,
+    private readonly config: AppConfig,
+  ) {}
+
+  @Mutation(() => RunScriptPayload, {
+    description: 'Accepts a script to be run. When this answers, the job is stored.',
+  })
+  async runScript(@Args('input') input: RunScriptInput): Promise<RunScriptPayload> {
+    return { job: toJobModel(await this.jobs.submit(toJobSubmission(input, this.config))) };
+  }
+
+  @Mutation(() => Job, {
+    description:
+      'Ends a job. A waiting one at once, a live one when its workload has ended; a finished one is returned as it is.',
+  })
+  async cancelJob(@Args('id', { type: () => ID }) id: string): Promise<Job> {
+    return toJobModel(await this.jobs.cancel(id));
+  }
+
+  @Mutation(() => ID, {
+    description:
+      'Deletes a finished job with its log and outputs; one that is not there is a success. A live job: CONFLICT.',
+  })
+  async deleteJob(@Args('id', { type: () => ID }) id: string): Promise<string> {
+    await this.jobs.delete(id);
+    return id;
+  }
+
+  @Query(() => Job, { nullable: true })
+  async job(@Args('id', { type: () => ID }) id: string): Promise<Job> {
+    return toJobModel(await this.jobs.get(id));
+  }
+
+  @Query(() => JobConnection, { name: 'jobs', description: 'Jobs, newest first.' })
+  async list(
+    @Args('filter', { type: () => JobFilter, nullable: true }) filter: JobFilter | null,
+    @Args('first', { type: () => Int, defaultValue: 20, description: '1 to 100.' }) first: number,
+    @Args('after', { type: () => String, nullable: true }) after: string | null,
+  ): Promise<JobConnection> {
+    if (first < 1 || first > MAX_PAGE) throw new BadInputError(`first must be 1 to ${MAX_PAGE}.`, 'first');
+    const rows = await this.repository.list(toQuery(filter), first + 1, decodeJobCursor(after));
+    return toConnection(rows, first, Boolean(after));
+  }
+
+  @Subscription(() => Job, {
+    description: 'The job as it is, then as it changes; completes with its final state.',
+    resolve: (job: Job) => job,
+  })
+  async jobUpdated(@Args('jobId', { type: () => ID }) jobId: string): Promise<AsyncIterableIterator<Job>> {
+    await this.jobs.get(jobId);
+    return iterateWithAbort((signal) => mapJobs(this.follower.follow(jobId, signal)));
+  }
+
+  @Subscription(() => Job, {
+    description: 'Every job that matches, at each change from now on.',
+    resolve: (job: Job) => job,
+  })
+  jobsUpdated(
+    @Args('filter', { type: () => JobFilter, nullable: true }) filter: JobFilter | null,
+  ): AsyncIterableIterator<Job> {
+    const query = toQuery(filter);
+    return iterateWithAbort((signal) => mapJobs(this.follower.followAll(query, signal)));
+  }
+
+  @ResolveField(() => [Label])
+  async labels(@Parent() job: Job, @Context() context: object): Promise<Label[]> {
+    return this.loader.of(context).labels.load(job.id);
+  }
+
+  @ResolveField(() => String, { description: 'The script as it was sent.' })
+  async script(@Parent() job: Job, @Context() context: object): Promise<string> {
+    return (await this.loader.of(context).specs.load(job.id))?.script ?? '';
+  }
+
+  @ResolveField(() => GraphQLJSON, { nullable: true })
+  async request(@Parent() job: Job, @Context() context: object): Promise<unknown> {
+    const spec = await this.loader.of(context).specs.load(job.id);
+    return spec ? (JSON.parse(spec.request) as unknown) : null;
+  }
+
+  @ResolveField(() => [Attempt])
+  async attempts(@Parent() job: Job, @Context() context: object): Promise<Attempt[]> {
+    return (await this.loader.of(context).attempts.load(job.id)).map(toAttempt);
+  }
+
+  @ResolveField(() => String, {
+    nullable: true,
+    description: 'Name of the current attempt’s container, pod or process.',
+  })
+  async workload(@Parent() job: Job, @Context() context: object): Promise<string | null> {
+    return (await this.currentAttempt(job, context))?.workload ?? null;
+  }
+
+  @ResolveField(() => JobStart, { nullable: true })
+  async start(@Parent() job: Job, @Context() context: object): Promise<JobStart | null> {
+    const attempt = await this.currentAttempt(job, context);
+    return attempt ? { kind: attempt.start_kind as JobStart['kind'], why: attempt.start_why } : null;
+  }
+
+  @ResolveField(() => [OutputFile], {
+    description: 'What the script left in /output, by path; there once the job has ended.',
+  })
+  async outputs(
+    @Parent() job: Job,
+    @Args('first', { type: () => Int, defaultValue: MAX_OUTPUTS_PAGE, description: '1 to 1000.' })
+    first: number,
+    @Args('after', {
+      type: () => String,
+      nullable: true,
+      description: 'The `path` that the page begins behind.',
+    })
+    after: string | null,
+  ): Promise<OutputFile[]> {
+    if (first < 1 || first > MAX_OUTPUTS_PAGE)
+      throw new BadInputError(`first must be 1 to ${MAX_OUTPUTS_PAGE}.`, 'first');
+    const rows = await this.repository.outputs(job.id, job.attempt, first, after ?? undefined);
+    return rows.map((row) => ({
+      path: row.path,
+      size: row.size,
+      sha256: row.sha256,
+      contentType: row.content_type,
+      modifiedAt: new Date(row.modified_at),
+      url: outputUrl(job.id, row.path),
+    }));
+  }
+
+  @ResolveField(() => [SkippedOutput], { description: 'What in /output was not kept, at most 100 entries.' })
+  async skippedOutputs(@Parent() job: Job, @Context() context: object): Promise<SkippedOutput[]> {
+    const attempt = await this.currentAttempt(job, context);
+    return JSON.parse(attempt?.skipped_outputs ?? '[]') as SkippedOutput[];
+  }
+
+  private async currentAttempt(job: Job, context: object): Promise<AttemptRow | undefined> {
+    const attempts = await this.loader.of(context).attempts.load(job.id);
+    return attempts.find((attempt) => attempt.number === job.attempt);
+  }
+}
+
+async function* mapJobs(rows: AsyncGenerator<JobRow, void, undefined>): AsyncGenerator<Job, void, undefined> {
+  for await (const row of rows) yield toJobModel(row);
+}
+
+function toAttempt(row: AttemptRow): Attempt {
+  return {
+    number: row.number,
+    workload: row.workload,
+    runtime: row.runtime,
+    startedAt: toDate(row.started_at),
+    endedAt: toDate(row.ended_at),
+    reason: row.reason as JobReason | null,
+    message: row.message,
+  };
+}
+
+function toQuery(filter: JobFilter | null): JobQuery {
+  return {
+    states: filter?.states?.length ? filter.states : undefined,
+    reasons: filter?.reasons?.length ? filter.reasons : undefined,
+    nameContains: filter?.nameContains ?? undefined,
+    labels: filter?.labels ? checkLabels(filter.labels) : undefined,
+    createdAfterMs: filter?.createdAfter?.getTime(),
+    createdBeforeMs: filter?.createdBefore?.getTime(),
+  };
+}
+
+function toConnection(rows: JobRow[], first: number, hasPreviousPage: boolean): JobConnection {
+  const edges = rows
+    .slice(0, first)
+    .map((row) => ({ cursor: encodeJobCursor(row.id), node: toJobModel(row) }));
+  return {
+    edges,
+    pageInfo: {
+      hasNextPage: rows.length > first,
+      hasPreviousPage,
+      startCursor: edges[0]?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+  };
+}
+
+function encodeJobCursor(id: string): string {
+  return Buffer.from(`job:${id}`).toString('base64url');
+}
+
+function decodeJobCursor(cursor: string | null): string | undefined {
+  if (cursor === null || cursor === undefined) return undefined;
+  const [kind, id] = Buffer.from(cursor, 'base64url').toString('latin1').split(':');
+  if (kind !== 'job' || !isId(id ?? ''))
+    throw new BadInputError('This is not a cursor of a job list.', 'after');
+  return id;
+}

@@ -1,0 +1,24 @@
+import { Module } from '@nestjs/common';
+import { Clock, SystemClock } from '../common/clock.js';
+import { AttemptRepository } from './attempt.repository.js';
+import { JobDetailsLoader } from './job-details.loader.js';
+import { JobEvents } from './job-events.js';
+import { JobFollower } from './job-follower.js';
+import { JobRepository } from './job.repository.js';
+import { JobResolver } from './job.resolver.js';
+import { JobService } from './job.service.js';
+
+@Module({
+  providers: [
+    { provide: Clock, useClass: SystemClock },
+    JobRepository,
+    AttemptRepository,
+    JobEvents,
+    JobFollower,
+    JobService,
+    JobDetailsLoader,
+    JobResolver,
+  ],
+  exports: [Clock, JobRepository, AttemptRepository, JobEvents, JobService],
+})
+export class JobsModule {}

@@ -1,0 +1,192 @@
+import { Injectable } from '@nestjs/common';
+import { sleep } from '../common/abort.js';
+import { Database } from '../database/database.js';
+import type { JobRow } from '../database/tables.js';
+import { JobEvents } from '../jobs/job-events.js';
+import { JobRepository } from '../jobs/job.repository.js';
+import { JobService } from '../jobs/job.service.js';
+import type { JobState } from '../jobs/job-state.js';
+import { isTerminal } from '../jobs/job-state.js';
+import type { SpoolChunk } from './log-chunk.js';
+import type { LogPosition } from './log-cursor.js';
+import type { SpoolTail } from './spool-tail.js';
+import { SpoolTails } from './spool-tails.js';
+
+export interface JobLogStep {
+  attempt: number;
+  chunks: SpoolChunk[];
+  /** Set once per attempt whose log turned out not to be one. */
+  damage: string | null;
+  /** Set in the last step of all: the job in its final state. */
+  job: JobRow | null;
+}
+
+export interface JobLogPage {
+  attempt: number;
+  chunks: SpoolChunk[];
+  /** Where the next page begins. */
+  end: LogPosition;
+  hasMore: boolean;
+  damage: string | null;
+}
+
+interface Place extends LogPosition {
+  /** What follows in this attempt's spool is not a log. */
+  isDamaged: boolean;
+}
+
+/** From how many followers of one log on each of them gets at most one event per interval. */
+const CROWD = 20;
+const CROWD_INTERVAL_MS = 50;
+/** Other replicas' changes raise no event here; on SQLite there are none, and this only guards against a lost one. */
+const RECHECK_SHARED_MS = 500;
+const RECHECK_MS = 10_000;
+
+/** A job's log over all its attempts, read from the spools whoever wrote them and whichever replica runs the job. */
+@Injectable()
+export class JobLogService {
+  constructor(
+    private readonly jobs: JobService,
+    private readonly repository: JobRepository,
+    private readonly tails: SpoolTails,
+    private readonly events: JobEvents,
+    private readonly database: Database,
+  ) {}
+
+  /**
+   * What is there after `from`, then what comes, then one last step with the final job. Every chunk after `from` comes
+   * exactly once. Ends without the last step only when `signal` aborts. Throws JobNotFoundError, also when the job is
+   * deleted meanwhile.
+   */
+  async *follow(
+    jobId: string,
+    from: LogPosition,
+    signal: AbortSignal,
+  ): AsyncGenerator<JobLogStep, void, undefined> {
+    let place: Place = { ...from, isDamaged: false };
+    for (;;) {
+      const change = this.nextChange(jobId, signal);
+      try {
+        // Read before the log is: what a job wrote before it was final is then certainly seen.
+        const job = await this.jobs.get(jobId);
+        const isOver = isTerminal(job.state as JobState);
+        const isPast = isOver || place.attempt < job.attempt;
+        if (place.attempt <= job.attempt)
+          place = yield* this.followAttempt(jobId, place, isPast, change.signal);
+        if (signal.aborted) return;
+        if (place.attempt < job.attempt) place = { attempt: place.attempt + 1, offset: 0, isDamaged: false };
+        else if (isOver) return yield { attempt: job.attempt, chunks: [], damage: null, job };
+        else await change.happened;
+      } finally {
+        change.stop();
+      }
+      if (signal.aborted) return;
+    }
+  }
+
+  /** One attempt's chunks: to its end when it `isPast`, else until something about the job changes. */
+  private async *followAttempt(
+    jobId: string,
+    from: Place,
+    isPast: boolean,
+    changed: AbortSignal,
+  ): AsyncGenerator<JobLogStep, Place, undefined> {
+    const attempt = from.isDamaged ? undefined : await this.repository.attempt(jobId, from.attempt);
+    if (!attempt) return from;
+    let { offset } = from;
+    const tail = this.tails.acquire(attempt.workspace);
+    try {
+      for (;;) {
+        const batch = await tail.read(offset);
+        const hasGrown = batch.endOffset > offset;
+        offset = batch.endOffset;
+        if (batch.chunks.length > 0 || batch.damage) {
+          yield {
+            attempt: from.attempt,
+            chunks: batch.chunks,
+            damage: batch.damage?.message ?? null,
+            job: null,
+          };
+        }
+        if (batch.damage) return { attempt: from.attempt, offset, isDamaged: true };
+        if (hasGrown) await letCrowdGather(tail, changed);
+        else if (isPast || changed.aborted) return { attempt: from.attempt, offset, isDamaged: false };
+        else await tail.waitBeyond(offset, changed);
+      }
+    } finally {
+      await this.tails.release(attempt.workspace, tail);
+    }
+  }
+
+  /** Up to `first` chunks after `from`, of one attempt. */
+  async page(job: JobRow, from: LogPosition, first: number): Promise<JobLogPage> {
+    const attempt = await this.repository.attempt(job.id, from.attempt);
+    const empty = { attempt: from.attempt, chunks: [], end: from, hasMore: false, damage: null };
+    if (!attempt) return empty;
+    return this.tails.with(attempt.workspace, async (tail) => {
+      const batch = await tail.read(from.offset);
+      const chunks = batch.chunks.slice(0, first);
+      const isCut = chunks.length < batch.chunks.length;
+      const offset = isCut ? (chunks.at(-1)?.endOffset ?? from.offset) : batch.endOffset;
+      const damage = isCut ? null : (batch.damage?.message ?? null);
+      const hasMore = isCut || (offset > from.offset && damage === null);
+      const isLast = hasMore || from.attempt >= job.attempt;
+      const end = isLast ? { attempt: from.attempt, offset } : { attempt: from.attempt + 1, offset: 0 };
+      return { attempt: from.attempt, chunks, end, hasMore: hasMore || !isLast, damage };
+    });
+  }
+
+  /** The text of what is there now, in pieces, of one attempt. */
+  async *text(workspaceId: string): AsyncGenerator<string, void, undefined> {
+    const tail = this.tails.acquire(workspaceId);
+    try {
+      for (let offset = 0; ;) {
+        const batch = await tail.read(offset);
+        const text = batch.chunks.map(toPlainText).join('');
+        if (text !== '') yield text;
+        if (batch.damage) yield `\n[${batch.damage.message}]\n`;
+        if (batch.damage || batch.endOffset === offset) return;
+        offset = batch.endOffset;
+      }
+    } finally {
+      await this.tails.release(workspaceId, tail);
+    }
+  }
+
+  private nextChange(
+    jobId: string,
+    signal: AbortSignal,
+  ): { happened: Promise<void>; signal: AbortSignal; stop: () => void } {
+    const controller = new AbortController();
+    const raise = (): void => controller.abort();
+    const off = this.events.onJob(jobId, raise);
+    signal.addEventListener('abort', raise, { once: true });
+    if (signal.aborted) raise();
+    const timer = setTimeout(raise, this.database.isShared ? RECHECK_SHARED_MS : RECHECK_MS).unref();
+    const stop = (): void => {
+      off();
+      clearTimeout(timer);
+      signal.removeEventListener('abort', raise);
+      raise();
+    };
+    return { happened: untilAborted(controller.signal), signal: controller.signal, stop };
+  }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** With many followers each event costs as many messages: let output gather instead. */
+async function letCrowdGather(tail: SpoolTail, signal: AbortSignal): Promise<void> {
+  if (tail.followers >= CROWD) await sleep(CROWD_INTERVAL_MS, signal);
+}
+
+function toPlainText(chunk: SpoolChunk): string {
+  return chunk.droppedBytes === null
+    ? chunk.text
+    : `\n[${chunk.droppedBytes} bytes of output are missing here]\n`;
+}

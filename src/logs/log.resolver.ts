@@ -1,0 +1,60 @@
+import { Args, ID, Int, Parent, ResolveField, Resolver, Subscription } from '@nestjs/graphql';
+import { BadInputError } from '../common/app-error.js';
+import { iterateWithAbort } from '../common/iterate-with-abort.js';
+import { JobService } from '../jobs/job.service.js';
+import { Job } from '../jobs/models/job.model.js';
+import { JobLogService } from './job-log.service.js';
+import type { LogPosition } from './log-cursor.js';
+import { LOG_START, decodeCursor } from './log-cursor.js';
+import { JobLogEvent, LogPage } from './models/log.model.js';
+import { toLogEvent, toLogPage } from './to-log-models.js';
+
+const MAX_PAGE_CHUNKS = 1000;
+
+@Resolver(() => Job)
+export class LogResolver {
+  constructor(
+    private readonly logs: JobLogService,
+    private readonly jobs: JobService,
+  ) {}
+
+  @Subscription(() => JobLogEvent, {
+    description:
+      'What the script printed, from the start or behind `after`, and what it prints; then one last event with `job` set, and completion. After a broken connection subscribe again with the last `cursor`: every chunk comes exactly once.',
+    resolve: (event: JobLogEvent) => event,
+  })
+  async jobLogs(
+    @Args('jobId', { type: () => ID }) jobId: string,
+    @Args('after', { type: () => String, nullable: true }) after: string | null,
+  ): Promise<AsyncIterableIterator<JobLogEvent>> {
+    const from = toPosition(after);
+    await this.jobs.get(jobId);
+    return iterateWithAbort((signal) => this.events(jobId, from, signal));
+  }
+
+  private async *events(
+    jobId: string,
+    from: LogPosition,
+    signal: AbortSignal,
+  ): AsyncGenerator<JobLogEvent, void, undefined> {
+    for await (const step of this.logs.follow(jobId, from, signal)) yield toLogEvent(step);
+  }
+
+  @ResolveField(() => LogPage, {
+    name: 'logs',
+    description: 'A page of the log as it is now, from the start or behind `after`.',
+  })
+  async page(
+    @Parent() parent: Job,
+    @Args('after', { type: () => String, nullable: true }) after: string | null,
+    @Args('first', { type: () => Int, defaultValue: 100, description: 'Chunks, 1 to 1000.' }) first: number,
+  ): Promise<LogPage> {
+    if (first < 1 || first > MAX_PAGE_CHUNKS)
+      throw new BadInputError(`first must be 1 to ${MAX_PAGE_CHUNKS}.`, 'first');
+    return toLogPage(await this.logs.page(await this.jobs.get(parent.id), toPosition(after), first));
+  }
+}
+
+function toPosition(after: string | null | undefined): LogPosition {
+  return after === null || after === undefined ? LOG_START : decodeCursor(after);
+}

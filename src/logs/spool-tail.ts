@@ -1,0 +1,185 @@
+import type { FSWatcher } from 'node:fs';
+import { watch } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import type { Workspaces } from '../workspace/workspaces.js';
+import type { SpoolChunk } from './log-chunk.js';
+import type { SpoolBatch } from './spool-batch.js';
+import { readBatch } from './spool-batch.js';
+import { SpoolDamagedError } from './spool-frames.js';
+
+/** Output that followers at the tip share without reading the file again. */
+const RING_BYTES = 1024 * 1024;
+/** Network file systems and Docker Desktop deliver no inotify events: there the poll is what finds new output. */
+const POLL_MS = 25;
+/** Where inotify has been seen to work the poll only guards against a lost event. */
+const GUARD_POLL_MS = 500;
+
+/**
+ * One spool as all followers on this replica see it. Reads only while somebody waits for more; what was read last stays
+ * in a bounded ring, from which followers at the tip are served. A follower that has fallen behind the ring reads the
+ * file by itself, so a slow one holds no memory and stalls nobody.
+ */
+export class SpoolTail {
+  private file: FileHandle | undefined;
+  private watcher: FSWatcher | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private watchWorks = false;
+  private reading: Promise<void> | undefined;
+  private readAgain = false;
+  private ring: SpoolBatch[] = [];
+  private ringStart = 0;
+  private ringBytes = 0;
+  private offset = 0;
+  private damage: SpoolDamagedError | undefined;
+  private readonly waiters = new Set<() => void>();
+  followers = 0;
+
+  constructor(
+    private readonly workspaces: Workspaces,
+    private readonly workspaceId: string,
+  ) {}
+
+  /** Whole chunks from `offset` on, as many as one batch holds; none when the follower is at the tip. */
+  async read(offset: number): Promise<SpoolBatch> {
+    if (offset >= this.ringStart && offset < this.offset) return this.readRing(offset);
+    const file = await this.open();
+    if (!file) return { chunks: [], endOffset: offset };
+    const batch = await readBatch(file, offset);
+    if (offset === this.offset) this.advance(batch);
+    return batch;
+  }
+
+  private readRing(offset: number): SpoolBatch {
+    const chunks: SpoolChunk[] = [];
+    for (const batch of this.ring) {
+      if (batch.endOffset <= offset) continue;
+      chunks.push(...batch.chunks.filter((chunk) => chunk.endOffset > offset));
+    }
+    return { chunks, endOffset: this.offset, damage: this.damage };
+  }
+
+  /** Resolves when there is something beyond `offset`, the log turns out to be damaged, or `signal` aborts. */
+  waitBeyond(offset: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.offset > offset || this.damage) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.waiters.delete(done);
+        signal.removeEventListener('abort', done);
+        if (this.waiters.size === 0) this.stopWatching();
+        resolve();
+      };
+      this.waiters.add(done);
+      signal.addEventListener('abort', done, { once: true });
+      this.startWatching();
+      this.pump();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.stopWatching();
+    for (const wake of [...this.waiters]) wake();
+    await this.reading;
+    await this.file?.close();
+    this.file = undefined;
+  }
+
+  private startWatching(): void {
+    if (!this.watcher) {
+      try {
+        this.watcher = watch(this.workspaces.paths(this.workspaceId).spoolDir, { persistent: false }, () =>
+          this.pump(true),
+        );
+        this.watcher.on('error', () => this.stopWatcher());
+      } catch {
+        // No folder yet, or no watches left: the poll finds what there is.
+        this.watcher = undefined;
+      }
+    }
+    this.schedulePoll();
+  }
+
+  private schedulePoll(): void {
+    this.timer ??= setTimeout(
+      () => {
+        this.timer = undefined;
+        if (this.waiters.size === 0) return;
+        this.pump();
+        this.startWatching();
+      },
+      this.watchWorks ? GUARD_POLL_MS : POLL_MS,
+    ).unref();
+  }
+
+  private stopWatching(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.stopWatcher();
+  }
+
+  private stopWatcher(): void {
+    this.watcher?.close();
+    this.watcher = undefined;
+  }
+
+  /** Reads one batch for those who wait. Events that arrive meanwhile lead to one more read, not to many. */
+  private pump(byEvent = false): void {
+    if (this.reading) {
+      this.readAgain = true;
+      return;
+    }
+    this.reading = this.readTip(byEvent)
+      .catch((error: unknown) =>
+        this.advance({ chunks: [], endOffset: this.offset, damage: toDamage(error, this.offset) }),
+      )
+      .finally(() => {
+        this.reading = undefined;
+        if (this.readAgain && this.waiters.size > 0) {
+          this.readAgain = false;
+          this.pump(byEvent);
+        }
+      });
+  }
+
+  private async readTip(byEvent: boolean): Promise<void> {
+    if (this.file && !this.watchWorks && !byEvent) await this.refresh();
+    const file = await this.open();
+    if (!file) return;
+    const batch = await readBatch(file, this.offset);
+    if (byEvent && batch.endOffset > this.offset) this.watchWorks = true;
+    this.advance(batch);
+  }
+
+  private advance(batch: SpoolBatch): void {
+    const grown = batch.endOffset - this.offset;
+    if (grown > 0) this.remember(batch, grown);
+    if (batch.damage) this.damage = batch.damage;
+    if (grown > 0 || batch.damage) for (const wake of [...this.waiters]) wake();
+  }
+
+  private remember(batch: SpoolBatch, grown: number): void {
+    this.ring.push(batch);
+    this.ringBytes += grown;
+    this.offset = batch.endOffset;
+    while (this.ringBytes > RING_BYTES) {
+      const oldest = this.ring.shift();
+      if (!oldest) break;
+      this.ringBytes -= oldest.endOffset - this.ringStart;
+      this.ringStart = oldest.endOffset;
+    }
+  }
+
+  private async open(): Promise<FileHandle | undefined> {
+    this.file ??= await this.workspaces.openSpool(this.workspaceId);
+    return this.file;
+  }
+
+  /** A network file system may show new data only after somebody opened the file again. */
+  private async refresh(): Promise<void> {
+    const probe = await this.workspaces.openSpool(this.workspaceId);
+    await probe?.close();
+  }
+}
+
+function toDamage(error: unknown, offset: number): SpoolDamagedError {
+  return error instanceof SpoolDamagedError ? error : new SpoolDamagedError(offset, 'it cannot be read');
+}
