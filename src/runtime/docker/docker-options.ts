@@ -1,0 +1,21 @@
+/** What the docker runtime is made from; taken from `AppConfig` by the runtime module. */
+export interface DockerOptions {
+  /** `unix:///path`, `tcp://host:port`, `http://…` or `https://…`; unset: where the client library finds an engine. */
+  dockerHost?: string;
+  /** Absolute folder below which every workspace lies. */
+  dataDir: string;
+  /** Where `dataDir` is on the engine's host, when this server runs in a container itself. */
+  hostDataDir?: string;
+  /** OCI runtime of job containers; unset: the engine's default. */
+  ociRuntime?: string;
+  /** Marks this installation's containers; others' are never touched. */
+  installationId: string;
+  logger: RuntimeLogger;
+  /** How often all waits together look at the engine themselves, should its events have gone silent. */
+  reconcileMs?: number;
+}
+
+export interface RuntimeLogger {
+  info(message: string): void;
+  warn(message: string): void;
+}

@@ -1,0 +1,72 @@
+import type Docker from 'dockerode';
+import { messageOf } from '../../common/app-error.js';
+import type { StartFailure } from '../runtime-provider.js';
+import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
+import type { DockerEngine, NamedContainerConfig } from './docker-engine.js';
+import type { RuntimeLogger } from './docker-options.js';
+import { EngineStatusError } from './engine.errors.js';
+import { INSTALLATION_LABEL } from './labels.js';
+import { publicMessage, toCreateFailure, toStartFailure } from './start-failure.js';
+
+/**
+ * Makes and starts a container, or finds the one of this name, and returns its id. Two requests where nothing is in the
+ * way. A container that ran is never started again: the engine would run it a second time.
+ */
+export async function startContainer(
+  engine: DockerEngine,
+  container: NamedContainerConfig,
+  logger: RuntimeLogger,
+): Promise<string> {
+  const made = await create(engine, container);
+  if (made !== undefined) return startCreated(engine, made, logger);
+  const found = await findOwn(engine, container);
+  return found.State.Status === 'created' ? startCreated(engine, found.Id, logger) : found.Id;
+}
+
+/** Undefined when there is a container of this name already. */
+async function create(engine: DockerEngine, container: NamedContainerConfig): Promise<string | undefined> {
+  try {
+    return await engine.create(container);
+  } catch (error) {
+    if (!(error instanceof EngineStatusError)) throw error;
+    if (error.status === 409) return undefined;
+    throw new WorkloadStartError(toCreateFailure(error, container.config.Image ?? ''), error);
+  }
+}
+
+async function findOwn(
+  engine: DockerEngine,
+  { name, config }: NamedContainerConfig,
+): Promise<Docker.ContainerInspectInfo> {
+  const found = await engine.inspect(name);
+  if (!found) throw new RuntimeUnavailableError(`The container ${name} is just being removed.`);
+  if (found.Config.Labels[INSTALLATION_LABEL] === config.Labels?.[INSTALLATION_LABEL]) return found;
+  throw new WorkloadStartError({
+    kind: 'refused',
+    message: `A container named ${name} is there already, and it is not of this installation.`,
+    retryable: false,
+  });
+}
+
+async function startCreated(engine: DockerEngine, id: string, logger: RuntimeLogger): Promise<string> {
+  try {
+    await engine.start(id);
+    return id;
+  } catch (error) {
+    if (!(error instanceof EngineStatusError)) throw error;
+    const failure: StartFailure = toStartFailure(error);
+    await clear(engine, id, logger);
+    throw new WorkloadStartError(failure, error);
+  }
+}
+
+/** Nothing stays of a container that could not start; should even that fail, the sweep of orphans finds it. */
+async function clear(engine: DockerEngine, id: string, logger: RuntimeLogger): Promise<void> {
+  try {
+    await engine.remove(id);
+  } catch (error) {
+    logger.warn(
+      `A container that could not be started could not be removed: ${publicMessage(messageOf(error))}`,
+    );
+  }
+}
