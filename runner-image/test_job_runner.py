@@ -1,0 +1,1221 @@
+"""Holds the runner to docs/runner-contract.md:  python3 -m unittest discover runner-image
+
+Most tests start the real runner with its folders moved to a temporary place. Those that need more (a PID namespace,
+another uid, a small file system) run as root and are skipped with a reason elsewhere; with RUNNER_TESTS_REQUIRE_ALL=1 a
+skip is a failure. RUNNER_TEST_PYTHON chooses the interpreter.
+"""
+
+import collections
+import contextlib
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+import job_runner  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+RUNNER = os.path.join(HERE, "job_runner.py")
+PYTHON = os.environ.get("RUNNER_TEST_PYTHON") or ("/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable)
+UNPRIVILEGED_UID = 10001
+
+STARTED, OUTPUT, GAP, ENDED = 1, 2, 3, 4
+STDOUT, STDERR = 1, 2
+HEADER = struct.Struct("<2sBBIQQ")
+SLACK_BYTES = 256 * 1024
+
+Frame = collections.namedtuple("Frame", "kind stream seq time_us payload")
+
+
+def parse_frames(data):
+    """The whole frames of a log and what is left of a torn one."""
+    frames, offset = [], 0
+    while offset + HEADER.size <= len(data):
+        magic, kind, stream, length, seq, time_us = HEADER.unpack_from(data, offset)
+        if magic != b"LF" or length > 65536:
+            raise AssertionError("damage at byte %d: %r" % (offset, data[offset : offset + 40]))
+        if offset + HEADER.size + length > len(data):
+            break
+        offset += HEADER.size
+        frames.append(Frame(kind, stream, seq, time_us, data[offset : offset + length]))
+        offset += length
+    return frames, data[offset:]
+
+
+class Result:
+    """What one run left: `frames`, `ended` (a dict or None), `code`, and the runner's own `stdout` and `stderr`."""
+
+    def __init__(self, log, code, stdout, stderr):
+        self.log, self.code, self.stdout, self.stderr = log, code, stdout, stderr
+        self.frames, self.torn = parse_frames(log)
+        endings = [frame for frame in self.frames if frame.kind == ENDED]
+        self.ended = json.loads(endings[-1].payload) if endings else None
+
+    def of(self, kind, stream=None):
+        return [frame for frame in self.frames if frame.kind == kind and stream in (None, frame.stream)]
+
+    def bytes(self, stream=STDOUT):
+        return b"".join(frame.payload for frame in self.of(OUTPUT, stream))
+
+    def text(self, stream=STDOUT):
+        return self.bytes(stream).decode()
+
+
+def works(*command):
+    try:
+        return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
+
+
+def needs(condition, what):
+    """Skips a test where the machine lacks something, or lets it fail where everything is required."""
+    if condition or os.environ.get("RUNNER_TESTS_REQUIRE_ALL") == "1":
+        return lambda test: test
+    return unittest.skip("NOT TESTED HERE: needs " + what)
+
+
+UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+needs_namespace = needs(works(*UNSHARE, "true"), "root and a PID namespace of its own (unshare)")
+needs_root = needs(os.geteuid() == 0, "root")
+
+
+class RunnerCase(unittest.TestCase):
+    """A fresh set of the five folders, and ways to run a script in them."""
+
+    def setUp(self):
+        self.root = tempfile.mkdtemp(prefix="runner-test-")
+        self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
+        os.chmod(self.root, 0o755)
+        for name in ("job", "input", "output", "spool"):
+            os.mkdir(self.path(name))
+            os.chmod(self.path(name), 0o777)
+        self.order = {
+            "version": 1,
+            "jobId": "job-1",
+            "attempt": 1,
+            "env": {},
+            "timeoutSeconds": 30,
+            "graceSeconds": 1,
+            "maxLogBytes": 1 << 26,
+            "maxOutputBytes": 1 << 30,
+            "limits": {"addressSpaceBytes": None, "processes": None, "openFiles": 1024},
+        }
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": self.root,
+            "PYTHONUTF8": "1",
+            "RUNNER_JOB_DIR": self.path("job"),
+            "RUNNER_INPUT_DIR": self.path("input"),
+            "RUNNER_OUTPUT_DIR": self.path("output"),
+            "RUNNER_SPOOL_DIR": self.path("spool"),
+        }
+
+    def path(self, *parts):
+        return os.path.join(self.root, *parts)
+
+    def write(self, *parts, content):
+        with open(self.path(*parts), "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+
+    def read_log(self):
+        with open(self.path("spool", "log"), "rb") as file:
+            return file.read()
+
+    def start(self, script, prefix=(), **popen):
+        """Starts the runner with a script (dedented) and the present order; `prefix` is put before its command."""
+        if script is not None:
+            self.write("job", "script.py", content=textwrap.dedent(script) if isinstance(script, str) else script)
+        self.write("job", "job.json", content=json.dumps(self.order))
+        process = subprocess.Popen(
+            [*prefix, PYTHON, "-u", RUNNER],
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **popen,
+        )
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.kill)
+        return process
+
+    def finish(self, process, timeout=20):
+        stdout, stderr = process.communicate(timeout=timeout)
+        log = self.read_log() if os.path.exists(self.path("spool", "log")) else b""
+        return Result(log, process.returncode, stdout, stderr)
+
+    def run_script(self, script, **how):
+        return self.finish(self.start(script, **how))
+
+    def run_plain(self, script):
+        """The same script by a plain `python -u script.py` in the same place: the measure of what is the same."""
+        self.write("job", "script.py", content=textwrap.dedent(script))
+        return subprocess.run(
+            [PYTHON, "-u", self.path("job", "script.py")],
+            cwd=self.path("output"),
+            env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1", "HOME": self.root},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def wait_for(self, condition, what, seconds=10):
+        """Waits until `condition()` is true; fails with what was seen last."""
+        until = time.monotonic() + seconds
+        while True:
+            seen = condition()
+            if seen:
+                return seen
+            if time.monotonic() > until:
+                self.fail("%s did not come; last seen: %r" % (what, seen))
+            time.sleep(0.01)
+
+    def wait_for_text(self, text):
+        self.wait_for(
+            lambda: os.path.exists(self.path("spool", "log")) and text.encode() in self.read_log(), "%r in the log" % text
+        )
+
+    def assert_ended(self, result, **expected):
+        self.assertIsNotNone(result.ended, result.stderr)
+        self.assertEqual({**result.ended, **expected}, result.ended)
+
+    def assert_sequence(self, result):
+        numbered = [frame.seq for frame in result.frames if frame.kind in (OUTPUT, GAP)]
+        self.assertEqual(numbered, list(range(1, len(numbered) + 1)))
+        self.assertEqual({frame.seq for frame in result.frames if frame.kind in (STARTED, ENDED)}, {0})
+
+
+class TheOrder(RunnerCase):
+    def assert_refused(self, code, process):
+        result = self.finish(process)
+        self.assertEqual(result.code, code)
+        self.assertRegex(result.stderr.decode(), r"\Ajob_runner: .+\n\Z")
+        self.assertEqual(result.frames, [])
+
+    def test_a_spool_that_is_not_empty_is_refused_with_121_and_left_alone(self):
+        self.write("spool", "log", content="something")
+        result = self.start("open('ran', 'w')")
+        self.assertEqual(result.wait(10), 121)
+        self.assertEqual(self.read_log(), b"something")
+        self.assertFalse(os.path.exists(self.path("output", "ran")))
+
+    def test_an_empty_log_file_is_no_hindrance(self):
+        self.write("spool", "log", content="")
+        self.assertEqual(self.run_script("print(1)").text(), "1\n")
+
+    def test_a_log_that_is_a_link_is_not_followed(self):
+        self.write("elsewhere", content="")
+        os.symlink(self.path("elsewhere"), self.path("spool", "log"))
+        process = self.start("print(1)")
+        self.assertEqual(process.wait(10), 123)
+        self.assertEqual(os.path.getsize(self.path("elsewhere")), 0)
+
+    def test_a_log_that_is_a_fifo_is_refused_instead_of_waited_for(self):
+        os.mkfifo(self.path("spool", "log"))
+        self.assertEqual(self.start("print(1)").wait(10), 123)
+
+    def test_a_missing_order_ends_with_122(self):
+        process = subprocess.run([PYTHON, "-u", RUNNER], env=self.environ, stderr=subprocess.PIPE)
+        self.assertEqual(process.returncode, 122)
+        self.assertIn(b"job.json", process.stderr)
+
+    def test_orders_that_are_not_understood_end_with_122(self):
+        good = dict(self.order)
+        for change in (
+            {"version": 2},
+            {"version": None},
+            {"env": {"A": 1}},
+            {"env": {"A=B": "x"}},
+            {"env": {"A": "nul\0"}},
+            {"env": []},
+            {"timeoutSeconds": None},
+            {"timeoutSeconds": "600"},
+            {"timeoutSeconds": True},
+            {"graceSeconds": -1},
+            {"maxLogBytes": 1.5},
+            {"maxOutputBytes": None},
+            {"jobId": 7},
+            {"limits": {"openFiles": "many"}},
+            {"limits": 7},
+        ):
+            with self.subTest(change):
+                self.order = {**good, **change}
+                self.assert_refused(122, self.start("print(1)"))
+
+    def test_text_that_is_not_one_json_object_ends_with_122(self):
+        self.write("job", "script.py", content="print(1)")
+        for text in ("", "{", "[]", "null", '{"version":1}', '{"version":1} x', "\xff", "[" * 100000):
+            with self.subTest(text[:20]):
+                self.write("job", "job.json", content=text.encode("latin-1"))
+                process = subprocess.run([PYTHON, "-u", RUNNER], env=self.environ, stderr=subprocess.PIPE)
+                self.assertEqual(process.returncode, 122, process.stderr)
+
+    def test_without_a_script_it_ends_with_122(self):
+        self.assert_refused(122, self.start(None))
+
+    def test_a_runner_that_cannot_set_the_script_up_ends_with_123(self):
+        os.rmdir(self.path("output"))
+        self.assert_refused(123, self.start("print(1)"))
+
+    def test_json_is_read_as_the_json_module_reads_it(self):
+        for text in (' {"a": [1, -2.5e3, true, false, null, "\\u00e4\\ud834\\udd1e\\n\\/"]} \n', '"\u2028"', "1e999"):
+            self.assertEqual(job_runner.parse_json(text), json.loads(text))
+        for text in ("", "{'a':1}", '{"a":1,}', "01", '"\n"', "1 2"):
+            with self.assertRaises(ValueError, msg=text):
+                job_runner.parse_json(text)
+
+
+class TheScript(RunnerCase):
+    """What the script sees, compared with a plain `python -u script.py` wherever that is possible."""
+
+    def assert_same_as_plain(self, script):
+        plain = self.run_plain(script)
+        result = self.run_script(script)
+        self.assertEqual(result.text(STDERR), plain.stderr.decode())
+        self.assertEqual(result.text(STDOUT), plain.stdout.decode())
+        self.assertEqual(result.code, plain.returncode if plain.returncode >= 0 else 128 - plain.returncode)
+        if plain.returncode >= 0:
+            self.assert_ended(result, exitCode=plain.returncode, signal=None)
+        else:
+            self.assert_ended(result, exitCode=None, signal=-plain.returncode)
+        shutil.rmtree(self.path("spool"))
+        os.mkdir(self.path("spool"))
+
+    def test_errors_look_and_end_as_they_do_in_plain_python(self):
+        for script in (
+            "def f():\n    return {}['x']\nf()",
+            "try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise ValueError('bad') from e",
+            "try:\n    1 / 0\nexcept ZeroDivisionError:\n    [][1]",
+            "import json\njson.loads('{')",
+            "print('a')\ndef broken(:\n    pass",
+            "x = 1\n  y = 2",
+            "print('unterminated",
+            "raise SystemExit('text')",
+            "raise KeyboardInterrupt",
+            "import sys\nsys.exit()",
+            "import sys\nsys.exit(3)",
+            "import sys\nsys.exit(256 + 7)",
+            "import sys\nsys.exit(-1)",
+            "import sys\nsys.exit([1, 'list'])",
+            "import os\nos._exit(9)",
+            "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)",
+            "import os\nos.abort()",
+            "import sys\nsys.excepthook = lambda *e: print('hook', e[0].__name__, e[2].tb_lineno, e[2].tb_next)\n1 / 0",
+            "class E(Exception):\n    def __str__(self):\n        1 / 0\nraise E",
+            "import warnings\nwarnings.warn('old', DeprecationWarning)",
+            "import traceback\ntry:\n    1 / 0\nexcept Exception:\n    traceback.print_exc()",
+            "import threading\nthreading.Thread(target=lambda: 1 / 0, name='t').start()",
+            "raise ExceptionGroup('g', [ValueError(1), KeyError(2)])" if sys.version_info >= (3, 11) else "1 / 0",
+            "# -*- coding: latin-1 -*-\nprint('ok')",
+        ):
+            with self.subTest(script):
+                self.assert_same_as_plain(script)
+
+    def test_the_end_of_the_interpreter_is_pythons_own(self):
+        for script in (
+            "import atexit\natexit.register(print, 'last')\nprint('first')",
+            "import atexit, sys\natexit.register(print, 'last')\nsys.exit(4)",
+            "import atexit\natexit.register(print, 'last')\n1 / 0",
+            "import threading, time\nthreading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()\nprint('main')",
+            "class C:\n    def __del__(self):\n        print('deleted')\nkept = C()",
+        ):
+            with self.subTest(script):
+                self.assert_same_as_plain(script)
+
+    def test_the_module_looks_as_it_does_in_plain_python(self):
+        self.assert_same_as_plain(
+            """
+            import sys, os, signal, inspect
+            import __main__
+            print(sorted(k for k in globals() if k.startswith("__")), __name__, __file__, __spec__, __package__, __doc__)
+            print(type(__builtins__), type(__loader__), __loader__.path, __annotations__, __main__.__dict__ is globals())
+            print(sys.argv, sys.path, os.getcwd(), sys.stdin.read())
+            print(sys.stdout.encoding, sys.stdout.errors, sys.stdout.write_through, sys.stderr.encoding, sys.stderr.errors)
+            print(sys.flags, sys.orig_argv[1:] if hasattr(sys, "orig_argv") else 0)
+            print([(s, signal.getsignal(s)) for s in signal.valid_signals()], signal.pthread_sigmask(signal.SIG_BLOCK, []))
+            print(sorted(map(int, os.listdir("/proc/self/fd")))[:-1])
+            def f(): pass
+            print(inspect.getsource(f), f.__module__)
+            """
+        )
+
+    def test_multiprocessing_works_with_every_start_method(self):
+        result = self.run_script(
+            """
+            import multiprocessing, os
+
+            def work(number):
+                return number * 2
+
+            if __name__ == "__main__":
+                for method in ("fork", "spawn", "forkserver"):
+                    with multiprocessing.get_context(method).Pool(2) as pool:
+                        print(method, pool.map(work, [1, 2]))
+            """
+        )
+        self.assertEqual(result.text(), "fork [2, 4]\nspawn [2, 4]\nforkserver [2, 4]\n", result.text(STDERR))
+
+    def test_it_has_a_session_of_its_own_and_is_an_ordinary_process(self):
+        result = self.run_script(
+            """
+            import os
+            print(os.getsid(0) == os.getpid() == os.getpgid(0), os.stat("/proc/self/maps").st_uid == os.getuid())
+            print(open("/proc/self/oom_score_adj").read().strip(), len(open("/proc/self/maps").read()) > 100)
+            """
+        )
+        self.assertEqual(result.text(), "True True\n1000 True\n")
+
+    def test_its_environment_is_built_from_empty(self):
+        self.environ.update(SECRET="of the server", FROM_IMAGE="yes", OTHER="no", RUNNER_PASS_ENV="FROM_IMAGE,ABSENT")
+        self.order["env"] = {"NAME": "välue=1", "EMPTY": "", "JOB_ID": "not this"}
+        result = self.run_script(
+            """
+            import json, os, subprocess
+            print(json.dumps(dict(os.environ)))
+            print(subprocess.run(["env"], stdout=subprocess.PIPE).stdout.decode().count("\\n"), len(os.environ))
+            print("SECRET" in open("/proc/self/environ").read())
+            """
+        )
+        first, counts, leaked = result.text().splitlines()
+        self.assertEqual(
+            json.loads(first),
+            {
+                "PATH": os.environ["PATH"],
+                "HOME": self.root,
+                "LANG": "C.UTF-8",
+                "PYTHONUNBUFFERED": "1",
+                "MPLCONFIGDIR": self.path(".matplotlib"),
+                "JOB_ID": "job-1",
+                "INPUT_DIR": self.path("input"),
+                "OUTPUT_DIR": self.path("output"),
+                "REQUEST_PATH": self.path("input", "request.json"),
+                "FROM_IMAGE": "yes",
+                "NAME": "välue=1",
+                "EMPTY": "",
+            },
+        )
+        self.assertEqual(len(set(counts.split())), 1)
+        self.assertEqual(leaked, "False")
+
+    def test_variables_that_only_a_new_interpreter_reads_are_honoured(self):
+        os.mkdir(self.path("library"))
+        self.write("library", "mine.py", content="print('mine')")
+        self.order["env"] = {"PYTHONPATH": self.path("library"), "PYTHONWARNINGS": "error", "TZ": "Asia/Tokyo"}
+        result = self.run_script(
+            """
+            import mine, os, sys, time
+            print(sys.warnoptions, time.localtime(0).tm_hour, sorted(os.listdir("/proc/self/fd")), os.getcwd(), sys.argv)
+            1 / 0
+            """
+        )
+        where, script = self.path("output"), self.path("job", "script.py")
+        self.assertEqual(result.text(), "mine\n['error'] 9 ['0', '1', '2', '3'] %s %s\n" % (where, [script]))
+        self.assertTrue(result.text(STDERR).endswith("ZeroDivisionError: division by zero\n"))
+        self.assert_ended(result, exitCode=1)
+
+    def test_the_font_list_of_the_image_is_linked_into_a_writable_folder(self):
+        os.mkdir(self.path("fonts"))
+        self.write("fonts", "fontlist.json", content="fonts")
+        self.environ["RUNNER_MPL_CACHE"] = self.path("fonts")
+        result = self.run_script(
+            """
+            import os
+            folder = os.environ["MPLCONFIGDIR"]
+            print(open(folder + "/fontlist.json").read(), os.access(folder, os.W_OK))
+            """
+        )
+        self.assertEqual(result.text(), "fonts True\n")
+
+    def test_limits_are_set_on_the_script_alone(self):
+        self.order["maxOutputBytes"] = 12345678
+        self.order["limits"] = {"addressSpaceBytes": 1 << 32, "processes": 5000, "openFiles": 64}
+        result = self.run_script(
+            """
+            import os, resource as r
+            print([r.getrlimit(k) for k in (r.RLIMIT_FSIZE, r.RLIMIT_CORE, r.RLIMIT_AS, r.RLIMIT_NPROC, r.RLIMIT_NOFILE)])
+            print(r.prlimit(os.getppid(), r.RLIMIT_FSIZE) == (-1, -1))
+            """
+        )
+        expected = [(12345678,) * 2, (0, 0), (1 << 32,) * 2, (5000,) * 2, (64,) * 2]
+        self.assertEqual(result.text(), "%s\nTrue\n" % expected, result.text(STDERR))
+
+    def test_a_limit_above_the_hard_one_is_lowered_to_it(self):
+        self.order["limits"] = {"openFiles": 1 << 20}
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+
+        result = self.run_script("import resource as r; print(r.getrlimit(r.RLIMIT_NOFILE))", preexec_fn=limit)
+        self.assertEqual(result.text(), "(200, 200)\n")
+
+    def test_a_runner_started_with_ignored_and_blocked_signals_does_not_hand_them_on(self):
+        def ignore():
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGCHLD, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGUSR1])
+
+        result = self.run_script(
+            """
+            import signal
+            print([signal.getsignal(s) for s in (signal.SIGHUP, signal.SIGINT, signal.SIGCHLD, signal.SIGTERM)])
+            print(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+            """,
+            preexec_fn=ignore,
+        )
+        self.assertRegex(result.text(), r"SIG_DFL.*default_int_handler.*SIG_DFL.*SIG_DFL.*\nset\(\)\n")
+        self.assert_ended(result, exitCode=0)
+
+
+class TheFrames(RunnerCase):
+    def test_a_log_begins_with_started_and_ends_with_ended(self):
+        before = time.time()
+        result = self.run_script("import os, time; time.sleep(0.2); sum(range(10**6)); print(os.getpid())")
+        after = time.time()
+        kinds = [frame.kind for frame in result.frames]
+        self.assertEqual((kinds[0], set(kinds[1:-1]), kinds[-1]), (STARTED, {OUTPUT}, ENDED))
+        started = json.loads(result.frames[0].payload)
+        self.assertEqual(sorted(started), ["pid", "python", "version"])
+        self.assertEqual((started["version"], started["pid"]), (1, int(result.text())))
+        self.assertRegex(started["python"], r"^3\.\d+\.\d+")
+        self.assertEqual({(frame.kind, frame.stream) for frame in result.frames}, {(STARTED, 0), (OUTPUT, STDOUT), (ENDED, 0)})
+        for frame in result.frames:
+            self.assertTrue(before <= frame.time_us / 1e6 <= after)
+        self.assertEqual(
+            sorted(result.ended),
+            sorted(
+                "exitCode signal timedOut stopped diskExceeded oomKills droppedBytes wallSeconds cpuSeconds maxRssBytes".split()
+            ),
+        )
+        self.assert_ended(result, exitCode=0, signal=None, timedOut=False, stopped=False, diskExceeded=False, oomKills=0)
+        self.assertTrue(0.2 <= result.ended["wallSeconds"] < after - before)
+        self.assertTrue(0.001 < result.ended["cpuSeconds"] < 5)
+        self.assertTrue(1 << 20 < result.ended["maxRssBytes"] < 1 << 30)
+        self.assertEqual((result.torn, result.stderr), (b"", b""))
+
+    def test_reaped_children_count_as_usage(self):
+        result = self.run_script(
+            """
+            import subprocess, sys
+            subprocess.run([sys.executable, "-c", "import time; b = 'x' * 200000000\\nwhile time.process_time() < 0.4: pass"])
+            """
+        )
+        self.assertTrue(0.4 < result.ended["cpuSeconds"] < 5)
+        self.assertGreater(result.ended["maxRssBytes"], 200_000_000)
+
+    def test_both_streams_arrive_whole_and_numbered_without_a_gap(self):
+        result = self.run_script(
+            """
+            import sys
+            for i in range(20000):
+                print("out", i)
+                print("err", i, file=sys.stderr)
+            """
+        )
+        self.assertEqual(result.text(STDOUT), "".join("out %d\n" % i for i in range(20000)))
+        self.assertEqual(result.text(STDERR), "".join("err %d\n" % i for i in range(20000)))
+        self.assert_sequence(result)
+
+    def test_what_was_printed_to_one_stream_first_comes_before_the_other_stream(self):
+        result = self.run_script(
+            """
+            import sys, time
+            for _ in range(5):
+                print("a", end=""); time.sleep(0.002); print("b", end=""); print("c", end="", file=sys.stderr)
+                time.sleep(0.05)
+            """
+        )
+        everything = b"".join(frame.payload for frame in result.of(OUTPUT)).decode()
+        self.assertEqual(everything, "abc" * 5)
+
+    def test_frames_hold_at_most_65536_bytes_and_never_split_a_character(self):
+        result = self.run_script("import sys; sys.stdout.write('x' + '€𝄞ä' * 300000)")
+        self.assertEqual(result.text(), "x" + "€𝄞ä" * 300000)
+        for frame in result.of(OUTPUT):
+            self.assertLessEqual(len(frame.payload), 65536)
+            frame.payload.decode()
+        self.assertGreater(max(len(frame.payload) for frame in result.of(OUTPUT)), 65500)
+
+    def test_a_character_split_over_reads_is_put_together(self):
+        result = self.run_script(
+            """
+            import os, time
+            for byte in "ä€𝄞".encode():
+                os.write(1, bytes([byte])); time.sleep(0.02)
+            """
+        )
+        self.assertEqual(result.text(), "ä€𝄞")
+
+    def test_invalid_bytes_are_replaced_as_python_does_it_wherever_reads_split_them(self):
+        data = b"a\xff\x00\xc3(\xe2\x82x\xf0\x9d\x84\xed\xa0\x80\xc0\x80\xf4\x90\x80\x80 \xe2\x82"
+        self.assertEqual(self.run_script("import os; os.write(1, %r)" % data).text(), data.decode("utf-8", "replace"))
+        for cut in range(len(data) + 1):
+            pipe = job_runner.Pipe(STDOUT)
+            try:
+                decoded = pipe.decode(data[:cut]) + pipe.decode(data[cut:]) + pipe.decode(b"", final=True)
+            finally:
+                os.close(pipe.fd)
+                os.close(pipe.script_end)
+            self.assertEqual(decoded.decode(), data.decode("utf-8", "replace"), "cut at %d" % cut)
+
+    def test_the_first_bytes_after_a_quiet_moment_are_written_at_once(self):
+        result = self.run_script(
+            """
+            import os, time
+            for _ in range(20):
+                time.sleep(0.02)
+                os.write(1, b"%d\\n" % time.time_ns())
+            """
+        )
+        delays = [frame.time_us / 1e3 - int(frame.payload) / 1e6 for frame in result.of(OUTPUT)]
+        self.assertEqual(len(delays), 20)
+        self.assertLess(statistics.median(delays), 4)
+
+    def test_a_printed_line_is_one_frame(self):
+        result = self.run_script("import time\nfor i in range(20): time.sleep(0.02); print('line', i)")
+        whole = [frame for frame in result.of(OUTPUT) if frame.payload.endswith(b"\n")]
+        self.assertGreaterEqual(len(whole), 19)
+        self.assertLessEqual(len(result.of(OUTPUT)), 22)
+
+    def test_while_output_keeps_coming_it_is_gathered_for_5_ms(self):
+        result = self.run_script(
+            """
+            import os, time
+            until = time.monotonic() + 0.5
+            while time.monotonic() < until:
+                os.write(1, b"x"); time.sleep(0.0002)
+            """
+        )
+        times = [frame.time_us / 1e3 for frame in result.of(OUTPUT)]
+        pauses = [later - earlier for earlier, later in zip(times, times[1:])]
+        self.assertTrue(4.5 <= statistics.median(pauses) <= 9, statistics.median(pauses))
+
+    def test_a_line_without_end_and_large_writes_flow(self):
+        began = time.monotonic()
+        self.order["maxLogBytes"] = 1 << 30
+        result = self.run_script("import os\nfor _ in range(100): os.write(1, b'x' * 1000000)")
+        self.assertEqual(len(result.bytes()), 100_000_000)
+        self.assertLess(time.monotonic() - began, 5)
+
+    def test_a_script_that_closes_its_streams_early_runs_on(self):
+        result = self.run_script(
+            """
+            import os, time
+            os.write(1, b"last"); os.close(1); os.close(2); time.sleep(0.1); os._exit(5)
+            """
+        )
+        self.assertEqual(result.text(), "last")
+        self.assert_ended(result, exitCode=5)
+        self.assertLess(result.ended["cpuSeconds"], 1)
+
+    def test_the_runner_sleeps_while_nothing_happens(self):
+        process = self.start("import os, time; os.close(1); print('x', file=__import__('sys').stderr); time.sleep(1.5)")
+        self.wait_for_text("x")
+        time.sleep(1)
+        with open("/proc/%d/stat" % process.pid) as file:
+            ticks = sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
+        self.finish(process)
+        self.assertLess(ticks / os.sysconf("SC_CLK_TCK"), 0.2)
+
+
+class TheLimitOfTheLog(RunnerCase):
+    def test_a_full_log_keeps_its_end_after_a_gap(self):
+        self.order["maxLogBytes"] = 100_000
+        result = self.run_script(
+            """
+            import sys
+            for i in range(40000):
+                print("line %06d ä" % i)
+                if i % 10 == 0:
+                    print("warning", i, file=sys.stderr)
+            1 / 0
+            """
+        )
+        printed = {
+            STDOUT: "".join("line %06d ä\n" % i for i in range(40000)).encode(),
+            STDERR: "".join("warning %d\n" % i for i in range(0, 40000, 10)).encode(),
+        }
+        self.assertLessEqual(len(result.log), 100_000 + SLACK_BYTES)
+        self.assertGreater(len(result.log), 100_000 - 65536 + SLACK_BYTES - 16384)
+        self.assert_sequence(result)
+        gaps = result.of(GAP)
+        first_gap = result.frames.index(gaps[0])
+        head, tail = result.frames[:first_gap], result.frames[first_gap + len(gaps) :]
+        self.assertEqual([frame.kind for frame in result.frames if frame.kind == GAP], [GAP] * len(gaps))
+        for stream in (STDOUT, STDERR):
+            before = b"".join(frame.payload for frame in head if frame.stream == stream and frame.kind == OUTPUT)
+            after = b"".join(frame.payload for frame in tail if frame.stream == stream and frame.kind == OUTPUT)
+            after = after.split(b"Traceback")[0]
+            lost = sum(int(frame.payload) for frame in gaps if frame.stream == stream)
+            self.assertTrue(printed[stream].startswith(before))
+            self.assertTrue(printed[stream].endswith(after))
+            self.assertEqual(len(before) + lost + len(after), len(printed[stream]))
+        for frame in result.of(OUTPUT):
+            frame.payload.decode()
+        self.assertIn("ZeroDivisionError", result.text(STDERR))
+        self.assert_ended(result, exitCode=1, droppedBytes=sum(int(frame.payload) for frame in gaps))
+        self.assertGreater(result.ended["droppedBytes"], 100_000)
+
+    def test_what_still_fits_into_the_tail_is_not_lost(self):
+        self.order["maxLogBytes"] = 10_000
+        result = self.run_script("for i in range(10000): print('%09d' % i)")
+        self.assertEqual(result.text(), "".join("%09d\n" % i for i in range(10000)))
+        self.assertEqual(result.of(GAP), [])
+        self.assert_ended(result, droppedBytes=0)
+
+    def test_a_limit_of_zero_still_ends_properly(self):
+        self.order["maxLogBytes"] = 0
+        result = self.run_script("print('x' * 5000000)\nprint('end')")
+        self.assertLessEqual(len(result.log), SLACK_BYTES)
+        self.assertTrue(result.text().endswith("x\nend\n"))
+        self.assertEqual(len(result.bytes()) + result.ended["droppedBytes"], 5000005)
+
+    def test_many_tiny_pieces_do_not_grow_the_tail(self):
+        file = tempfile.TemporaryFile()
+        log = job_runner.Log(file.fileno(), 0)
+        for i in range(50000):
+            log.output(STDOUT + i % 2, b"\xc3\xa4")
+        self.assertLess(len(log.tail), 20000)
+        self.assertTrue(log.ended(b"{}"))
+        file.seek(0)
+        frames, torn = parse_frames(file.read())
+        self.assertEqual(torn, b"")
+        self.assertLessEqual(file.tell(), SLACK_BYTES)
+        kept = sum(len(frame.payload) for frame in frames if frame.kind == OUTPUT)
+        lost = sum(int(frame.payload) for frame in frames if frame.kind == GAP)
+        self.assertEqual(kept + lost, 100000)
+
+    def limit_file_size(self, size):
+        return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    def test_a_write_that_fails_counts_as_dropped_and_the_end_is_still_written(self):
+        process = self.start(
+            """
+            import os, time
+            for i in range(100000): print("%09d" % i)
+            while not os.path.exists("go"): time.sleep(0.01)
+            print("done")
+            """,
+            preexec_fn=self.limit_file_size(300_001),
+        )
+        self.wait_for_text("000000000\n")
+        self.wait_for(lambda: len(self.read_log()) == 300_001, "a full disk")
+        time.sleep(0.2)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        self.write("output", "go", content="")
+        result = self.finish(process)
+        self.assert_sequence(result)
+        self.assertEqual(result.torn, b"")
+        self.assertTrue(result.text().endswith("\ndone\n"))
+        lost = sum(int(frame.payload) for frame in result.of(GAP))
+        self.assertEqual(len(result.bytes()) + lost, 1_000_005)
+        self.assert_ended(result, exitCode=0, droppedBytes=lost)
+
+    def test_a_disk_that_stays_full_leaves_whole_frames_a_torn_one_and_the_exit_code(self):
+        result = self.run_script(
+            "for i in range(100000): print('%09d' % i)\nraise SystemExit(7)", preexec_fn=self.limit_file_size(300_001)
+        )
+        self.assertEqual(result.code, 7)
+        self.assertEqual(len(result.log), 300_001)
+        self.assertIsNone(result.ended)
+        self.assertIn(b"could not be written", result.stderr)
+
+    @needs_root
+    def test_a_full_file_system_is_survived(self):
+        mounted = works("mount", "-t", "tmpfs", "-o", "size=512k,mode=777", "tmpfs", self.path("spool"))
+        if not mounted:
+            self.skipTest("NOT TESTED HERE: may not mount a small file system")
+        self.addCleanup(subprocess.run, ["umount", self.path("spool")], check=True)
+        self.order["env"] = {"SPOOL": self.path("spool")}
+        result = self.run_script(
+            """
+            import os
+            filler = os.environ["SPOOL"] + "/filler"
+            open(filler, "wb").write(bytes(300 * 1024))
+            for i in range(100000): print("%09d" % i)
+            import time; time.sleep(0.1)
+            os.unlink(filler)
+            print("done")
+            """
+        )
+        self.assert_ended(result, exitCode=0)
+        self.assert_sequence(result)
+        self.assertTrue(result.text().endswith("\ndone\n"))
+        self.assertEqual(len(result.bytes()) + result.ended["droppedBytes"], 1_000_005)
+
+
+class TheCourtesyCopy(RunnerCase):
+    def test_it_is_the_plain_text_of_both_streams(self):
+        result = self.run_script("import sys; print('out'); sys.stdout.flush(); print('err', file=sys.stderr)")
+        self.assertEqual(sorted(result.stdout.split()), [b"err", b"out"])
+
+    def test_it_is_at_most_1_mib(self):
+        result = self.run_script("print('x' * 3000000)")
+        self.assertEqual(len(result.bytes()), 3000001)
+        self.assertLessEqual(len(result.stdout), 1 << 20)
+
+    def test_nobody_reading_it_holds_nothing_up(self):
+        process = self.start("for i in range(200000): print('%09d' % i)")
+        self.assertEqual(process.wait(10), 0)
+        self.assertEqual(len(Result(self.read_log(), 0, b"", b"").bytes()), 2_000_000)
+
+    def test_a_reader_that_went_away_changes_nothing(self):
+        process = self.start("import time; time.sleep(0.2); print('x')")
+        process.stdout.close()
+        self.assertEqual(process.wait(10), 0)
+        self.assertEqual(Result(self.read_log(), 0, b"", b"").text(), "x\n")
+
+
+class TheEnd(RunnerCase):
+    def assert_gone(self, pid):
+        self.wait_for(lambda: not is_alive(pid), "the end of process %d" % pid, 2)
+
+    def test_the_deadline_sends_sigterm_to_the_whole_tree_and_then_sigkill(self):
+        self.order.update(timeoutSeconds=0.5, graceSeconds=0.5)
+        result = self.run_script(
+            """
+            import os, signal, time
+            def note(number, frame):
+                os.write(1, b"%s got %d\\n" % (name, number))
+            signal.signal(signal.SIGTERM, note)
+            name = b"parent"
+            if os.fork() == 0:
+                os.setsid()
+                name = b"grandchild" if os.fork() == 0 else b"child"
+            while True: time.sleep(60)
+            """
+        )
+        self.assertEqual(sorted(result.text().splitlines()), ["child got 15", "grandchild got 15", "parent got 15"])
+        self.assert_ended(result, exitCode=None, signal=9, timedOut=True, stopped=False)
+        self.assertEqual(result.code, 137)
+        self.assertTrue(1.0 <= result.ended["wallSeconds"] < 1.6, result.ended)
+
+    def test_a_script_that_ends_inside_the_grace_has_timed_out(self):
+        self.order.update(timeoutSeconds=0.3, graceSeconds=10)
+        result = self.run_script(
+            """
+            import signal, sys, time
+            signal.signal(signal.SIGTERM, lambda *_: (print("bye"), sys.exit(0)))
+            time.sleep(60)
+            """
+        )
+        self.assertEqual(result.text(), "bye\n")
+        self.assert_ended(result, exitCode=0, timedOut=True)
+        self.assertEqual(result.code, 0)
+        self.assertLess(result.ended["wallSeconds"], 2)
+
+    def test_a_deadline_ends_a_stopped_process_too(self):
+        self.order.update(timeoutSeconds=0.3, graceSeconds=0.2)
+        result = self.run_script("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
+        self.assert_ended(result, signal=9, timedOut=True)
+
+    def test_a_script_that_prints_without_end_meets_its_deadline(self):
+        self.order.update(timeoutSeconds=0.5, graceSeconds=0.2, maxLogBytes=1 << 20)
+        result = self.run_script("while True: print('x' * 100)")
+        self.assert_ended(result, timedOut=True)
+        self.assertLess(result.ended["wallSeconds"], 1.5)
+
+    def test_sigterm_and_sigint_stop_the_tree(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(number):
+                process = self.start("import time; print('up'); time.sleep(60)")
+                self.wait_for_text("up")
+                process.send_signal(number)
+                result = self.finish(process)
+                self.assert_ended(result, signal=15, stopped=True, timedOut=False)
+                self.assertEqual(result.code, 143)
+                os.unlink(self.path("spool", "log"))
+
+    def test_a_stop_is_followed_by_sigkill_after_the_grace(self):
+        self.order["graceSeconds"] = 0.3
+        process = self.start("import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)")
+        self.wait_for_text("up")
+        process.terminate()
+        result = self.finish(process)
+        self.assert_ended(result, signal=9, stopped=True, timedOut=False)
+
+    def test_a_stop_during_the_start_is_not_lost(self):
+        for delay in (0.03, 0.04, 0.05, 0.06):
+            process = self.start("import time; time.sleep(60)")
+            self.wait_for(lambda: blocks_sigterm(process.pid), "the runner's first steps", 5)
+            time.sleep(delay - 0.03)
+            process.terminate()
+            self.assert_ended(self.finish(process), signal=15, stopped=True)
+            os.unlink(self.path("spool", "log"))
+
+    def test_a_daemon_that_holds_stdout_is_killed_and_waited_for_by_nobody(self):
+        result = self.run_script(
+            """
+            import os, signal, time
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                    print("daemon", os.getpid(), flush=True)
+                    time.sleep(60)
+                os._exit(0)
+            os.wait()
+            time.sleep(0.3)
+            """
+        )
+        self.assert_ended(result, exitCode=0)
+        self.assertLess(result.ended["wallSeconds"], 5)
+        self.assert_gone(int(result.text().split()[1]))
+
+    def test_a_child_that_prints_without_end_does_not_keep_the_job_open(self):
+        result = self.run_script("import os, time\nif os.fork() == 0:\n    while True: print('x' * 1000)\ntime.sleep(0.2)")
+        self.assert_ended(result, exitCode=0)
+
+    def test_what_is_in_the_pipes_at_the_end_is_not_lost(self):
+        for size in (1, 5000, 65536, 900_000):
+            result = self.run_script("import os; os.write(1, b'a'); os.write(1, b'x' * %d); os._exit(1)" % size)
+            self.assertEqual(len(result.bytes()), size + 1)
+            os.unlink(self.path("spool", "log"))
+
+    def test_many_children_are_ended(self):
+        result = self.run_script(
+            """
+            import os, time
+            for _ in range(300):
+                if os.fork() == 0:
+                    os.setsid(); time.sleep(60); os._exit(0)
+            print(os.getpid())
+            """
+        )
+        self.assert_ended(result, exitCode=0)
+        self.assertEqual(processes_with_environment(self.root), [])
+
+    def test_the_script_dies_with_a_runner_that_is_killed(self):
+        process = self.start("import os, time; print(os.getpid(), flush=True); time.sleep(60)")
+        self.wait_for_text("\n")
+        pid = int(Result(self.read_log(), 0, b"", b"").text())
+        process.kill()
+        self.assert_gone(pid)
+
+    def test_a_failure_of_the_runner_ends_the_script_with_123_and_a_sentence(self):
+        broken = textwrap.dedent(
+            """
+            import runpy, sys
+            sys.argv = [%r]
+            namespace = runpy.run_path(%r)
+            def fail(*_):
+                raise RuntimeError("made to fail")
+            namespace["Runner"].read_pipes = fail
+            namespace["main"]()
+            import time; time.sleep(60)
+            """
+        ) % (RUNNER, RUNNER)
+        self.write("broken.py", content=broken)
+        self.write("job", "script.py", content="")
+        self.write("job", "job.json", content=json.dumps(self.order))
+        # The script's process prints from the harness itself: main() returns in it.
+        broken = broken.replace("import time; time.sleep(60)", "import time; print('up', flush=True); time.sleep(60)")
+        self.write("broken.py", content=broken)
+        process = subprocess.run([PYTHON, "-u", self.path("broken.py")], env=self.environ, stderr=subprocess.PIPE, timeout=10)
+        self.assertEqual(process.returncode, 123)
+        self.assertEqual(process.stderr, b"job_runner: RuntimeError: made to fail\n")
+        self.assertEqual(processes_with_environment(self.root), [])
+        self.assertIsNone(Result(self.read_log(), 0, b"", b"").ended)
+
+
+class TheLimitOfTheOutput(RunnerCase):
+    def test_the_meter_kills_the_tree_above_the_limit(self):
+        self.order["maxOutputBytes"] = 1_000_000
+        result = self.run_script(
+            """
+            import os, time
+            os.makedirs("a/b")
+            for i in range(30): open("a/b/%d" % i, "wb").write(bytes(50_000))
+            time.sleep(60)
+            """
+        )
+        self.assert_ended(result, signal=9, diskExceeded=True, timedOut=False)
+        self.assertLess(result.ended["wallSeconds"], 3)
+
+    def test_links_and_special_files_count_nothing(self):
+        self.order["maxOutputBytes"] = 1_000_000
+        self.write("big", content=bytes(3_000_000))
+        self.order["env"] = {"BIG": self.path("big")}
+        result = self.run_script(
+            """
+            import os, time
+            os.symlink(os.environ["BIG"], "link"); os.symlink(os.path.dirname(os.environ["BIG"]), "folder")
+            os.mkfifo("fifo"); os.mkdir("closed"); os.chmod("closed", 0)
+            time.sleep(1.2)
+            """
+        )
+        self.assert_ended(result, exitCode=0, diskExceeded=False)
+
+    def test_one_file_cannot_grow_above_the_limit(self):
+        self.order["maxOutputBytes"] = 1_000_000
+        result = self.run_script("f = open('big', 'wb', buffering=0)\nwhile True: f.write(bytes(100_001))")
+        self.assertEqual(os.path.getsize(self.path("output", "big")), 1_000_000)
+        self.assertIn("[Errno 27]", result.text(STDERR))
+        self.assert_ended(result, exitCode=1, diskExceeded=True)
+
+    def test_a_script_that_fails_for_another_reason_has_not_exceeded(self):
+        self.order["maxOutputBytes"] = 1_000_000
+        result = self.run_script("open('small', 'wb').write(bytes(999_999)); raise SystemExit(1)")
+        self.assert_ended(result, exitCode=1, diskExceeded=False)
+
+    def test_measuring_is_done_in_slices(self):
+        for i in range(3000):
+            self.write("output", str(i), content="x")
+        meter = job_runner.OutputMeter(self.path("output"), 2900)
+        meter.SLICE_SECONDS = 0.0005
+        slices = 1
+        while not meter.exceeds():
+            slices += 1
+            self.assertLess(slices, 1000)
+            self.assertGreater(meter.next_at, time.monotonic())
+        self.assertGreater(slices, 2)
+
+    def test_folders_that_vanish_deepen_or_cannot_be_read_do_not_stop_it(self):
+        deep = self.path("output")
+        for _ in range(100):
+            deep += "/" + "d" * 20
+            os.mkdir(deep)
+        with open(deep + "/file", "w") as file:
+            file.write("12345")
+        os.mkdir(self.path("output", "vanishing"))
+        sizes = job_runner.file_sizes(self.path("output"))
+        next(sizes)
+        shutil.rmtree(self.path("output", "vanishing"))
+        self.assertEqual(sum(sizes), 5)
+        self.assertEqual(sum(job_runner.file_sizes(self.path("absent"))), 0)
+
+    def test_a_path_too_long_for_the_system_does_not_stop_it(self):
+        result = self.run_script(
+            """
+            import os, time
+            for _ in range(100):
+                os.mkdir("d" * 200); os.chdir("d" * 200)
+            time.sleep(1.2)
+            """
+        )
+        self.assert_ended(result, exitCode=0)
+        subprocess.run(["rm", "-rf", self.path("output")], check=True)
+
+
+class AsPidOne(RunnerCase):
+    """Where the runner is PID 1 of its own PID namespace, as in a container."""
+
+    def start(self, script, prefix=(), **popen):
+        return super().start(script, (*UNSHARE, *prefix), **popen)
+
+    def runner_pid(self, process):
+        """The runner's pid as it is outside of its namespace."""
+        with open("/proc/%d/task/%d/children" % (process.pid, process.pid)) as file:
+            return int(file.read().split()[0])
+
+    @needs_namespace
+    def test_it_is_pid_1_and_the_script_is_not(self):
+        result = self.run_script("import os; print(os.getppid(), os.getpid() > 1)")
+        self.assertEqual(result.text(), "1 True\n")
+        self.assertEqual(json.loads(result.frames[0].payload)["pid"] > 1, True)
+
+    @needs_namespace
+    def test_a_script_cannot_end_it_by_any_signal(self):
+        result = self.run_script(
+            """
+            import os, signal, time
+            for number in signal.valid_signals():
+                os.kill(1, number)
+            time.sleep(0.3)
+            print("still here")
+            """
+        )
+        self.assertEqual(result.text(), "still here\n")
+        self.assert_ended(result, exitCode=0, stopped=False)
+
+    @needs_namespace
+    def test_a_signal_with_a_forged_sender_is_ignored(self):
+        result = self.run_script(
+            """
+            import ctypes, os, struct, time
+            SYS_rt_sigqueueinfo = {"x86_64": 129, "aarch64": 138}[os.uname().machine]
+            info = struct.pack("=iiii", 15, 0, -1, 0) + struct.pack("=II", 0, 0) + bytes(128)
+            print(ctypes.CDLL(None).syscall(SYS_rt_sigqueueinfo, 1, 15, info))
+            time.sleep(0.2)
+            print("still here")
+            """
+        )
+        self.assertEqual(result.text(), "0\nstill here\n")
+        self.assert_ended(result, exitCode=0, stopped=False)
+
+    @needs_namespace
+    def test_a_sigterm_from_outside_stops_the_tree(self):
+        process = self.start("import time; print('up'); time.sleep(60)")
+        self.wait_for_text("up")
+        os.kill(self.runner_pid(process), signal.SIGTERM)
+        self.assert_ended(self.finish(process), signal=15, stopped=True)
+
+    @needs_namespace
+    def test_a_script_that_kills_everything_ends_by_itself(self):
+        with open(os.path.join(HERE, "..", "test", "fixtures", "scripts", "kills-everything.py")) as file:
+            result = self.run_script(file.read())
+        self.assertEqual(result.text(), "still here\n")
+        self.assert_ended(result, exitCode=0, signal=None)
+
+    @needs_namespace
+    def test_a_fork_bomb_is_ended(self):
+        self.order.update(timeoutSeconds=1, graceSeconds=0.2)
+        self.order["limits"] = {"processes": 400}
+        result = self.run_script(
+            """
+            import os, signal
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            while True:
+                try:
+                    os.fork()
+                except OSError:
+                    pass
+            """,
+            prefix=("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"),
+        )
+        self.assert_ended(result, timedOut=True, signal=9)
+        self.assertEqual(processes_with_environment(self.root), [])
+
+    @needs_namespace
+    def test_orphans_and_zombies_are_reaped_while_the_script_runs(self):
+        result = self.run_script(
+            """
+            import os, time
+            for _ in range(50):
+                if os.fork() == 0:
+                    os.fork(); os._exit(0)
+                os.wait()
+            time.sleep(0.3)
+            print(sum(name.isdigit() for name in os.listdir("/proc")))
+            """
+        )
+        self.assertEqual(result.text(), "2\n")
+
+    @needs_namespace
+    def test_neither_its_environment_nor_its_descriptors_nor_its_memory_can_be_read(self):
+        self.environ["SECRET"] = "of the runner"
+        result = self.run_script(
+            """
+            import os
+            for path in ("environ", "fd", "mem", "maps", "cwd"):
+                try:
+                    path = "/proc/1/" + path
+                    os.listdir(path) if path.endswith("fd") else os.readlink(path) if path.endswith("cwd") else open(path).read(1)
+                    print("READ", path)
+                except PermissionError:
+                    print("denied")
+            print("SECRET" in open("/proc/self/environ").read())
+            """,
+            prefix=("setpriv", "--reuid=%d" % UNPRIVILEGED_UID, "--regid=%d" % UNPRIVILEGED_UID, "--clear-groups"),
+        )
+        self.assertEqual(result.text(), "denied\n" * 5 + "False\n", result.stderr)
+
+    @needs_namespace
+    def test_the_deadline_and_daemons_hold_as_well(self):
+        self.order.update(timeoutSeconds=0.3, graceSeconds=0.2)
+        result = self.run_script(
+            """
+            import os, signal, time
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if os.fork() == 0:
+                os.setsid()
+            time.sleep(60)
+            """
+        )
+        self.assert_ended(result, signal=9, timedOut=True)
+
+
+class OutOfMemory(RunnerCase):
+    """The evidence of the cgroup, in a cgroup of the test's own (cgroup v1 or v2, root)."""
+
+    def make_cgroup(self, limit):
+        v1 = os.path.isdir("/sys/fs/cgroup/memory")
+        path = "/sys/fs/cgroup/%srunner-test-%d" % ("memory/" if v1 else "", os.getpid())
+        try:
+            os.mkdir(path)
+            with open(path + ("/memory.limit_in_bytes" if v1 else "/memory.max"), "w") as file:
+                file.write(str(limit))
+            with contextlib.suppress(OSError):
+                with open(path + ("/memory.memsw.limit_in_bytes" if v1 else "/memory.swap.max"), "w") as file:
+                    file.write(str(limit if v1 else 0))
+        except OSError:
+            self.skipTest("NOT TESTED HERE: may not make a memory cgroup")
+        self.addCleanup(lambda: self.wait_for(lambda: not os.path.exists(path) or remove_folder(path), "cgroup removal"))
+        return path + "/cgroup.procs"
+
+    def run_in_cgroup(self, script):
+        procs = self.make_cgroup(100 << 20)
+
+        def enter():
+            with open(procs, "w") as file:
+                file.write("0")
+
+        return self.run_script(script, preexec_fn=enter)
+
+    @needs_root
+    def test_a_script_killed_for_its_memory_is_told_with_the_evidence(self):
+        result = self.run_in_cgroup("print('before', flush=True)\nheld = [b'x' * (1 << 20) for _ in range(1000)]")
+        self.assertEqual(result.text(), "before\n")
+        self.assert_ended(result, exitCode=None, signal=9, oomKills=1)
+
+    @needs_root
+    def test_a_child_killed_for_its_memory_is_counted_too(self):
+        result = self.run_in_cgroup(
+            """
+            import subprocess, sys
+            print(subprocess.run([sys.executable, "-c", "held = [b'x' * (1 << 20) for _ in range(1000)]"]).returncode)
+            """
+        )
+        self.assertEqual(result.text(), "-9\n")
+        self.assert_ended(result, exitCode=0, oomKills=1)
+
+    def test_a_sigkill_alone_is_no_evidence(self):
+        result = self.run_script("import os; os.kill(os.getpid(), 9)")
+        self.assert_ended(result, signal=9, oomKills=0)
+
+
+def remove_folder(path):
+    try:
+        os.rmdir(path)
+        return True
+    except OSError:
+        return False
+
+
+def is_alive(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def blocks_sigterm(pid):
+    with open("/proc/%d/status" % pid) as file:
+        return int(re.search(r"^SigBlk:\s*(\w+)", file.read(), re.M).group(1), 16) >> 14 & 1
+
+
+def processes_with_environment(root):
+    """Living processes that work below `root`."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                if os.readlink("/proc/%s/cwd" % name).startswith(root) and is_alive(int(name)):
+                    found.append(int(name))
+    return found
+
+
+if __name__ == "__main__":
+    unittest.main()
