@@ -8,8 +8,9 @@ import { LIFECYCLE_CASES } from './runtime-cases/lifecycle.cases.js';
 import type { RuntimeCase } from './runtime-cases/runtime-case.js';
 import { unmetNeed } from './runtime-cases/runtime-case.js';
 import { SCRIPT_END_CASES } from './runtime-cases/script-end.cases.js';
+import { STOP_CASES } from './runtime-cases/stop.cases.js';
 
-const CASES: readonly RuntimeCase[] = [...LIFECYCLE_CASES, ...SCRIPT_END_CASES];
+export const CASES: readonly RuntimeCase[] = [...LIFECYCLE_CASES, ...STOP_CASES, ...SCRIPT_END_CASES];
 const CASE_TIMEOUT_MS = 90_000;
 
 export interface RuntimeContractSetup {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../../src/common/app-error.js';
@@ -25,8 +25,6 @@ export interface RuntimeHooks {
   makeWithoutStart?(spec: WorkloadSpec): Promise<string>;
   /** Removes the workload as somebody else would, with the engine's own tools. */
   removeBehind?(handle: string, spec: WorkloadSpec): Promise<void>;
-  /** Ends a workload whose script the runtime does not really run (the fake): the runner's part. */
-  endsWith?(handle: string, exitCode: number): Promise<void>;
   /** Names of everything of this installation that is still there: containers, processes, pods. */
   leftovers(): Promise<string[]>;
 }
@@ -206,9 +204,23 @@ export class Workload {
     });
   }
 
-  async outputs(): Promise<string[]> {
-    return (await readdir(this.spec.workspace.outputDir)).sort();
+  /** The text of a file the script left in its output folder. */
+  output(path: string): Promise<string> {
+    return readFile(join(this.spec.workspace.outputDir, path), 'utf8');
   }
+
+  async makeWithoutStart(): Promise<void> {
+    this.handle = await this.bench.hooks.makeWithoutStart!(this.spec);
+  }
+
+  async removeBehind(): Promise<void> {
+    await this.bench.hooks.removeBehind!(this.handle, this.spec);
+  }
+}
+
+/** The text of a script in test/fixtures/scripts. */
+export function fixture(name: string): Promise<string> {
+  return readFile(new URL(`../fixtures/scripts/${name}.py`, import.meta.url), 'utf8');
 }
 
 /** Turns a wait that never ends into a failure that says what was waited for. */

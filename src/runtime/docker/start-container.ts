@@ -1,4 +1,5 @@
 import type Docker from 'dockerode';
+import { Backoff } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { StartFailure } from '../runtime-provider.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
@@ -7,6 +8,9 @@ import type { RuntimeLogger } from './docker-options.js';
 import { EngineStatusError } from './engine.errors.js';
 import { INSTALLATION_LABEL } from './labels.js';
 import { publicMessage, toCreateFailure, toStartFailure } from './start-failure.js';
+
+/** How long the engine may take to show a container whose name it has taken. */
+const RESERVED_TIMEOUT_MS = 10_000;
 
 /**
  * Makes and starts a container, or finds the one of this name, and returns its id. Two requests where nothing is in the
@@ -38,14 +42,29 @@ async function findOwn(
   engine: DockerEngine,
   { name, config }: NamedContainerConfig,
 ): Promise<Docker.ContainerInspectInfo> {
-  const found = await engine.inspect(name);
-  if (!found) throw new RuntimeUnavailableError(`The container ${name} is just being removed.`);
+  const found = await inspectReserved(engine, name);
+  if (!found)
+    throw new RuntimeUnavailableError(`The name ${name} is taken, and the engine shows no container of it.`);
   if (found.Config.Labels[INSTALLATION_LABEL] === config.Labels?.[INSTALLATION_LABEL]) return found;
   throw new WorkloadStartError({
     kind: 'refused',
     message: `A container named ${name} is there already, and it is not of this installation.`,
     retryable: false,
   });
+}
+
+/** The engine takes a name before it shows the container, while another call is still making it. */
+async function inspectReserved(
+  engine: DockerEngine,
+  name: string,
+): Promise<Docker.ContainerInspectInfo | undefined> {
+  const backoff = new Backoff(20, 500);
+  const deadline = Date.now() + RESERVED_TIMEOUT_MS;
+  for (;;) {
+    const found = await engine.inspect(name);
+    if (found || Date.now() > deadline) return found;
+    await backoff.wait();
+  }
 }
 
 async function startCreated(engine: DockerEngine, id: string, logger: RuntimeLogger): Promise<string> {

@@ -1,0 +1,82 @@
+import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
+import type { WorkloadExit, WorkloadSpec } from '../runtime-provider.js';
+
+export type FakeState = 'created' | 'running' | 'ended';
+
+/** What a runner would leave in its folders. Injected, because a runtime itself knows no log. */
+export interface FakeSpool {
+  started(paths: WorkspacePaths): void;
+  output(paths: WorkspacePaths, stream: 'STDOUT' | 'STDERR', text: string): void;
+  ended(paths: WorkspacePaths, exit: WorkloadExit): void;
+}
+
+/** One workload of the fake. A test reads all of it and ends it with `end`. */
+export class FakeWorkload {
+  state: FakeState = 'created';
+  exit?: WorkloadExit;
+  /** Grace of every `stop`, in seconds, in the order of the calls. */
+  readonly stops: number[] = [];
+  /** False when it goes on after SIGTERM until it is killed. */
+  obeysStop = true;
+  /** Whether a `wait` has answered: its end is known to somebody. */
+  isEndKnown = false;
+  private killAtMs = Infinity;
+  private killTimer?: NodeJS.Timeout;
+  private readonly settled = new Set<() => void>();
+
+  constructor(
+    readonly spec: WorkloadSpec,
+    readonly handle: string,
+    readonly createdAtMs: number,
+    private readonly spool: FakeSpool | undefined,
+  ) {}
+
+  run(): void {
+    this.state = 'running';
+    this.spool?.started(this.spec.workspace);
+  }
+
+  /** Prints as its script would. */
+  print(text: string, stream: 'STDOUT' | 'STDERR' = 'STDOUT'): void {
+    this.spool?.output(this.spec.workspace, stream, text);
+  }
+
+  /** Ends it; what a runner writes last is written, unless the runner was killed, too. */
+  end(exit: WorkloadExit = exited(0), hasLastWords = true): void {
+    if (this.state !== 'running') throw new Error(`${this.spec.name} does not run, it cannot end`);
+    if (hasLastWords) this.spool?.ended(this.spec.workspace, exit);
+    this.settle(exit);
+  }
+
+  /** Takes it away, in whatever state: whoever waits is told `exit`. */
+  settle(exit: WorkloadExit): void {
+    clearTimeout(this.killTimer);
+    this.state = 'ended';
+    this.exit ??= exit;
+    for (const wake of this.settled) wake();
+    this.settled.clear();
+  }
+
+  /** SIGTERM now, SIGKILL after `graceMs` unless an earlier one was promised. */
+  stop(graceSeconds: number, graceMs: number): void {
+    this.stops.push(graceSeconds);
+    if (this.state !== 'running') return;
+    if (this.obeysStop) return this.end(exited(143));
+    const killAtMs = performance.now() + graceMs;
+    if (killAtMs >= this.killAtMs) return;
+    this.killAtMs = killAtMs;
+    clearTimeout(this.killTimer);
+    this.killTimer = setTimeout(() => this.end(exited(137), false), graceMs);
+  }
+
+  /** Calls `wake` once it has ended. Returns what forgets it. */
+  onEnd(wake: () => void): () => void {
+    if (this.exit) wake();
+    else this.settled.add(wake);
+    return () => this.settled.delete(wake);
+  }
+}
+
+export function exited(exitCode: number, oomKilled = false): WorkloadExit {
+  return { kind: 'exited', exitCode, oomKilled };
+}
