@@ -4,13 +4,23 @@ import type { RuntimeProvider } from '../../src/runtime/runtime-provider.js';
 import type { RuntimeHooks } from '../support/runtime-bench.js';
 import { RuntimeBench } from '../support/runtime-bench.js';
 import { waitFor } from '../support/wait-for.js';
+import { ISOLATION_CASES } from './runtime-cases/isolation.cases.js';
 import { LIFECYCLE_CASES } from './runtime-cases/lifecycle.cases.js';
+import { LIMIT_CASES } from './runtime-cases/limit.cases.js';
+import { LOG_CASES } from './runtime-cases/log.cases.js';
 import type { RuntimeCase } from './runtime-cases/runtime-case.js';
 import { unmetNeed } from './runtime-cases/runtime-case.js';
 import { SCRIPT_END_CASES } from './runtime-cases/script-end.cases.js';
 import { STOP_CASES } from './runtime-cases/stop.cases.js';
 
-export const CASES: readonly RuntimeCase[] = [...LIFECYCLE_CASES, ...STOP_CASES, ...SCRIPT_END_CASES];
+export const CASES: readonly RuntimeCase[] = [
+  ...LIFECYCLE_CASES,
+  ...STOP_CASES,
+  ...SCRIPT_END_CASES,
+  ...LIMIT_CASES,
+  ...LOG_CASES,
+  ...ISOLATION_CASES,
+];
 const CASE_TIMEOUT_MS = 90_000;
 
 export interface RuntimeContractSetup {

@@ -206,7 +206,11 @@ export class Workload {
 
   /** The text of a file the script left in its output folder. */
   output(path: string): Promise<string> {
-    return readFile(join(this.spec.workspace.outputDir, path), 'utf8');
+    return readFile(this.outputPath(path), 'utf8');
+  }
+
+  outputPath(path: string): string {
+    return join(this.spec.workspace.outputDir, path);
   }
 
   async makeWithoutStart(): Promise<void> {

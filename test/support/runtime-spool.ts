@@ -55,8 +55,22 @@ export class SpoolContent {
       .every((frame, index) => frame.seq === index + 1);
   }
 
-  private text(stream: 'STDOUT' | 'STDERR'): string {
-    const frames = this.frames.filter((frame) => frame.kind === 'output' && frame.stream === stream);
-    return Buffer.concat(frames.map((frame) => frame.payload)).toString('utf8');
+  bytes(stream: 'STDOUT' | 'STDERR'): Buffer {
+    return concat(this.frames, stream);
   }
+
+  /** What is before the first gap of a stream, and what is after it. */
+  aroundGap(stream: 'STDOUT' | 'STDERR'): [Buffer, Buffer] {
+    const at = this.frames.findIndex((frame) => frame.kind === 'gap' && frame.stream === stream);
+    return [concat(this.frames.slice(0, at), stream), concat(this.frames.slice(at), stream)];
+  }
+
+  private text(stream: 'STDOUT' | 'STDERR'): string {
+    return this.bytes(stream).toString('utf8');
+  }
+}
+
+function concat(frames: readonly Frame[], stream: 'STDOUT' | 'STDERR'): Buffer {
+  const output = frames.filter((frame) => frame.kind === 'output' && frame.stream === stream);
+  return Buffer.concat(output.map((frame) => frame.payload));
 }

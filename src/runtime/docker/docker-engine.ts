@@ -76,6 +76,14 @@ export class DockerEngine {
       .catch(rethrowUnavailable);
   }
 
+  /** Sends a signal; that the container does not run or is not there is no concern of the sender. */
+  async kill(id: string, name: string): Promise<void> {
+    const container = this.docker.getContainer(id);
+    await ask((options) => container.kill({ signal: name, ...options }), READ_TIMEOUT_MS)
+      .catch(orUndefined(404, 409))
+      .catch(rethrowUnavailable);
+  }
+
   /** Kills and removes; false while another removal of the same container is under way. */
   async remove(id: string, signal?: AbortSignal): Promise<boolean> {
     const container = this.docker.getContainer(id);

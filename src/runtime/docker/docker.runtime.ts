@@ -1,5 +1,5 @@
 import type { ContainerInspectInfo } from 'dockerode';
-import { Backoff, abortable } from '../../common/abort.js';
+import { Backoff, abortable, sleep } from '../../common/abort.js';
 import { runnerUser } from '../../workspace/runner-user.js';
 import type { HandleBase } from '../handle.js';
 import { decodeHandle, encodeHandle } from '../handle.js';
@@ -26,6 +26,7 @@ const HEALTH_TIMEOUT_MS = 2000;
 /** How long an end can go unnoticed when the events have gone silent; one small request each time. */
 const RECONCILE_MS = 15_000;
 const REMOVAL_TIMEOUT_MS = 60_000;
+const SIGTERM_REPEATS_MS = [100, 400, 1500];
 
 export interface DockerHandle extends HandleBase {
   runtime: 'docker';
@@ -117,7 +118,13 @@ class DockerRuntime implements RuntimeProvider {
 
   async stop(handle: string, graceSeconds: number, signal?: AbortSignal): Promise<void> {
     const { id } = this.decode(handle);
-    await this.engine.stop(id, Math.ceil(graceSeconds) + STOP_MARGIN_SECONDS, signal);
+    const stopped = new AbortController();
+    void this.repeatSigterm(id, stopped.signal);
+    try {
+      await this.engine.stop(id, Math.ceil(graceSeconds) + STOP_MARGIN_SECONDS, signal);
+    } finally {
+      stopped.abort();
+    }
   }
 
   async remove(handle: string, signal?: AbortSignal): Promise<void> {
@@ -153,6 +160,15 @@ class DockerRuntime implements RuntimeProvider {
   private async startOnce(spec: WorkloadSpec): Promise<string> {
     const config = toContainerConfig(spec, this.options, runnerUser());
     return this.encode(await startContainer(this.engine, config, this.options.logger), spec.name);
+  }
+
+  /** As PID 1 the runner hears no SIGTERM in its first milliseconds; one that heard the first ignores the others. */
+  private async repeatSigterm(id: string, stopped: AbortSignal): Promise<void> {
+    for (const delayMs of SIGTERM_REPEATS_MS) {
+      await sleep(delayMs, stopped);
+      if (stopped.aborted) return;
+      await this.engine.kill(id, 'SIGTERM').catch(() => undefined);
+    }
   }
 
   /** An engine that is away says nothing about the container: the next ring of the bell asks again. */

@@ -14,6 +14,7 @@ export type Need =
   | 'memoryLimit:cgroup'
   | 'pidsLimit:any'
   | 'pidsLimit:cgroup'
+  | 'cpuLimit'
   | 'tmpLimit'
   | 'outlivesServer'
   | 'images'
