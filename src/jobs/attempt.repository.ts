@@ -41,6 +41,7 @@ export interface JobResult {
   hint: string | null;
   exitCode: number | null;
   signal: string | null;
+  startedAtMs: number | null;
   endedAtMs: number | null;
   finishedAtMs: number;
   wallMs: number | null;
@@ -168,6 +169,47 @@ export class AttemptRepository {
       .execute();
   }
 
+  /** Jobs of `owner` whose cancel flag is up. */
+  async cancelRequested(owner: string): Promise<string[]> {
+    const rows = await this.database.db
+      .selectFrom('jobs')
+      .select('id')
+      .where('owner', '=', owner)
+      .where('cancel_requested', '=', 1)
+      .where(isLive())
+      .execute();
+    return rows.map((row) => row.id);
+  }
+
+  /** Those of `workloads` that are the current attempt of a live job. */
+  async liveWorkloads(workloads: readonly string[]): Promise<string[]> {
+    if (workloads.length === 0) return [];
+    const rows = await this.database.db
+      .selectFrom('jobs')
+      .innerJoin('attempts', (join) =>
+        join.onRef('attempts.job_id', '=', 'jobs.id').onRef('attempts.number', '=', 'jobs.attempt'),
+      )
+      .select('attempts.workload')
+      .where(isLive())
+      .execute();
+    return rows.map((row) => row.workload);
+  }
+
+  /** Those of `workspaces` that belong to a stored attempt. */
+  async knownWorkspaces(workspaces: readonly string[]): Promise<string[]> {
+    const known: string[] = [];
+    // Both dialects bound the variables of one statement.
+    for (let at = 0; at < workspaces.length; at += 500) {
+      const rows = await this.database.db
+        .selectFrom('attempts')
+        .select('workspace')
+        .where('workspace', 'in', workspaces.slice(at, at + 500))
+        .execute();
+      known.push(...rows.map((row) => row.workspace));
+    }
+    return known;
+  }
+
   async saveHandle(fence: Fence, handle: string): Promise<void> {
     const result = await this.database.db
       .updateTable('attempts')
@@ -206,6 +248,7 @@ export class AttemptRepository {
         hint: result.hint,
         exit_code: result.exitCode,
         signal: result.signal,
+        ...(result.startedAtMs === null ? {} : { started_at: result.startedAtMs }),
         ended_at: result.endedAtMs,
         finished_at: result.finishedAtMs,
         wall_ms: result.wallMs,
@@ -233,6 +276,7 @@ export class AttemptRepository {
 
   private async closeAttempt(tx: Transaction<Tables>, fence: Fence, result: JobResult): Promise<void> {
     await this.updateAttempt(tx, fence, {
+      started_at: result.startedAtMs,
       ended_at: result.endedAtMs,
       reason: result.reason,
       message: result.message,

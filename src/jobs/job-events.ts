@@ -10,6 +10,7 @@ type Listener = (jobId: string) => void;
 export class JobEvents {
   private readonly byJob = new Map<string, Set<Listener>>();
   private readonly all = new Set<Listener>();
+  private readonly queued = new Set<() => void>();
 
   emit(jobId: string): void {
     for (const listener of [...(this.byJob.get(jobId) ?? []), ...this.all]) listener(jobId);
@@ -23,6 +24,16 @@ export class JobEvents {
       listeners.delete(listener);
       if (listeners.size === 0 && this.byJob.get(jobId) === listeners) this.byJob.delete(jobId);
     };
+  }
+
+  /** Something may be claimed now. */
+  emitQueued(): void {
+    for (const listener of [...this.queued]) listener();
+  }
+
+  onQueued(listener: () => void): () => void {
+    this.queued.add(listener);
+    return () => void this.queued.delete(listener);
   }
 
   onAny(listener: Listener): () => void {

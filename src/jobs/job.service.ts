@@ -33,6 +33,7 @@ export class JobService {
     }
     const id = await this.jobs.insert(newId(), submission, this.clock.nowMs(), this.config.MAX_QUEUED_JOBS);
     this.events.emit(id);
+    this.events.emitQueued();
     return this.get(id);
   }
 

@@ -1,4 +1,4 @@
-import { chmod, chown, constants, lstat, mkdir, open, readdir, writeFile } from 'node:fs/promises';
+import { access, chmod, chown, constants, lstat, mkdir, open, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { errnoOf } from '../common/app-error.js';
@@ -55,12 +55,16 @@ export class Workspaces {
     ]);
     await Promise.all([
       writeFile(join(paths.jobDir, 'script.py'), content.script, { flag: 'wx', mode: 0o644 }),
-      writeFile(join(paths.jobDir, 'job.json'), JSON.stringify(content.order), { flag: 'wx', mode: 0o644 }),
       writeFile(join(paths.inputDir, 'request.json'), JSON.stringify(content.request ?? null), {
         mode: 0o644,
       }),
       ...content.files.map((file) => writeInput(paths.inputDir, file)),
     ]);
+    // Last: an order that is there says that the workspace is whole.
+    await writeFile(join(paths.jobDir, 'job.json'), JSON.stringify(content.order), {
+      flag: 'wx',
+      mode: 0o644,
+    });
     return paths;
   }
 
@@ -89,10 +93,29 @@ export class Workspaces {
     await Promise.all([dirname(paths.inputDir), paths.outputDir, paths.spoolDir].map(removeTree));
   }
 
-  /** The ids of all workspaces of which at least one folder is there. */
-  async list(): Promise<string[]> {
-    const found = await Promise.all(WORKSPACE_ROOTS.map((name) => namesIn(join(this.root, name))));
+  /** Whether the runner's order is there: it is written last, before the workload is started. */
+  async hasOrder(id: string): Promise<boolean> {
+    return access(join(this.paths(id).jobDir, 'job.json')).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** The ids of all workspaces of which at least one folder is there, last changed before `beforeMs`. */
+  async list(beforeMs = Infinity): Promise<string[]> {
+    const found = await Promise.all(
+      WORKSPACE_ROOTS.map((name) => this.listRoot(join(this.root, name), beforeMs)),
+    );
     return [...new Set(found.flat())];
+  }
+
+  private async listRoot(folder: string, beforeMs: number): Promise<string[]> {
+    const old: string[] = [];
+    for (const name of await namesIn(folder)) {
+      const stat = await lstat(join(folder, name)).catch(() => undefined);
+      if (stat && stat.mtimeMs < beforeMs) old.push(name);
+    }
+    return old;
   }
 }
 

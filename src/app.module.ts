@@ -1,0 +1,32 @@
+import type { DynamicModule } from '@nestjs/common';
+import { Module } from '@nestjs/common';
+import { AuthModule } from './auth/auth.module.js';
+import { ConfigModule } from './config/config.module.js';
+import { DatabaseModule } from './database/database.module.js';
+import { FilesModule } from './files/files.module.js';
+import { GraphqlApiModule } from './graphql/graphql.module.js';
+import { HealthModule } from './health/health.module.js';
+import { LogModule } from './log.module.js';
+import { RuntimeModule } from './runtime/runtime.module.js';
+import { WorkspaceModule } from './workspace/workspace.module.js';
+
+@Module({})
+export class AppModule {
+  /** @param variables the environment to configure from; the process's own where not given. */
+  static forRoot(variables?: Record<string, string | undefined>): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.forRoot(variables),
+        LogModule,
+        DatabaseModule,
+        WorkspaceModule,
+        RuntimeModule,
+        AuthModule,
+        GraphqlApiModule,
+        FilesModule,
+        HealthModule,
+      ],
+    };
+  }
+}

@@ -1,0 +1,36 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { AppModule } from './app.module.js';
+import { ApiToken } from './auth/api-token.js';
+import { guardRequests } from './auth/guard-requests.js';
+import { RequestGuard } from './auth/request-guard.js';
+import { MiB } from './common/bytes.js';
+import { newId } from './common/ids.js';
+import { LOG } from './common/log.js';
+import type { Log } from './common/log.js';
+import { AppConfig } from './config/app-config.js';
+import { NestLog } from './nest-log.js';
+
+/** A legal request (900 KiB of script, as much of request, 2 MiB of files as Base64) is larger than Fastify's 1 MiB. */
+const BODY_LIMIT_BYTES = 4 * MiB;
+
+/** Builds the whole service, not yet listening. `variables` stand in for the environment. */
+export async function createApp(
+  variables?: Record<string, string | undefined>,
+): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    bodyLimit: BODY_LIMIT_BYTES,
+    genReqId: () => newId(),
+    forceCloseConnections: true,
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(variables), adapter, {
+    logger: false,
+    abortOnError: false,
+  });
+  app.useLogger(new NestLog(app.get<Log>(LOG)));
+  guardRequests(adapter.getInstance(), app.get(RequestGuard), app.get(ApiToken));
+  const { ALLOWED_ORIGINS } = app.get(AppConfig);
+  if (ALLOWED_ORIGINS.length > 0) app.enableCors({ origin: ALLOWED_ORIGINS });
+  return app;
+}

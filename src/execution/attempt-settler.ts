@@ -1,0 +1,108 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { messageOf } from '../common/app-error.js';
+import { Clock } from '../common/clock.js';
+import type { Log } from '../common/log.js';
+import { LOG } from '../common/log.js';
+import type { ClaimedJob, JobResult } from '../jobs/attempt.repository.js';
+import { JobRepository } from '../jobs/job.repository.js';
+import type { EndedFrame } from '../logs/spool-ends.js';
+import type { OutputManifest } from '../workspace/output-collector.js';
+import { OutputCollector } from '../workspace/output-collector.js';
+import { JobRecorder } from './job-recorder.js';
+import type { Outcome } from './outcome.js';
+import { retryDelayMs } from './retry-policy.js';
+
+/** What is known about an attempt's script when it is settled. */
+export interface SettledScript {
+  startedAtMs: number | undefined;
+  ended: EndedFrame | undefined;
+  /** When the engine's end was seen, milliseconds since 1970. */
+  endedAtMs: number;
+}
+
+/** Writes what became of an attempt: the job's final state, or another attempt. */
+@Injectable()
+export class AttemptSettler {
+  constructor(
+    @Inject(LOG) private readonly log: Log,
+    private readonly clock: Clock,
+    private readonly jobs: JobRepository,
+    private readonly collector: OutputCollector,
+    private readonly recorder: JobRecorder,
+  ) {}
+
+  /** The workload is dead, or was never made. */
+  async settle(
+    claim: ClaimedJob,
+    outcome: Outcome,
+    script: SettledScript | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const outputs =
+      script?.startedAtMs === undefined ? { files: [], skipped: [] } : await this.collect(claim);
+    const nowMs = this.clock.nowMs();
+    const result = toJobResult(outcome, script, outputs, nowMs);
+    const delayMs = await this.retryDelayMs(claim, outcome, script?.startedAtMs !== undefined);
+    this.log.info(
+      { jobId: claim.job.id, attempt: claim.fence.attempt, reason: outcome.reason, retryInMs: delayMs },
+      'attempt ended',
+    );
+    if (delayMs === undefined) await this.recorder.finish(claim.fence, result, signal);
+    else await this.recorder.requeue(claim.fence, result, nowMs + delayMs, signal);
+  }
+
+  private async collect(claim: ClaimedJob): Promise<OutputManifest> {
+    try {
+      return await this.collector.collect(claim.attempt.workspace);
+    } catch (error) {
+      this.log.error({ jobId: claim.job.id, err: messageOf(error) }, 'outputs could not be collected');
+      return { files: [], skipped: [{ path: '.', why: 'the outputs could not be read' }] };
+    }
+  }
+
+  private async retryDelayMs(
+    claim: ClaimedJob,
+    outcome: Outcome,
+    thisOneStarted: boolean,
+  ): Promise<number | undefined> {
+    if (outcome.state === 'SUCCEEDED') return undefined;
+    const job = await this.jobs.find(claim.job.id);
+    if (!job || job.cancel_requested === 1) return undefined;
+    const attempts = await this.jobs.attempts([job.id]);
+    const startedBefore = attempts.filter(
+      (row) => row.number !== claim.fence.attempt && row.started_at !== null,
+    ).length;
+    const started = startedBefore + (thisOneStarted ? 1 : 0);
+    return retryDelayMs(outcome, {
+      started,
+      notStarted: attempts.length - started,
+      thisOneStarted,
+      retries: job.retries,
+    });
+  }
+}
+
+function toJobResult(
+  outcome: Outcome,
+  script: SettledScript | undefined,
+  outputs: OutputManifest,
+  nowMs: number,
+): JobResult {
+  const ended = script?.ended;
+  return {
+    state: outcome.state,
+    reason: outcome.reason,
+    message: outcome.message,
+    hint: outcome.hint,
+    exitCode: outcome.exitCode,
+    signal: outcome.signal,
+    startedAtMs: script?.startedAtMs === undefined ? null : Math.round(script.startedAtMs),
+    endedAtMs: script ? Math.round(ended?.atMs ?? script.endedAtMs) : null,
+    finishedAtMs: nowMs,
+    wallMs: ended ? Math.round(ended.wallSeconds * 1000) : null,
+    cpuMs: ended ? Math.round(ended.cpuSeconds * 1000) : null,
+    peakMemoryBytes: ended?.maxRssBytes ?? null,
+    logDroppedBytes: ended?.droppedBytes ?? 0,
+    outputs,
+  };
+}

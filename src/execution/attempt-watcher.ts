@@ -1,0 +1,95 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { sleep } from '../common/abort.js';
+import type { Log } from '../common/log.js';
+import { LOG } from '../common/log.js';
+import { AppConfig } from '../config/app-config.js';
+import type { ClaimedJob } from '../jobs/attempt.repository.js';
+import { SpoolEnds } from '../logs/spool-ends.js';
+import type { RuntimeProvider, WorkloadExit } from '../runtime/runtime-provider.js';
+import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
+import { CancelWatch } from './cancel-watch.js';
+import { JobRecorder } from './job-recorder.js';
+import type { StopReason } from './stop-control.js';
+import { StopControl } from './stop-control.js';
+
+/** From the engine's start to the runner's first frame: generous, since a loaded machine is slow and not broken. */
+const START_TIMEOUT_MS = 120_000;
+/** How long after the deadline and the grace, which the runner holds by itself, the server steps in. */
+const DEADLINE_MARGIN_MS = 5_000;
+
+export interface WatchedEnd {
+  exit: WorkloadExit;
+  /** Why we ended it early, if we did. */
+  stoppedFor: StopReason | undefined;
+}
+
+/** Watches one live workload: marks its job running, holds its deadline, passes a cancel on, waits for its end. */
+@Injectable()
+export class AttemptWatcher {
+  constructor(
+    @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
+    @Inject(LOG) private readonly log: Log,
+    private readonly recorder: JobRecorder,
+    private readonly spools: SpoolEnds,
+    private readonly cancels: CancelWatch,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** Rejects when `signal` aborts (the workload goes on), or when the job turns out to be another's. */
+  async watch(claim: ClaimedJob, handle: string, signal: AbortSignal): Promise<WatchedEnd> {
+    const over = new AbortController();
+    const live = AbortSignal.any([signal, over.signal]);
+    const control = new StopControl(this.runtime, handle, this.log, live);
+    const stopWatching = this.cancels.watch(
+      claim.job.id,
+      () => void control.stop('cancel', this.config.STOP_GRACE_SECONDS),
+    );
+    const progress = this.seeProgress(claim, control, live);
+    try {
+      const exit = await Promise.race([this.runtime.wait(handle, live), onlyFailure(progress)]);
+      return { exit, stoppedFor: control.reason };
+    } finally {
+      stopWatching();
+      over.abort();
+      await progress.catch(() => undefined);
+    }
+  }
+
+  /** Waits for the script to begin, then for its deadline. Rejects when the job is another's; ends with `live`. */
+  private async seeProgress(claim: ClaimedJob, control: StopControl, live: AbortSignal): Promise<void> {
+    const deadlineAtMs = claim.job.deadline_at ?? (await this.seeStart(claim, control, live));
+    if (deadlineAtMs === undefined) return;
+    const lateMs = this.config.STOP_GRACE_SECONDS * 1000 + DEADLINE_MARGIN_MS;
+    await sleepLong(deadlineAtMs + lateMs - Date.now(), live);
+    await control.stop('deadline', 0);
+  }
+
+  /** The deadline, milliseconds since 1970 on this machine's clock; undefined when the script never began. */
+  private async seeStart(
+    claim: ClaimedJob,
+    control: StopControl,
+    live: AbortSignal,
+  ): Promise<number | undefined> {
+    const patience = AbortSignal.any([live, AbortSignal.timeout(START_TIMEOUT_MS)]);
+    const startedAtMs = await this.spools.waitForStart(claim.attempt.workspace, patience);
+    if (live.aborted) return undefined;
+    if (startedAtMs === undefined) {
+      await control.stop('startTimeout', 0);
+      return undefined;
+    }
+    const deadlineAtMs = Date.now() + claim.job.timeout_seconds * 1000;
+    await this.recorder.markRunning(claim.fence, Math.round(startedAtMs), deadlineAtMs, live);
+    return deadlineAtMs;
+  }
+}
+
+/** Never resolves; rejects when `promise` does. */
+function onlyFailure(promise: Promise<void>): Promise<never> {
+  return new Promise((_, reject) => promise.catch(reject));
+}
+
+/** A timer holds at most 2^31 milliseconds, about 24 days. */
+async function sleepLong(ms: number, signal: AbortSignal): Promise<void> {
+  for (let left = ms; left > 0 && !signal.aborted; left -= 2 ** 30)
+    await sleep(Math.min(left, 2 ** 30), signal);
+}

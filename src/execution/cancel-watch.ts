@@ -1,0 +1,30 @@
+import { Injectable } from '@nestjs/common';
+import { JobEvents } from '../jobs/job-events.js';
+import { JobRepository } from '../jobs/job.repository.js';
+
+/** Tells when somebody asks for a job to end. */
+@Injectable()
+export class CancelWatch {
+  constructor(
+    private readonly events: JobEvents,
+    private readonly jobs: JobRepository,
+  ) {}
+
+  /** Calls `onCancel` once, as soon as the flag is seen raised, also if it already is. Returns how to stop watching. */
+  watch(jobId: string, onCancel: () => void): () => void {
+    let isDone = false;
+    const look = async (): Promise<void> => {
+      const job = isDone ? undefined : await this.jobs.find(jobId);
+      if (isDone || job?.cancel_requested !== 1) return;
+      isDone = true;
+      onCancel();
+    };
+    // A database that is away now is asked again at the next event.
+    const off = this.events.onJob(jobId, () => void look().catch(() => undefined));
+    void look().catch(() => undefined);
+    return () => {
+      isDone = true;
+      off();
+    };
+  }
+}

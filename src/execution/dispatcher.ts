@@ -1,0 +1,59 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Bell } from '../common/bell.js';
+import { messageOf } from '../common/app-error.js';
+import type { Log } from '../common/log.js';
+import { LOG } from '../common/log.js';
+import { Database } from '../database/database.js';
+import { JobEvents } from '../jobs/job-events.js';
+import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
+import { AttemptRunner } from './attempt-runner.js';
+import { JobQueue } from './job-queue.js';
+import { RunningAttempts } from './running-attempts.js';
+
+/** How often the queue is looked at although nothing was heard: other replicas' jobs raise no event here. */
+const LOOK_SHARED_MS = 500;
+const LOOK_MS = 10_000;
+const AFTER_ERROR_MS = 1_000;
+
+/** Takes waiting jobs whenever there is a free place and the runtime answers. */
+@Injectable()
+export class Dispatcher {
+  private readonly bell = new Bell();
+  private readonly lookMs: number;
+
+  constructor(
+    @Inject(LOG) private readonly log: Log,
+    private readonly queue: JobQueue,
+    private readonly running: RunningAttempts,
+    private readonly runner: AttemptRunner,
+    private readonly health: RuntimeHealthMonitor,
+    events: JobEvents,
+    database: Database,
+  ) {
+    this.lookMs = database.isShared ? LOOK_SHARED_MS : LOOK_MS;
+    const ring = (): void => this.bell.ring();
+    events.onQueued(ring);
+    running.whenFree(ring);
+    health.onRecovery(ring);
+  }
+
+  /** Runs until `signal` aborts. Never rejects. */
+  async dispatch(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) await this.bell.wait(await this.takeJobs(signal), signal);
+  }
+
+  /** Claims what fits and launches it; returns how long to wait before looking again, milliseconds. */
+  private async takeJobs(signal: AbortSignal): Promise<number> {
+    try {
+      const { free } = this.running;
+      if (free === 0 || !this.health.isHealthy) return this.lookMs;
+      const claims = await this.queue.claim(free);
+      for (const claim of claims) this.running.launch(claim, () => this.runner.run(claim, signal), signal);
+      if (claims.length === free) return this.lookMs;
+      return Math.min(this.lookMs, (await this.queue.nextInMs()) ?? this.lookMs);
+    } catch (error) {
+      this.log.error({ err: messageOf(error) }, 'the queue could not be read; trying again');
+      return AFTER_ERROR_MS;
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { sleep } from '../common/abort.js';
+import { messageOf } from '../common/app-error.js';
+import type { Log } from '../common/log.js';
+import { LOG } from '../common/log.js';
+import { LeaseKeeper } from './lease-keeper.js';
+import { OrphanSweeper } from './orphan-sweeper.js';
+import { Recovery } from './recovery.js';
+
+const ADOPT_EVERY_MS = 5_000;
+
+/** What goes on in the background beside the dispatcher. */
+@Injectable()
+export class ExecutionLoops {
+  constructor(
+    @Inject(LOG) private readonly log: Log,
+    private readonly recovery: Recovery,
+    private readonly sweeper: OrphanSweeper,
+    private readonly leases: LeaseKeeper,
+  ) {}
+
+  /** Once, before new jobs are taken. */
+  async recover(signal: AbortSignal): Promise<void> {
+    await this.recovery.adoptAll(signal);
+  }
+
+  /** Runs until `signal` aborts. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      this.sweeper.sweepRegularly(signal),
+      this.leases.keep(signal),
+      this.adoptRegularly(signal),
+    ]);
+  }
+
+  private async adoptRegularly(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(ADOPT_EVERY_MS, signal);
+      try {
+        if (!signal.aborted) await this.recovery.adoptAll(signal);
+      } catch (error) {
+        this.log.warn(
+          { err: messageOf(error) },
+          'jobs of other servers could not be looked for; trying again',
+        );
+      }
+    }
+  }
+}

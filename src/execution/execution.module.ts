@@ -1,0 +1,47 @@
+import { Module } from '@nestjs/common';
+import { JobsModule } from '../jobs/jobs.module.js';
+import { LogsModule } from '../logs/logs.module.js';
+import { AttemptCleaner } from './attempt-cleaner.js';
+import { AttemptJudge } from './attempt-judge.js';
+import { AttemptRunner } from './attempt-runner.js';
+import { AttemptSettler } from './attempt-settler.js';
+import { AttemptWatcher } from './attempt-watcher.js';
+import { CancelWatch } from './cancel-watch.js';
+import { Dispatcher } from './dispatcher.js';
+import { ExecutionLoops } from './execution-loops.js';
+import { ExecutionService } from './execution.service.js';
+import { JobQueue } from './job-queue.js';
+import { JobRecorder } from './job-recorder.js';
+import { LeaseKeeper } from './lease-keeper.js';
+import { OrphanSweeper } from './orphan-sweeper.js';
+import { RecoveryWork } from './recovery-work.js';
+import { Recovery } from './recovery.js';
+import { Replica } from './replica.js';
+import { RunningAttempts } from './running-attempts.js';
+import { WorkloadStarter } from './workload-starter.js';
+
+@Module({
+  imports: [JobsModule, LogsModule],
+  providers: [
+    AttemptCleaner,
+    AttemptJudge,
+    AttemptRunner,
+    AttemptSettler,
+    AttemptWatcher,
+    CancelWatch,
+    Dispatcher,
+    ExecutionLoops,
+    ExecutionService,
+    JobQueue,
+    JobRecorder,
+    LeaseKeeper,
+    OrphanSweeper,
+    Recovery,
+    RecoveryWork,
+    Replica,
+    RunningAttempts,
+    WorkloadStarter,
+  ],
+  exports: [ExecutionService, RunningAttempts],
+})
+export class ExecutionModule {}

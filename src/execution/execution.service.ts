@@ -1,0 +1,49 @@
+import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import { sleep } from '../common/abort.js';
+import type { RuntimeProvider } from '../runtime/runtime-provider.js';
+import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
+import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
+import { Workspaces } from '../workspace/workspaces.js';
+import { Dispatcher } from './dispatcher.js';
+import { ExecutionLoops } from './execution-loops.js';
+import { RunningAttempts } from './running-attempts.js';
+
+/** How long a stopping server waits for writes that are under way. Jobs themselves are left running. */
+const STOP_PATIENCE_MS = 5_000;
+
+/** Starts and stops everything that runs jobs. */
+@Injectable()
+export class ExecutionService implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly stopping = new AbortController();
+  private loops: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
+    private readonly health: RuntimeHealthMonitor,
+    private readonly workspaces: Workspaces,
+    private readonly dispatcher: Dispatcher,
+    private readonly background: ExecutionLoops,
+    private readonly running: RunningAttempts,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.workspaces.prepare();
+    await this.health.begin();
+    const { signal } = this.stopping;
+    await this.background.recover(signal);
+    this.loops = Promise.all([this.dispatcher.dispatch(signal), this.background.run(signal)]);
+  }
+
+  /** True from SIGTERM on. */
+  get isStopping(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopping.abort(new Error('the server is stopping'));
+    const finished = Promise.all([this.loops, this.running.drained()]);
+    await Promise.race([finished, sleep(STOP_PATIENCE_MS)]);
+    await this.runtime.close();
+  }
+}

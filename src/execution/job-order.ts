@@ -1,0 +1,59 @@
+import { MiB } from '../common/bytes.js';
+import type { AppConfig } from '../config/app-config.js';
+import type { ClaimedJob } from '../jobs/attempt.repository.js';
+import type { RuntimeCapabilities, WorkloadSpec } from '../runtime/runtime-provider.js';
+import type { JobOrder } from '../workspace/job-order.js';
+import type { WorkspacePaths } from '../workspace/workspace-paths.js';
+
+/** A Python process maps far more address space than it uses; below this, imports fail. */
+const ADDRESS_SPACE_SLACK_BYTES = 512 * MiB;
+const OPEN_FILES = 4096;
+
+/** What the runner is told. Pure. Limits the engine enforces on the whole workload are not repeated per process. */
+export function toJobOrder(
+  { fence, job, spec }: ClaimedJob,
+  capabilities: RuntimeCapabilities,
+  config: AppConfig,
+): JobOrder {
+  return {
+    version: 1,
+    jobId: job.id,
+    attempt: fence.attempt,
+    env: JSON.parse(spec.env) as Record<string, string>,
+    timeoutSeconds: job.timeout_seconds,
+    graceSeconds: config.STOP_GRACE_SECONDS,
+    maxLogBytes: config.MAX_LOG_BYTES,
+    maxOutputBytes: config.MAX_OUTPUT_BYTES,
+    limits: {
+      addressSpaceBytes:
+        capabilities.memoryLimit === 'perProcess' ? job.memory_mb * MiB + ADDRESS_SPACE_SLACK_BYTES : null,
+      // Counted over all jobs of the user, so it cannot be one job's share: it bounds a fork storm, no more.
+      processes:
+        capabilities.pidsLimit === 'perUser' ? config.MAX_PIDS * (config.MAX_CONCURRENT_JOBS + 1) : null,
+      openFiles: OPEN_FILES,
+    },
+  };
+}
+
+export function toWorkloadSpec(
+  { job, attempt }: ClaimedJob,
+  workspace: WorkspacePaths,
+  config: AppConfig,
+): WorkloadSpec {
+  return {
+    name: attempt.workload,
+    jobId: job.id,
+    attempt: attempt.number,
+    image: config.environments.get(job.environment) ?? config.RUNNER_IMAGE,
+    workspace,
+    limits: {
+      memoryMb: job.memory_mb,
+      cpus: job.cpus,
+      pids: config.MAX_PIDS,
+      tmpBytes: config.MAX_TMP_BYTES,
+    },
+    network: job.network === 'INTERNET' ? 'INTERNET' : 'NONE',
+    timeoutSeconds: job.timeout_seconds,
+    graceSeconds: config.STOP_GRACE_SECONDS,
+  };
+}

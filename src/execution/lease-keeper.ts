@@ -1,0 +1,43 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { sleep } from '../common/abort.js';
+import { messageOf } from '../common/app-error.js';
+import type { Log } from '../common/log.js';
+import { LOG } from '../common/log.js';
+import { Database } from '../database/database.js';
+import { AttemptRepository } from '../jobs/attempt.repository.js';
+import { JobEvents } from '../jobs/job-events.js';
+import { LEASE_MS, RENEW_MS, Replica } from './replica.js';
+import { RunningAttempts } from './running-attempts.js';
+
+/** How soon a cancel that another replica took is passed on. */
+const LOOK_MS = 1_000;
+
+/** Says regularly that this replica lives, and hears of cancels that other replicas took. Needed on PostgreSQL only. */
+@Injectable()
+export class LeaseKeeper {
+  constructor(
+    @Inject(LOG) private readonly log: Log,
+    private readonly attempts: AttemptRepository,
+    private readonly replica: Replica,
+    private readonly running: RunningAttempts,
+    private readonly events: JobEvents,
+    private readonly database: Database,
+  ) {}
+
+  /** Runs until `signal` aborts. Never rejects. */
+  async keep(signal: AbortSignal): Promise<void> {
+    for (let sinceRenewalMs = 0; this.database.isShared && !signal.aborted; sinceRenewalMs += LOOK_MS) {
+      await sleep(LOOK_MS, signal);
+      if (this.running.count === 0) continue;
+      try {
+        if (sinceRenewalMs >= RENEW_MS) {
+          await this.attempts.renewLeases(this.replica.id, LEASE_MS);
+          sinceRenewalMs = 0;
+        }
+        for (const jobId of await this.attempts.cancelRequested(this.replica.id)) this.events.emit(jobId);
+      } catch (error) {
+        this.log.warn({ err: messageOf(error) }, 'leases could not be renewed; trying again');
+      }
+    }
+  }
+}

@@ -1,0 +1,187 @@
+import { constants } from 'node:os';
+import type { JobReason } from '../jobs/job-reason.js';
+import type { TerminalState } from '../jobs/job-state.js';
+import type { EndedFrame } from '../logs/spool-ends.js';
+import type { StartFailure, WorkloadExit } from '../runtime/runtime-provider.js';
+
+/** Everything that is known about how an attempt ended. */
+export interface Evidence {
+  exit: WorkloadExit;
+  /** The runner's own account; believed only where the engine's exit agrees. */
+  ended: EndedFrame | undefined;
+  /** The spool has a `started` frame: the script ran. */
+  started: boolean;
+  /** We stopped the workload, and why, before it ended. */
+  stoppedFor: 'cancel' | 'deadline' | 'startTimeout' | undefined;
+  timeoutSeconds: number;
+  memoryMb: number;
+  maxOutputBytes: number;
+}
+
+export interface Outcome {
+  state: TerminalState;
+  reason: JobReason;
+  exitCode: number | null;
+  /** Name of a signal, such as SIGKILL. */
+  signal: string | null;
+  /** A sentence for the job's owner. */
+  message: string;
+  hint: string | null;
+  /** The platform's fault before the script ran, and trying again may help. */
+  retryable: boolean;
+}
+
+/** Codes the runner ends with before a script runs; see docs/runner-contract.md. */
+const RUNNER_REFUSALS: Readonly<Record<number, string>> = {
+  121: 'The workspace had been used before.',
+  122: 'The runner did not understand its order; the runner image and the service may be of different versions.',
+  123: 'The runner failed.',
+};
+
+/**
+ * What became of the script. Pure. The order of the checks is the precedence: a cancel before the end, our deadline, our
+ * limits, eviction, out of memory, signal, exit code.
+ */
+export function decideOutcome(evidence: Evidence): Outcome {
+  return stoppedByUs(evidence) ?? brokenOff(evidence) ?? endedByItself(evidence);
+}
+
+function stoppedByUs(evidence: Evidence): Outcome | undefined {
+  const { stoppedFor, ended } = evidence;
+  const how = howItEnded(evidence);
+  if (stoppedFor === 'cancel') {
+    return outcome('CANCELLED', 'CANCELLED_BY_USER', 'The job was cancelled.', { ...how });
+  }
+  if (stoppedFor === 'deadline' || (ended?.timedOut && how.isAgreed)) {
+    const message = `The script did not end within its ${evidence.timeoutSeconds} s.`;
+    return outcome('TIMED_OUT', 'TIMEOUT', message, {
+      ...how,
+      hint: 'Raise timeoutSeconds, or do less in one job.',
+    });
+  }
+  if (stoppedFor === 'startTimeout') {
+    return outcome(
+      'FAILED',
+      'START_FAILED',
+      'The workload was started but the script did not begin in time.',
+      { retryable: true },
+    );
+  }
+  if (ended?.diskExceeded && how.isAgreed && !isCleanEnd(how)) {
+    const message = `The script wrote more than ${megabytes(evidence.maxOutputBytes)} to /output.`;
+    return outcome('FAILED', 'DISK_LIMIT', message, {
+      ...how,
+      hint: 'Write less, or raise MAX_OUTPUT_BYTES.',
+    });
+  }
+  return undefined;
+}
+
+/** Ends that are not the script's own. */
+function brokenOff({ exit, started }: Evidence): Outcome | undefined {
+  switch (exit.kind) {
+    case 'startFailed':
+      return startFailure(exit.failure);
+    case 'neverStarted':
+      return outcome('FAILED', 'START_FAILED', 'The workload was made but never started.', {
+        retryable: true,
+      });
+    case 'evicted':
+      return outcome('FAILED', 'EVICTED', exit.message, { retryable: !started });
+    case 'removed':
+      return outcome('LOST', 'DELETED_EXTERNALLY', 'The workload was removed while the job ran.', {
+        hint: 'Somebody or something outside this service deleted it.',
+      });
+    case 'lost':
+      return outcome('LOST', 'RUNTIME_LOST', exit.message);
+    case 'exited':
+    case 'signalled':
+      return undefined;
+  }
+}
+
+function endedByItself(evidence: Evidence): Outcome {
+  const { exit, ended, started } = evidence;
+  const how = howItEnded(evidence);
+  if (!started) return neverBegan(how);
+  if (isCleanEnd(how)) return outcome('SUCCEEDED', 'EXIT_ZERO', 'The script ended normally.', how);
+  const wasOutOfMemory = (ended?.oomKills ?? 0) > 0 || ('oomKilled' in exit && exit.oomKilled);
+  if (wasOutOfMemory) {
+    const message = `The script needed more than its ${evidence.memoryMb} MiB of memory.`;
+    return outcome('FAILED', 'OUT_OF_MEMORY', message, {
+      ...how,
+      hint: 'Raise memoryMb, or work on smaller pieces.',
+    });
+  }
+  if (ended?.stopped && how.isAgreed) {
+    return outcome('FAILED', 'EVICTED', 'The platform asked the workload to end.', how);
+  }
+  if (how.signal) return outcome('FAILED', 'SIGNAL', `The script was ended by ${how.signal}.`, how);
+  return outcome('FAILED', 'EXIT_NONZERO', `The script ended with code ${how.exitCode}.`, how);
+}
+
+function neverBegan(how: HowItEnded): Outcome {
+  const message = RUNNER_REFUSALS[how.exitCode ?? 0] ?? 'The workload ended before the script began.';
+  return outcome('FAILED', 'START_FAILED', message, {
+    retryable: true,
+    hint: 'If it stays so, look at the workload’s own log and at the runner image.',
+  });
+}
+
+interface HowItEnded {
+  exitCode: number | null;
+  signal: string | null;
+  /** The engine's exit and the runner's account say the same. */
+  isAgreed: boolean;
+}
+
+/** The engine knows one number; whether it means a code or a signal the runner says, when both agree. */
+function howItEnded({ exit, ended }: Evidence): HowItEnded {
+  if (exit.kind === 'signalled') return { exitCode: null, signal: signalName(exit.signal), isAgreed: false };
+  if (exit.kind !== 'exited') return { exitCode: null, signal: null, isAgreed: false };
+  const code = exit.exitCode;
+  if (ended && ended.signal !== null && 128 + ended.signal === code) {
+    return { exitCode: null, signal: signalName(ended.signal), isAgreed: true };
+  }
+  if (ended && ended.signal === null && ended.exitCode === code)
+    return { exitCode: code, signal: null, isAgreed: true };
+  // Without the runner's last words only a signal can have ended it above 128.
+  if (code > 128 && code <= 128 + 64)
+    return { exitCode: null, signal: signalName(code - 128), isAgreed: false };
+  return { exitCode: code, signal: null, isAgreed: false };
+}
+
+function isCleanEnd(how: HowItEnded): boolean {
+  return how.exitCode === 0;
+}
+
+const START_REASONS: Readonly<Record<StartFailure['kind'], JobReason>> = {
+  imageUnavailable: 'IMAGE_UNAVAILABLE',
+  unschedulable: 'UNSCHEDULABLE',
+  refused: 'START_FAILED',
+  failed: 'START_FAILED',
+};
+
+export function startFailure(failure: StartFailure): Outcome {
+  const { message, hint, retryable } = failure;
+  return outcome('FAILED', START_REASONS[failure.kind], message, { hint: hint ?? null, retryable });
+}
+
+export function signalName(number: number): string {
+  const found = Object.entries(constants.signals).find(([, value]) => value === number);
+  return found?.[0] ?? `SIG${number}`;
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / (1024 * 1024))} MiB`;
+}
+
+function outcome(
+  state: TerminalState,
+  reason: JobReason,
+  message: string,
+  more: Partial<Outcome> = {},
+): Outcome {
+  const { exitCode = null, signal = null, hint = null, retryable = false } = more;
+  return { state, reason, message, exitCode, signal, hint, retryable };
+}

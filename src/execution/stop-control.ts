@@ -1,0 +1,42 @@
+import { Backoff } from '../common/abort.js';
+import { messageOf } from '../common/app-error.js';
+import type { Log } from '../common/log.js';
+import type { RuntimeProvider } from '../runtime/runtime-provider.js';
+
+export type StopReason = 'cancel' | 'deadline' | 'startTimeout';
+
+/** Ends one workload early. The first reason counts; later ones only hasten. */
+export class StopControl {
+  private firstReason: StopReason | undefined;
+
+  constructor(
+    private readonly runtime: RuntimeProvider,
+    private readonly handle: string,
+    private readonly log: Log,
+    /** Aborts when the workload has ended or this server stops. */
+    private readonly signal: AbortSignal,
+  ) {}
+
+  get reason(): StopReason | undefined {
+    return this.firstReason;
+  }
+
+  /** Asks the engine until it has done it; an engine that is away is waited for. Never rejects. */
+  async stop(reason: StopReason, graceSeconds: number): Promise<void> {
+    if (this.signal.aborted) return;
+    this.firstReason ??= reason;
+    const backoff = new Backoff(200, 5_000);
+    while (!this.signal.aborted) {
+      try {
+        return await this.runtime.stop(this.handle, graceSeconds, this.signal);
+      } catch (error) {
+        if (this.signal.aborted) return;
+        this.log.warn(
+          { err: messageOf(error), reason },
+          'the workload could not be stopped yet; trying again',
+        );
+        await backoff.wait(this.signal);
+      }
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Backoff } from '../common/abort.js';
+import { messageOf } from '../common/app-error.js';
+import type { Log } from '../common/log.js';
+import { LOG } from '../common/log.js';
+import { AppConfig } from '../config/app-config.js';
+import type { ClaimedJob } from '../jobs/attempt.repository.js';
+import { JobRepository } from '../jobs/job.repository.js';
+import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
+import type { RuntimeProvider } from '../runtime/runtime-provider.js';
+import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
+import { RuntimeUnavailableError, WorkloadStartError } from '../runtime/runtime.errors.js';
+import type { WorkspacePaths } from '../workspace/workspace-paths.js';
+import { Workspaces } from '../workspace/workspaces.js';
+import { toJobOrder, toWorkloadSpec } from './job-order.js';
+import type { Outcome } from './outcome.js';
+import { startFailure } from './outcome.js';
+
+/** Makes an attempt's folders and starts its workload. */
+@Injectable()
+export class WorkloadStarter {
+  constructor(
+    @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
+    @Inject(LOG) private readonly log: Log,
+    private readonly workspaces: Workspaces,
+    private readonly jobs: JobRepository,
+    private readonly health: RuntimeHealthMonitor,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** The workload's handle, or how the start failed. Rejects only when `signal` aborts. */
+  async start(claim: ClaimedJob, signal: AbortSignal): Promise<string | Outcome> {
+    let workspace: WorkspacePaths;
+    try {
+      workspace = await this.makeWorkspace(claim);
+    } catch (error) {
+      this.log.error({ jobId: claim.job.id, err: messageOf(error) }, 'a workspace could not be made');
+      return startFailure({
+        kind: 'failed',
+        message: 'The folders of the job could not be made.',
+        retryable: true,
+      });
+    }
+    return this.startWorkload(claim, workspace, signal);
+  }
+
+  private async makeWorkspace(claim: ClaimedJob): Promise<WorkspacePaths> {
+    return this.workspaces.make(claim.attempt.workspace, {
+      script: claim.spec.script,
+      request: JSON.parse(claim.spec.request) as unknown,
+      files: await this.jobs.inputFiles(claim.job.id),
+      order: toJobOrder(claim, this.runtime.capabilities, this.config),
+    });
+  }
+
+  /** While the engine is away the start is repeated: by its name it stays one start, however often it is asked for. */
+  private async startWorkload(
+    claim: ClaimedJob,
+    workspace: WorkspacePaths,
+    signal: AbortSignal,
+  ): Promise<string | Outcome> {
+    const spec = toWorkloadSpec(claim, workspace, this.config);
+    const backoff = new Backoff(200, 5_000);
+    for (;;) {
+      try {
+        return await this.runtime.start(spec, signal);
+      } catch (error) {
+        if (error instanceof WorkloadStartError) return startFailure(error.failure);
+        signal.throwIfAborted();
+        this.log.warn(
+          { jobId: claim.job.id, err: messageOf(error) },
+          'the engine did not take a start; trying again',
+        );
+        if (!(error instanceof RuntimeUnavailableError)) throw error;
+        this.health.suspect();
+        await backoff.wait(signal);
+        signal.throwIfAborted();
+      }
+    }
+  }
+}

@@ -1,0 +1,14 @@
+import { Module } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { JobsModule } from '../jobs/jobs.module.js';
+import { LogsModule } from '../logs/logs.module.js';
+import { FilesController } from './files.controller.js';
+import { HttpErrorsFilter } from './http-errors.filter.js';
+import { JobFilesService } from './job-files.service.js';
+
+@Module({
+  imports: [JobsModule, LogsModule],
+  controllers: [FilesController],
+  providers: [JobFilesService, { provide: APP_FILTER, useClass: HttpErrorsFilter }],
+})
+export class FilesModule {}

@@ -1,0 +1,87 @@
+import type { FileHandle } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Readable } from 'node:stream';
+import { Injectable } from '@nestjs/common';
+import yazl from 'yazl';
+import { NotFoundError, errnoOf } from '../common/app-error.js';
+import type { AttemptRow, OutputFileRow } from '../database/tables.js';
+import { JobRepository } from '../jobs/job.repository.js';
+import { JobService } from '../jobs/job.service.js';
+import { JobLogService } from '../logs/job-log.service.js';
+import { NotRegularFileError, Workspaces } from '../workspace/workspaces.js';
+
+const PAGE = 1000;
+
+export interface OpenOutput {
+  row: OutputFileRow;
+  file: FileHandle;
+  name: string;
+}
+
+/** A job's files as downloads. Only what the manifest lists is ever opened, and never through a link. */
+@Injectable()
+export class JobFilesService {
+  constructor(
+    private readonly jobs: JobService,
+    private readonly repository: JobRepository,
+    private readonly workspaces: Workspaces,
+    private readonly logs: JobLogService,
+  ) {}
+
+  /** @throws NotFoundError. The caller closes the file. */
+  async openOutput(jobId: string, path: string): Promise<OpenOutput> {
+    const attempt = await this.currentAttempt(jobId);
+    const row = await this.repository.output(jobId, attempt.number, path);
+    if (!row) throw new NotFoundError('The job has no such output.');
+    return { row, file: await this.open(attempt, row), name: basename(path) };
+  }
+
+  /** All outputs as one zip, made while it is read. */
+  async zip(jobId: string): Promise<Readable> {
+    const attempt = await this.currentAttempt(jobId);
+    const zip = new yazl.ZipFile();
+    for (let after: string | undefined; ;) {
+      const rows = await this.repository.outputs(jobId, attempt.number, PAGE, after);
+      for (const row of rows) this.addToZip(zip, attempt, row);
+      after = rows.at(-1)?.path;
+      if (rows.length < PAGE) break;
+    }
+    zip.end();
+    const archive = zip.outputStream as unknown as Readable;
+    zip.on('error', (error: Error) => archive.destroy(error));
+    return archive;
+  }
+
+  /** The log of the current attempt as plain text, as far as it is there now. */
+  async logText(jobId: string): Promise<Readable> {
+    const job = await this.jobs.get(jobId);
+    const attempt = await this.repository.attempt(jobId, job.attempt);
+    return Readable.from(attempt ? this.logs.text(attempt.workspace) : []);
+  }
+
+  private addToZip(zip: yazl.ZipFile, attempt: AttemptRow, row: OutputFileRow): void {
+    const options = { mtime: new Date(row.modified_at), size: row.size };
+    zip.addReadStreamLazy(row.path, options, (done) => {
+      this.open(attempt, row).then(
+        (file) => done(null, file.createReadStream()),
+        (error: unknown) => done(error, Readable.from([])),
+      );
+    });
+  }
+
+  private async open(attempt: AttemptRow, row: OutputFileRow): Promise<FileHandle> {
+    try {
+      return await this.workspaces.openOutput(attempt.workspace, row.path);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' && !(error instanceof NotRegularFileError)) throw error;
+      throw new NotFoundError('The output is not there any more.');
+    }
+  }
+
+  private async currentAttempt(jobId: string): Promise<AttemptRow> {
+    const job = await this.jobs.get(jobId);
+    const attempt = await this.repository.attempt(jobId, job.attempt);
+    if (!attempt) throw new NotFoundError('The job has not run yet.');
+    return attempt;
+  }
+}

@@ -1,0 +1,71 @@
+import type { GraphQLFormattedError } from 'graphql';
+import { GraphQLError } from 'graphql';
+import { AppError } from '../common/app-error.js';
+
+/** Codes of faults in the request itself, whose text comes from the GraphQL library and is safe to show. */
+const REQUEST_CODES = new Set([
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'BAD_USER_INPUT',
+  'BAD_REQUEST',
+  'OPERATION_RESOLUTION_FAILURE',
+  'PERSISTED_QUERY_NOT_FOUND',
+  'PERSISTED_QUERY_NOT_SUPPORTED',
+  'QUERY_TOO_COMPLEX',
+]);
+
+/** The error that a resolver threw, beneath what the GraphQL library made of it. */
+export function causeOf(error: unknown): unknown {
+  return error instanceof GraphQLError && error.originalError ? causeOf(error.originalError) : error;
+}
+
+/** True for faults of ours, which are logged with all we know and shown with nothing. */
+export function isUnexpected(error: unknown): boolean {
+  return toClientError(error).code === 'INTERNAL_SERVER_ERROR';
+}
+
+/**
+ * What a caller sees of an error: an expected failure with its code, a fault in the request with the library's text, and
+ * of everything else nothing but an id to look it up by.
+ */
+export function formatError(
+  error: GraphQLError | GraphQLFormattedError,
+  original: unknown,
+  requestId: string,
+): GraphQLFormattedError {
+  const { code, message, field, retryAfterMs } = toClientError(original);
+  return {
+    message: message ?? `Something went wrong on our side. The log has more under the id ${requestId}.`,
+    locations: error.locations,
+    path: error.path,
+    extensions: {
+      code,
+      requestId,
+      ...(field === undefined ? {} : { field }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    },
+  };
+}
+
+interface ClientError {
+  code: string;
+  message?: string;
+  field?: string;
+  retryAfterMs?: number;
+}
+
+function toClientError(original: unknown): ClientError {
+  const cause = causeOf(original);
+  if (cause instanceof AppError) {
+    const { code, message, field, retryAfterMs } = cause;
+    return code === 'INTERNAL_SERVER_ERROR' ? { code } : { code, message, field, retryAfterMs };
+  }
+  if (cause instanceof GraphQLError) {
+    const code = cause.extensions.code;
+    if (typeof code === 'string')
+      return REQUEST_CODES.has(code) ? { code, message: cause.message } : { code: 'INTERNAL_SERVER_ERROR' };
+    // Without a code and without a cause of its own it is the library's word on the request.
+    return { code: cause.path ? 'BAD_USER_INPUT' : 'GRAPHQL_VALIDATION_FAILED', message: cause.message };
+  }
+  return { code: 'INTERNAL_SERVER_ERROR' };
+}

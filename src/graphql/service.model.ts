@@ -1,0 +1,104 @@
+import { Field, Float, Int, ObjectType } from '@nestjs/graphql';
+import { GraphQLJSONObject, GraphQLSafeInt } from 'graphql-scalars';
+
+@ObjectType({ description: 'A named runner image with which a job may run.' })
+export class Environment {
+  @Field()
+  name!: string;
+
+  @Field()
+  image!: string;
+}
+
+@ObjectType()
+export class ServiceRuntime {
+  @Field({ description: 'docker, kubernetes or process.' })
+  name!: string;
+
+  @Field()
+  healthy!: boolean;
+
+  @Field({ description: 'The engine’s version, or what is wrong with it.' })
+  message!: string;
+
+  @Field({ description: 'Why this runtime was chosen.' })
+  reason!: string;
+
+  @Field(() => GraphQLJSONObject, { description: 'What it can enforce; docs/runtimes.md explains each.' })
+  capabilities!: object;
+}
+
+@ObjectType()
+export class ServiceQueue {
+  @Field(() => Int)
+  queued!: number;
+
+  @Field(() => Int)
+  running!: number;
+
+  @Field(() => Int)
+  maxQueued!: number;
+
+  @Field(() => Int, { description: 'Jobs that this replica runs at the same time.' })
+  maxConcurrent!: number;
+}
+
+@ObjectType()
+export class ServicePool {
+  @Field(() => Int, { description: 'Warm workers that wait for a job.' })
+  ready!: number;
+}
+
+@ObjectType({ description: 'Bounds of one job.' })
+export class ServiceLimits {
+  @Field(() => Int)
+  maxScriptBytes!: number;
+
+  @Field(() => Int)
+  maxRequestBytes!: number;
+
+  @Field(() => Int)
+  maxInputFilesBytes!: number;
+
+  @Field(() => Int)
+  defaultTimeoutSeconds!: number;
+
+  @Field(() => Int)
+  maxTimeoutSeconds!: number;
+
+  @Field(() => Int)
+  defaultMemoryMb!: number;
+
+  @Field(() => Int)
+  maxMemoryMb!: number;
+
+  @Field(() => Float)
+  maxCpus!: number;
+
+  @Field(() => GraphQLSafeInt)
+  maxLogBytes!: number;
+
+  @Field(() => GraphQLSafeInt)
+  maxOutputBytes!: number;
+}
+
+@ObjectType()
+export class Service {
+  @Field()
+  version!: string;
+
+  @Field(() => ServiceRuntime)
+  runtime!: ServiceRuntime;
+
+  @Field({ description: 'How scripts are kept apart: container, sandbox, or none.' })
+  isolation!: string;
+
+  @Field(() => ServiceQueue)
+  queue!: ServiceQueue;
+
+  @Field(() => ServicePool)
+  pool!: ServicePool;
+
+  @Field(() => ServiceLimits)
+  limits!: ServiceLimits;
+}

@@ -1,0 +1,71 @@
+import { Inject } from '@nestjs/common';
+import { Query, Resolver } from '@nestjs/graphql';
+import { VERSION } from '../common/version.js';
+import { AppConfig } from '../config/app-config.js';
+import { MAX_INPUT_FILES_BYTES, MAX_REQUEST_BYTES, MAX_SCRIPT_BYTES } from '../jobs/job-limits.js';
+import { JobRepository } from '../jobs/job.repository.js';
+import type { RuntimeChoice } from '../runtime/choose-runtime.js';
+import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
+import { RUNTIME_CHOICE } from '../runtime/runtime.module.js';
+import type { ServiceLimits, ServiceQueue } from './service.model.js';
+import { Environment, Service } from './service.model.js';
+
+@Resolver(() => Service)
+export class ServiceResolver {
+  constructor(
+    private readonly config: AppConfig,
+    @Inject(RUNTIME_CHOICE) private readonly choice: RuntimeChoice,
+    private readonly health: RuntimeHealthMonitor,
+    private readonly jobs: JobRepository,
+  ) {}
+
+  @Query(() => [Environment], { description: 'The environments a job may name.' })
+  environments(): Environment[] {
+    return [...this.config.environments].map(([name, image]) => ({ name, image }));
+  }
+
+  @Query(() => Service, { description: 'This service: what it runs on and what it allows.' })
+  async service(): Promise<Service> {
+    const { runtime, reason } = this.choice;
+    return {
+      version: VERSION,
+      runtime: { name: runtime.name, ...this.health.current, reason, capabilities: runtime.capabilities },
+      isolation: this.isolation(),
+      queue: await this.queue(),
+      pool: { ready: 0 },
+      limits: this.limits(),
+    };
+  }
+
+  private isolation(): string {
+    const { capabilities, name } = this.choice.runtime;
+    if (!capabilities.filesystemIsolation) return 'none';
+    return name === 'process' ? 'sandbox' : 'container';
+  }
+
+  private async queue(): Promise<ServiceQueue> {
+    const counts = await this.jobs.countByState();
+    return {
+      queued: counts.get('QUEUED') ?? 0,
+      running: (counts.get('STARTING') ?? 0) + (counts.get('RUNNING') ?? 0),
+      maxQueued: this.config.MAX_QUEUED_JOBS,
+      maxConcurrent: this.config.MAX_CONCURRENT_JOBS,
+    };
+  }
+
+  private limits(): ServiceLimits {
+    const { config } = this;
+    return {
+      maxScriptBytes: MAX_SCRIPT_BYTES,
+      maxRequestBytes: MAX_REQUEST_BYTES,
+      maxInputFilesBytes: MAX_INPUT_FILES_BYTES,
+      defaultTimeoutSeconds: config.DEFAULT_TIMEOUT_SECONDS,
+      maxTimeoutSeconds: config.MAX_TIMEOUT_SECONDS,
+      defaultMemoryMb: config.DEFAULT_MEMORY_MB,
+      maxMemoryMb: config.MAX_MEMORY_MB,
+      maxCpus: config.MAX_CPUS,
+      maxLogBytes: config.MAX_LOG_BYTES,
+      maxOutputBytes: config.MAX_OUTPUT_BYTES,
+    };
+  }
+}

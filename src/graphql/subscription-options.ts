@@ -1,0 +1,96 @@
+import type { ExecutionArgs, GraphQLSchema } from 'graphql';
+import { GraphQLError, OperationTypeNode, getOperationAST, parse, specifiedRules, validate } from 'graphql';
+import type { Context, ServerOptions, SubscribePayload } from 'graphql-ws';
+import type { Extra } from 'graphql-ws/use/ws';
+import type { ApiToken } from '../auth/api-token.js';
+import type { Log } from '../common/log.js';
+import { AppError } from '../common/app-error.js';
+import { newId } from '../common/ids.js';
+import { logUnexpected } from './apollo.plugins.js';
+import { formatError, isUnexpected } from './error-format.js';
+import { MAX_QUERY_TOKENS, refuseCostlyQuery } from './query-cost.js';
+import type { RequestContext } from './request-context.js';
+import { createContext } from './request-context.js';
+
+const MAX_SUBSCRIPTIONS_PER_SOCKET = 100;
+/** graphql-ws clients do not retry after this one, and rightly so. */
+const CLOSE_UNAUTHORIZED = 4401;
+
+type SocketContext = Context<Record<string, unknown> | undefined, Extra>;
+type Options = ServerOptions<Record<string, unknown> | undefined, Extra>;
+
+/** How operations over the socket are let in, run, and answered. */
+export function subscriptionOptions(schema: GraphQLSchema, token: ApiToken, log: Log): Options {
+  return {
+    onConnect: (context) => {
+      if (token.accepts(authorizationOf(context))) return true;
+      context.extra.socket.close(CLOSE_UNAUTHORIZED, 'Unauthorized');
+      return false;
+    },
+    onSubscribe: (context, _id, payload) => {
+      try {
+        refuseCrowd(context);
+        return toExecutionArgs(schema, payload);
+      } catch (error) {
+        return [toGraphqlError(error)];
+      }
+    },
+    onNext: (_context, _id, _payload, args, result) => {
+      if (!result.errors) return undefined;
+      const { requestId } = args.contextValue as RequestContext;
+      for (const error of result.errors.filter(isUnexpected)) logUnexpected(log, requestId, error);
+      return { ...result, errors: result.errors.map((error) => formatError(error, error, requestId)) };
+    },
+    onError: (_context, _id, _payload, errors) => {
+      const requestId = newId();
+      for (const error of errors.filter(isUnexpected)) logUnexpected(log, requestId, error);
+      return errors.map((error) => formatError(error, error, requestId));
+    },
+  };
+}
+
+/** Browsers cannot set headers on a socket, so the token comes with the first message; others may send the header. */
+function authorizationOf({ connectionParams, extra }: SocketContext): unknown {
+  const params = connectionParams ?? {};
+  const fromParams = params.authorization ?? params.Authorization;
+  if (fromParams !== undefined) return fromParams;
+  return typeof params.token === 'string' ? `Bearer ${params.token}` : extra.request.headers.authorization;
+}
+
+function refuseCrowd(context: SocketContext): void {
+  if (Object.keys(context.subscriptions).length <= MAX_SUBSCRIPTIONS_PER_SOCKET) return;
+  throw new AppError(
+    'RATE_LIMITED',
+    `One connection may hold ${MAX_SUBSCRIPTIONS_PER_SOCKET} subscriptions; open another one.`,
+  );
+}
+
+/** Over the socket only subscriptions: queries and mutations go over HTTP, where every limit holds. */
+function toExecutionArgs(schema: GraphQLSchema, payload: SubscribePayload): ExecutionArgs {
+  const document = parse(payload.query, { maxTokens: MAX_QUERY_TOKENS });
+  const [fault] = validate(schema, document, specifiedRules);
+  if (fault) throw fault;
+  const operation = getOperationAST(document, payload.operationName);
+  if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) {
+    throw new AppError(
+      'BAD_USER_INPUT',
+      'Only subscriptions are served over the socket; send queries and mutations over HTTP.',
+    );
+  }
+  const variables = payload.variables ?? undefined;
+  refuseCostlyQuery(schema, document, variables, payload.operationName ?? undefined);
+  return {
+    schema,
+    document,
+    operationName: payload.operationName,
+    variableValues: variables,
+    contextValue: createContext(),
+  };
+}
+
+function toGraphqlError(error: unknown): GraphQLError {
+  if (error instanceof GraphQLError) return error;
+  return new GraphQLError(error instanceof Error ? error.message : 'failed', {
+    originalError: error as Error,
+  });
+}

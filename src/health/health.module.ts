@@ -1,0 +1,10 @@
+import { Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { ExecutionModule } from '../execution/execution.module.js';
+import { HealthController } from './health.controller.js';
+
+@Module({
+  imports: [TerminusModule.forRoot({ logger: false }), ExecutionModule],
+  controllers: [HealthController],
+})
+export class HealthModule {}
