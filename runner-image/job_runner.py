@@ -575,7 +575,9 @@ def signal_tree(script_pid, number):
     if os.getpid() == 1:
         targets = [(os.kill, -1)]
     else:
-        targets = [(os.killpg, script_pid)] + [(os.kill, pid) for pid in descendants(os.getpid())]
+        targets = [(os.kill, pid) for pid in descendants(os.getpid())]
+        if number == signal.SIGKILL:  # at one go for those that fork faster than /proc is read; others get theirs once
+            targets.insert(0, (os.killpg, script_pid))
     for send, target in targets:
         try:
             send(target, number)

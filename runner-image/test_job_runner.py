@@ -162,6 +162,11 @@ class RunnerCase(unittest.TestCase):
     def run_plain(self, script):
         """The same script by a plain `python -u script.py` in the same place: the measure of what is the same."""
         self.write("job", "script.py", content=textwrap.dedent(script))
+
+        def listen_to_signals():  # a shell lets what it starts in the background ignore some
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+
         return subprocess.run(
             [PYTHON, "-u", self.path("job", "script.py")],
             cwd=self.path("output"),
@@ -169,6 +174,7 @@ class RunnerCase(unittest.TestCase):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            preexec_fn=listen_to_signals,
         )
 
     def wait_for(self, condition, what, seconds=10):
@@ -379,7 +385,7 @@ class TheScript(RunnerCase):
 
     def test_its_environment_is_built_from_empty(self):
         self.environ.update(SECRET="of the server", FROM_IMAGE="yes", OTHER="no", RUNNER_PASS_ENV="FROM_IMAGE,ABSENT")
-        self.order["env"] = {"NAME": "välue=1", "EMPTY": "", "JOB_ID": "not this"}
+        self.order["env"] = {"NAME": "välue=1", "EMPTY": "", "JOB_ID": "not this", "MPLCONFIGDIR": "/mine"}
         result = self.run_script(
             """
             import json, os, subprocess
@@ -396,7 +402,7 @@ class TheScript(RunnerCase):
                 "HOME": self.root,
                 "LANG": "C.UTF-8",
                 "PYTHONUNBUFFERED": "1",
-                "MPLCONFIGDIR": self.path(".matplotlib"),
+                "MPLCONFIGDIR": "/mine",
                 "JOB_ID": "job-1",
                 "INPUT_DIR": self.path("input"),
                 "OUTPUT_DIR": self.path("output"),
@@ -433,6 +439,7 @@ class TheScript(RunnerCase):
             """
             import os
             folder = os.environ["MPLCONFIGDIR"]
+            assert folder == os.environ["HOME"] + "/.matplotlib"
             print(open(folder + "/fontlist.json").read(), os.access(folder, os.W_OK))
             """
         )
@@ -782,7 +789,7 @@ class TheEnd(RunnerCase):
         self.wait_for(lambda: not is_alive(pid), "the end of process %d" % pid, 2)
 
     def test_the_deadline_sends_sigterm_to_the_whole_tree_and_then_sigkill(self):
-        self.order.update(timeoutSeconds=0.5, graceSeconds=0.5)
+        self.order.update(timeoutSeconds=1, graceSeconds=0.5)
         result = self.run_script(
             """
             import os, signal, time
@@ -799,10 +806,10 @@ class TheEnd(RunnerCase):
         self.assertEqual(sorted(result.text().splitlines()), ["child got 15", "grandchild got 15", "parent got 15"])
         self.assert_ended(result, exitCode=None, signal=9, timedOut=True, stopped=False)
         self.assertEqual(result.code, 137)
-        self.assertTrue(1.0 <= result.ended["wallSeconds"] < 1.6, result.ended)
+        self.assertTrue(1.5 <= result.ended["wallSeconds"] < 3, result.ended)
 
     def test_a_script_that_ends_inside_the_grace_has_timed_out(self):
-        self.order.update(timeoutSeconds=0.3, graceSeconds=10)
+        self.order.update(timeoutSeconds=1, graceSeconds=10)
         result = self.run_script(
             """
             import signal, sys, time
@@ -813,7 +820,7 @@ class TheEnd(RunnerCase):
         self.assertEqual(result.text(), "bye\n")
         self.assert_ended(result, exitCode=0, timedOut=True)
         self.assertEqual(result.code, 0)
-        self.assertLess(result.ended["wallSeconds"], 2)
+        self.assertLess(result.ended["wallSeconds"], 5)
 
     def test_a_deadline_ends_a_stopped_process_too(self):
         self.order.update(timeoutSeconds=0.3, graceSeconds=0.2)
@@ -824,7 +831,7 @@ class TheEnd(RunnerCase):
         self.order.update(timeoutSeconds=0.5, graceSeconds=0.2, maxLogBytes=1 << 20)
         result = self.run_script("while True: print('x' * 100)")
         self.assert_ended(result, timedOut=True)
-        self.assertLess(result.ended["wallSeconds"], 1.5)
+        self.assertLess(result.ended["wallSeconds"], 3)
 
     def test_sigterm_and_sigint_stop_the_tree(self):
         for number in (signal.SIGTERM, signal.SIGINT):
