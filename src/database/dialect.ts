@@ -41,15 +41,20 @@ function postgresDialect(config: AppConfig): Dialect {
     keepAlive: true,
     // A statement that hangs must not hold a connection for ever.
     statement_timeout: 30_000,
-    // Sums and counts are bigint too; ours stay below 2^53.
-    types: {
-      getTypeParser: (oid: number, format?: unknown) =>
-        oid === 20 ? Number : pg.types.getTypeParser(oid, format as 'text'),
-    } as never,
+    // Times, sizes and counts are bigint, and ours stay below 2^53.
+    types: { getTypeParser: typeParser },
   });
   // An idle connection that breaks is replaced by the pool; without a listener the process would end.
   pool.on('error', () => undefined);
   return new PostgresDialect({ pool });
+}
+
+const INT8_OID = 20;
+
+function typeParser(oid: number, format?: 'text' | 'binary'): (text: string) => unknown {
+  if (oid === INT8_OID) return Number;
+  const parse: (text: string) => unknown = pg.types.getTypeParser(oid, format as 'text');
+  return parse;
 }
 
 function sqliteDialect(path: string): Dialect {

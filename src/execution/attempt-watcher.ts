@@ -85,7 +85,9 @@ export class AttemptWatcher {
 
 /** Never resolves; rejects when `promise` does. */
 function onlyFailure(promise: Promise<void>): Promise<never> {
-  return new Promise((_, reject) => promise.catch(reject));
+  return new Promise((_, reject) => {
+    promise.catch(reject);
+  });
 }
 
 /** A timer holds at most 2^31 milliseconds, about 24 days. */

@@ -26,4 +26,3 @@ export class RecoveryWork {
     return this.settler.settle(claim, outcome, undefined, signal);
   }
 }
-

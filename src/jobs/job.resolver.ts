@@ -31,6 +31,10 @@ import { checkLabels, toJobSubmission } from './to-job-submission.js';
 
 const MAX_PAGE = 100;
 const MAX_OUTPUTS_PAGE = 1000;
+/** A script or a request of up to 900 KiB. */
+const SPEC_COST = 100;
+/** Up to a thousand rows of one index range. */
+const OUTPUTS_COST = 50;
 
 @Resolver(() => Job)
 export class JobResolver {
@@ -107,12 +111,12 @@ export class JobResolver {
     return this.loader.of(context).labels.load(job.id);
   }
 
-  @ResolveField(() => String, { description: 'The script as it was sent.' })
+  @ResolveField(() => String, { complexity: SPEC_COST, description: 'The script as it was sent.' })
   async script(@Parent() job: Job, @Context() context: object): Promise<string> {
     return (await this.loader.of(context).specs.load(job.id))?.script ?? '';
   }
 
-  @ResolveField(() => GraphQLJSON, { nullable: true })
+  @ResolveField(() => GraphQLJSON, { nullable: true, complexity: SPEC_COST })
   async request(@Parent() job: Job, @Context() context: object): Promise<unknown> {
     const spec = await this.loader.of(context).specs.load(job.id);
     return spec ? (JSON.parse(spec.request) as unknown) : null;
@@ -138,6 +142,7 @@ export class JobResolver {
   }
 
   @ResolveField(() => [OutputFile], {
+    complexity: OUTPUTS_COST,
     description: 'What the script left in /output, by path; there once the job has ended.',
   })
   async outputs(

@@ -10,6 +10,8 @@ import { JobLogEvent, LogPage } from './models/log.model.js';
 import { toLogEvent, toLogPage } from './to-log-models.js';
 
 const MAX_PAGE_CHUNKS = 1000;
+/** Opens and reads a file of up to 256 KiB, whatever `first` is: forty jobs' logs are what one query may ask for. */
+const LOG_PAGE_COST = 500;
 
 @Resolver(() => Job)
 export class LogResolver {
@@ -42,6 +44,7 @@ export class LogResolver {
 
   @ResolveField(() => LogPage, {
     name: 'logs',
+    complexity: LOG_PAGE_COST,
     description: 'A page of the log as it is now, from the start or behind `after`.',
   })
   async page(

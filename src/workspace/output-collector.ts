@@ -79,7 +79,7 @@ export class OutputCollector {
   private async readNames(root: string, prefix: string, manifest: OutputManifest): Promise<Buffer[]> {
     const folder = join(root, prefix);
     try {
-      return (await readdir(folder, { encoding: 'buffer' })).sort(Buffer.compare);
+      return (await readdir(folder, { encoding: 'buffer' })).sort((a, b) => Buffer.compare(a, b));
     } catch (error) {
       if (errnoOf(error) === 'EACCES' && (await openFolder(folder)))
         return this.readNames(root, prefix, manifest);

@@ -1,0 +1,70 @@
+// Writes what is generated from the code: schema.gql and docs/configuration.md. With --check it only compares, and
+// fails when a file is not what the code says. Needs `npm run build` before.
+import { readFileSync, writeFileSync } from 'node:fs';
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { GraphQLSchemaBuilderModule, GraphQLSchemaFactory } from '@nestjs/graphql';
+import { lexicographicSortSchema, printSchema } from 'graphql';
+
+const HEADER = '# Generated from the code by `npm run generate`; do not edit.\n\n';
+
+async function schema() {
+  const resolvers = await Promise.all([
+    import('../dist/jobs/job.resolver.js').then((m) => m.JobResolver),
+    import('../dist/logs/log.resolver.js').then((m) => m.LogResolver),
+    import('../dist/graphql/service.resolver.js').then((m) => m.ServiceResolver),
+  ]);
+  const app = await NestFactory.createApplicationContext(GraphQLSchemaBuilderModule, { logger: false });
+  const built = await app.get(GraphQLSchemaFactory).create(resolvers);
+  await app.close();
+  return HEADER + printSchema(lexicographicSortSchema(built)) + '\n';
+}
+
+async function configuration() {
+  await import('../dist/config/app-config.js');
+  const { variableDocs } = await import('../dist/config/variable.decorator.js');
+  const rows = variableDocs().map((variable) => {
+    const unit = variable.unit ? ` (${variable.unit})` : '';
+    const secret = variable.secret ? ` Secret: \`${variable.name}_FILE\` may name a file that holds it.` : '';
+    return `| \`${variable.name}\` | ${variable.type}${unit} | ${variable.defaultText} | ${variable.description}${secret} |`;
+  });
+  return [
+    '# Configuration',
+    '',
+    'Generated from `src/config/app-config.ts` by `npm run generate`; do not edit.',
+    '',
+    'Everything is set by environment variables, or by a `.env` file in the working directory (the environment wins). An',
+    'empty variable counts as unset. A server whose configuration is not valid does not start, and names every fault at once.',
+    'Lists are separated by commas.',
+    '',
+    '| variable | type | default | meaning |',
+    '| --- | --- | --- | --- |',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+const isCheck = process.argv.includes('--check');
+let stale = 0;
+for (const [path, content] of [
+  ['schema.gql', await schema()],
+  ['docs/configuration.md', await configuration()],
+]) {
+  const url = new URL(`../${path}`, import.meta.url);
+  if (!isCheck) {
+    writeFileSync(url, content);
+    continue;
+  }
+  if (readOrEmpty(url) === content) continue;
+  stale += 1;
+  console.error(`${path} is not what the code says: run \`npm run generate\` and commit it.`);
+}
+process.exitCode = stale > 0 ? 1 : 0;
+
+function readOrEmpty(url) {
+  try {
+    return readFileSync(url, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,136 @@
+// Runs the tests, tier by tier, and says which tiers ran, which did not and why. Needs only Node and Python 3; what
+// else is there (Docker, PostgreSQL, bubblewrap) is found and used.
+//
+//   npm test                    every tier that can run here
+//   node scripts/test.mjs unit  one tier: unit, runner, contract or e2e
+//
+//   TEST_REQUIRE       tiers that must be able to run, comma separated: process, docker, docker-latest, postgres;
+//                      a skip there is a failure
+//   TEST_DATABASE_URL  a PostgreSQL server whose databases the tests may create and drop
+//   DOCKER_HOST        the Docker engine, where it is not at the usual place
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureBuilt, ensureInstalled } from './prepare.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const reports = mkdtempSync(join(tmpdir(), 'maps-tests-'));
+
+const TIERS = {
+  unit: () => jest('unit', ['src/'], ['--maxWorkers=2']),
+  runner: () => pythonUnittest(),
+  contract: () => jest('contract', ['test/contract/'], ['--maxWorkers=2']),
+  e2e: () => jest('e2e', ['test/.*\\.e2e-spec'], ['--runInBand']),
+};
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !(name in TIERS));
+if (unknown.length > 0) {
+  console.error(`There is no tier ${unknown.join(', ')}; there are: ${Object.keys(TIERS).join(', ')}.`);
+  process.exit(2);
+}
+
+await ensureInstalled({ log: (line) => console.log(line) });
+const names = asked.length > 0 ? asked : Object.keys(TIERS);
+if (names.includes('e2e')) await ensureBuilt({ log: (line) => console.log(line) });
+
+const results = [];
+const skippedTiers = new Set();
+for (const name of names) {
+  console.log(`\n== ${name} ==`);
+  const started = Date.now();
+  const result = await TIERS[name]();
+  results.push({ name, seconds: Math.round((Date.now() - started) / 1000), ...result });
+}
+rmSync(reports, { recursive: true, force: true });
+summarise();
+
+function summarise() {
+  console.log('\nTiers that ran:');
+  for (const { name, passed, failed, skipped, seconds, crashed } of results) {
+    const note = crashed ? ', did not finish properly' : '';
+    console.log(`  ${name}: ${passed} passed, ${failed} failed, ${skipped} skipped in ${seconds} s${note}`);
+  }
+  if (skippedTiers.size > 0) console.log('Not run here:');
+  for (const line of skippedTiers) console.log(`  ${line}`);
+  const sum = (key) => results.reduce((total, result) => total + result[key], 0);
+  const isBad = results.some((result) => result.failed > 0 || result.crashed);
+  console.log(
+    `\n${sum('passed')} passed, ${sum('failed') + (isBad && sum('failed') === 0 ? 1 : 0)} failed, ${sum('skipped')} skipped`,
+  );
+  process.exitCode = isBad ? 1 : 0;
+}
+
+async function jest(name, patterns, options) {
+  const report = join(reports, `${name}.json`);
+  const code = await run(process.execPath, [
+    '--experimental-vm-modules',
+    '--no-warnings=ExperimentalWarning',
+    'node_modules/jest/bin/jest.js',
+    ...patterns,
+    '--json',
+    `--outputFile=${report}`,
+    '--forceExit=false',
+    '--passWithNoTests',
+    ...options,
+  ]);
+  try {
+    const { numPassedTests, numFailedTests, numPendingTests, numRuntimeErrorTestSuites } = JSON.parse(
+      readFileSync(report, 'utf8'),
+    );
+    const failed = numFailedTests + numRuntimeErrorTestSuites;
+    return { passed: numPassedTests, failed, skipped: numPendingTests, crashed: code !== 0 && failed === 0 };
+  } catch {
+    return { passed: 0, failed: 0, skipped: 0, crashed: true };
+  }
+}
+
+async function pythonUnittest() {
+  let output = '';
+  const code = await run(
+    'python3',
+    ['-m', 'unittest', 'discover', '-s', 'runner-image'],
+    (text) => (output += text),
+  );
+  const ran = Number(/^Ran (\d+) tests?/m.exec(output)?.[1] ?? 0);
+  const count = (word) => Number(new RegExp(`${word}=(\\d+)`).exec(output)?.[1] ?? 0);
+  const failed = count('failures') + count('errors');
+  const skipped = count('skipped');
+  return {
+    passed: ran - failed - skipped,
+    failed,
+    skipped,
+    crashed: ran === 0 || (code !== 0 && failed === 0),
+  };
+}
+
+/** Passes everything on, and notes the lines by which tests say that a tier cannot run here. */
+function run(command, args, onText = () => undefined) {
+  const child = spawn(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, FORCE_COLOR: '0' },
+  });
+  for (const [from, to] of [
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ]) {
+    from.setEncoding('utf8');
+    from.on('data', (text) => {
+      if (!isJestReport(text)) to.write(text);
+      for (const [, why] of text.matchAll(/^SKIPPED (.*)$/gm)) skippedTiers.add(why);
+      onText(text);
+    });
+  }
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+}
+
+/** With --outputFile jest still says where the report went. */
+function isJestReport(text) {
+  return text.startsWith('Test results written to:');
+}
