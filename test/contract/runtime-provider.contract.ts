@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import type { RuntimeProvider } from '../../src/runtime/runtime-provider.js';
 import type { RuntimeHooks } from '../support/runtime-bench.js';
 import { RuntimeBench } from '../support/runtime-bench.js';
+import { describeTier } from '../support/runtime-tier.js';
 import { waitFor } from '../support/wait-for.js';
 import { ISOLATION_CASES } from './runtime-cases/isolation.cases.js';
 import { LIFECYCLE_CASES } from './runtime-cases/lifecycle.cases.js';
@@ -44,8 +45,10 @@ export interface RuntimeContractSetup {
 
 /** Holds a runtime to src/runtime/runtime-provider.ts: one body of cases for every runtime. */
 export function describeRuntimeContract(name: string, setup: RuntimeContractSetup): void {
-  if (setup.unavailable) return describeSkipped(name, setup.requiredTier, setup.unavailable);
+  describeTier(setup.requiredTier, setup.unavailable, () => describeAvailable(name, setup));
+}
 
+function describeAvailable(name: string, setup: RuntimeContractSetup): void {
   describe(`the ${name} runtime`, () => {
     let bench: RuntimeBench;
     let descriptorsBefore: number;
@@ -86,18 +89,6 @@ export function describeRuntimeContract(name: string, setup: RuntimeContractSetu
     it('knows every case that is pinned as a gap', () => {
       const known = new Set(CASES.map((each) => each.id));
       expect(setup.expectedGaps.filter((id) => !known.has(id))).toEqual([]);
-    });
-  });
-}
-
-/** A suite that cannot run says so; where TEST_REQUIRE names its tier, that is a failure. */
-function describeSkipped(name: string, tier: string, why: string): void {
-  const required = (process.env.TEST_REQUIRE ?? '').split(',').includes(tier);
-  if (!required) console.warn(`SKIPPED ${tier}: ${why}`);
-  describe(`the ${name} runtime`, () => {
-    if (!required) return it.skip(`cannot be tested here: ${why}`, () => undefined);
-    it('can be tested here, as TEST_REQUIRE asks', () => {
-      throw new Error(`TEST_REQUIRE names ${tier}, but ${why}`);
     });
   });
 }
