@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { RuntimeUnavailableError } from '../runtime.errors.js';
+import { RUNNER_FD, STATUS_FD } from './sandbox-arguments.js';
+import { NOT_STARTED } from './workload-state.js';
+
+/** In the environment of the launch script and of bwrap: finds processes that have told nobody their pid yet. */
+export const WORKLOAD_VARIABLE = 'MAPS_PYTHON_WORKLOAD';
+
+const LAUNCHED_FD = 4;
+
+/**
+ * The supervisor: `sh -c … <folder> <cgroups, joined by ':'> <runner> <command…>`. It belongs to no server, so it may
+ * count on none. In this order it
+ *
+ * 1. claims the start: `set -C` makes the file exclusively, so of all supervisors of a name one goes on, once;
+ * 2. lets the server go on, by closing the pipe that tells it so;
+ * 3. joins the workload's cgroups, which what it starts inherits: no script runs outside them for a moment;
+ * 4. runs the command and leaves its exit status, which needs no server to be alive.
+ */
+const SCRIPT = `
+umask 022
+read -r stat < /proc/$$/stat
+set -C
+{ echo "$stat" > "$1/started"; } 2> /dev/null || exit 0
+set +C
+exec ${LAUNCHED_FD}>&-
+folder=$1 groups=$2 runner=$3
+shift 3
+give_up() { echo ${NOT_STARTED} > "$folder.exit"; exit; }
+IFS=:
+for group in $groups; do echo $$ > "$group/cgroup.procs" || give_up; done
+true ${STATUS_FD}> "$folder/status" ${RUNNER_FD}< "$runner" || give_up
+"$@" ${STATUS_FD}> "$folder/status" ${RUNNER_FD}< "$runner"
+echo $? > "$folder.exit"
+`;
+
+export interface Launch {
+  /** The workload's state folder. */
+  readonly folder: string;
+  readonly cgroupFolders: readonly string[];
+  readonly runnerPath: string;
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Starts a supervisor, in a session of its own, and waits until it has claimed the start or given way. */
+export async function launch(order: Launch): Promise<void> {
+  const stderr = openSync(join(order.folder, 'stderr'), 'a', 0o600);
+  try {
+    const args = [order.folder, order.cgroupFolders.join(':'), order.runnerPath, ...order.command];
+    const child = spawn('/bin/sh', ['-c', SCRIPT, 'supervisor', ...args], {
+      cwd: '/',
+      detached: true,
+      env: { PATH: '/usr/bin:/bin', ...order.env, [WORKLOAD_VARIABLE]: order.folder },
+      stdio: ['ignore', 'ignore', stderr, 'ignore', 'pipe'],
+    });
+    child.unref();
+    await new Promise<void>((resolve, reject) => {
+      child.once('error', (error) =>
+        reject(new RuntimeUnavailableError('This host could not start a process.', error)),
+      );
+      const launched = child.stdio[LAUNCHED_FD] as Readable | null;
+      launched?.once('close', resolve).resume();
+    });
+  } finally {
+    closeSync(stderr);
+  }
+}

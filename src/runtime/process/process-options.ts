@@ -1,0 +1,22 @@
+import { fileURLToPath } from 'node:url';
+
+/** What the process runtime needs to know; made from the configuration by `runtime.module.ts`. */
+export interface ProcessRuntimeOptions {
+  /** The server's data folder; the runtime keeps its state in `process/` below it. */
+  readonly dataDir: string;
+  readonly isolation: 'bubblewrap' | 'none';
+  /** Interpreter of the scripts: a path, or a name that is looked up in PATH. */
+  readonly python: string;
+  readonly installationId: string;
+  /** `job_runner.py`; the one of this package where nothing else is said. */
+  readonly runnerPath?: string;
+  readonly logger: ProcessRuntimeLogger;
+}
+
+export interface ProcessRuntimeLogger {
+  info(message: string): void;
+  warn(message: string): void;
+}
+
+/** The package's own runner: three folders up both from `src/` and from `dist/`. */
+export const PACKAGED_RUNNER = fileURLToPath(new URL('../../../runner-image/job_runner.py', import.meta.url));

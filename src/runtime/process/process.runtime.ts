@@ -1,0 +1,292 @@
+import { access, constants } from 'node:fs/promises';
+import { join } from 'node:path';
+import { abortable } from '../../common/abort.js';
+import { messageOf } from '../../common/app-error.js';
+import { MiB } from '../../common/bytes.js';
+import { isRoot, runnerUser } from '../../workspace/runner-user.js';
+import type {
+  RuntimeCapabilities,
+  RuntimeHealth,
+  RuntimeProvider,
+  WorkloadExit,
+  WorkloadSpec,
+  WorkloadSummary,
+} from '../runtime-provider.js';
+import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
+import { Cgroups } from './cgroups.js';
+import { ExitWatch } from './exit-watch.js';
+import { hostScope, scopeText } from './host-scope.js';
+import { launch } from './launch.js';
+import type { Machine } from './machine.js';
+import { examineMachine, isExecutable } from './machine.js';
+import type { ProcessHandle } from './process-handle.js';
+import { handleOf, isSameWorkload, readHandle } from './process-handle.js';
+import { PACKAGED_RUNNER } from './process-options.js';
+import type { ProcessRuntimeOptions } from './process-options.js';
+import { isAlive } from './process-table.js';
+import { closedFolder } from './reachable.js';
+import { writeSandboxEtc } from './sandbox-etc.js';
+import { sweep } from './sweep.js';
+import { askToEnd, killAll } from './terminate.js';
+import { makeHome, removeHome, workloadCommand } from './workload-command.js';
+import { WorkloadFolders } from './workload-folders.js';
+import { WorkloadProcesses } from './workload-processes.js';
+import { toRecord } from './workload-record.js';
+import type { WorkloadState } from './workload-state.js';
+import { toExit } from './workload-state.js';
+
+/** The launch script, and bwrap's own process: they count as the workload's but are not the caller's to pay for. */
+const SUPERVISING_PROCESSES = 2;
+/** What the runner gets beyond the grace for killing what is left and writing its last frame. */
+const STOP_MARGIN_MS = 3000;
+/** For how long a workload that is made may still be about to be started by who made it. */
+const START_WINDOW_MS = 1000;
+
+/**
+ * Makes the runtime that runs workloads as processes of this host, and clears away what servers of earlier boots left.
+ *
+ * @throws RuntimeUnavailableError when this machine cannot run them; its message says what mends it.
+ */
+export async function createProcessRuntime(
+  options: ProcessRuntimeOptions,
+  signal?: AbortSignal,
+): Promise<RuntimeProvider> {
+  const machine = await examineMachine(options, signal);
+  if (typeof machine === 'string') throw new RuntimeUnavailableError(machine);
+  const folders = new WorkloadFolders(join(options.dataDir, 'process'));
+  await folders.prepare();
+  await writeSandboxEtc(etcDir(folders), runnerUser());
+  const cgroups = await Cgroups.probe(options.installationId, signal);
+  const runtime = new ProcessRuntime(options, machine, folders, cgroups);
+  await sweep(folders, cgroups, hostScope(), (name) => runtime.finishRemoval(name), options.logger);
+  return runtime;
+}
+
+class ProcessRuntime implements RuntimeProvider {
+  readonly name = 'process';
+  readonly scope = scopeText(hostScope());
+  readonly capabilities: RuntimeCapabilities;
+  private readonly processes: WorkloadProcesses;
+  private readonly watch: ExitWatch<WorkloadExit>;
+  /** Starts under way, so that those of one server do not race each other for the claim. */
+  private readonly starting = new Map<string, Promise<string>>();
+
+  constructor(
+    private readonly options: ProcessRuntimeOptions,
+    private readonly machine: Machine,
+    private readonly folders: WorkloadFolders,
+    private readonly cgroups: Cgroups,
+  ) {
+    this.processes = new WorkloadProcesses(cgroups, (name) => folders.path(name));
+    this.watch = new ExitWatch(folders.root);
+    this.capabilities = capabilitiesOf(machine, cgroups);
+  }
+
+  async checkHealth(): Promise<RuntimeHealth> {
+    const programs = [this.machine.interpreter.executable, this.machine.sandbox?.bwrap ?? '/bin/sh'];
+    const missing = programs.find((path) => !isExecutable(path));
+    if (missing) return { healthy: false, message: `${missing} is gone; install it again.` };
+    try {
+      await access(this.folders.root, constants.W_OK | constants.X_OK);
+      return { healthy: true, message: `${this.machine.description}.` };
+    } catch (error) {
+      return { healthy: false, message: `The data folder cannot be used: ${messageOf(error)}` };
+    }
+  }
+
+  async start(spec: WorkloadSpec, signal?: AbortSignal): Promise<string> {
+    signal?.throwIfAborted();
+    const starting = this.starting.get(spec.name) ?? this.startOnce(spec);
+    this.starting.set(spec.name, starting);
+    const forget = (): void => void this.starting.delete(spec.name);
+    starting.then(forget, forget);
+    return abortable(starting, signal);
+  }
+
+  async wait(text: string, signal?: AbortSignal): Promise<WorkloadExit> {
+    signal?.throwIfAborted();
+    const handle = readHandle(this.scope, text);
+    return this.watch.wait(handle.name, this.lookFor(handle), signal);
+  }
+
+  async stop(text: string, graceSeconds: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const handle = readHandle(this.scope, text);
+    const read = (): WorkloadState | undefined => this.read(handle);
+    if (!read()?.claimed) return;
+    const grace = AbortSignal.timeout(graceSeconds * 1000 + STOP_MARGIN_MS);
+    const until = signal ? AbortSignal.any([grace, signal]) : grace;
+    await askToEnd(read, this.processes, until);
+    await this.watch.wait(handle.name, this.lookFor(handle), until).catch(() => undefined);
+    signal?.throwIfAborted();
+    await killAll(read, this.processes, this.cgroups);
+  }
+
+  async remove(text: string, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const handle = readHandle(this.scope, text);
+    await abortable(this.removeWorkload(handle), signal);
+  }
+
+  async list(signal?: AbortSignal): Promise<WorkloadSummary[]> {
+    signal?.throwIfAborted();
+    const states = this.folders.names().map((name) => this.folders.read(name));
+    return states.flatMap((state) => (state && this.isOurs(state) ? this.summaryOf(state) : []));
+  }
+
+  async close(): Promise<void> {
+    this.watch.close(new RuntimeUnavailableError('The process runtime was closed.'));
+    this.cgroups.close();
+  }
+
+  /** Kills and deletes a workload whose folder was taken from under its name. Safe to repeat. */
+  async finishRemoval(name: string): Promise<void> {
+    await killAll(() => this.folders.readRetired(name), this.processes, this.cgroups);
+    await this.cgroups.remove(name);
+    await removeHome(name);
+    await this.folders.discard(name);
+    this.watch.notice(name);
+  }
+
+  private async startOnce(spec: WorkloadSpec): Promise<string> {
+    await this.refuseUnfit(spec);
+    try {
+      const { scope } = this;
+      const { installationId, isolation } = this.options;
+      await this.folders.create(spec.name, toRecord(spec, { scope, installationId, isolation }));
+      if (!this.folders.read(spec.name)?.claimed) await this.launch(spec);
+    } catch (error) {
+      if (error instanceof RuntimeUnavailableError) throw error;
+      throw new RuntimeUnavailableError('This host cannot start a workload now.', error);
+    }
+    const state = this.folders.read(spec.name);
+    if (!state?.claimed) throw new RuntimeUnavailableError('The start of the workload was interrupted.');
+    return handleOf(this.scope, state);
+  }
+
+  private async launch(spec: WorkloadSpec): Promise<void> {
+    const { memoryMb, cpus, pids } = spec.limits;
+    const limits = { memoryBytes: memoryMb * MiB, cpus, pids: pids + SUPERVISING_PROCESSES };
+    const cgroupFolders = this.cgroups.create(spec.name, limits);
+    if (!this.machine.sandbox) await makeHome(spec.name);
+    await launch({
+      ...workloadCommand(this.machine, etcDir(this.folders), spec, this.cgroups.oomCounter(spec.name)),
+      folder: this.folders.path(spec.name),
+      runnerPath: this.options.runnerPath ?? PACKAGED_RUNNER,
+      cgroupFolders,
+    });
+  }
+
+  private async refuseUnfit({ workspace }: WorkloadSpec): Promise<void> {
+    for (const folder of [workspace.jobDir, workspace.inputDir, workspace.outputDir, workspace.spoolDir]) {
+      const closed = await this.closedTo(folder);
+      if (closed) throw refused(closed);
+    }
+  }
+
+  /** A sentence when the workload could not use the folder. A sandbox of root's reaches every folder that is there. */
+  private async closedTo(folder: string): Promise<string | undefined> {
+    try {
+      await access(folder);
+      if (this.machine.sandbox || !isRoot()) return undefined;
+      const user = runnerUser();
+      const closed = await closedFolder(folder, user);
+      return (
+        closed &&
+        `The workload's user ${user.uid} may not pass through ${closed}; set DATA_DIR to another folder.`
+      );
+    } catch (error) {
+      return `A folder of the workspace cannot be used: ${messageOf(error)}`;
+    }
+  }
+
+  /** The state of the handle's workload; undefined when it is not there any more. */
+  private read(handle: ProcessHandle): WorkloadState | undefined {
+    const state = this.folders.read(handle.name);
+    return state && isSameWorkload(handle, state) ? state : undefined;
+  }
+
+  /** The end of the workload, once there is one and none of its processes lives. */
+  private lookFor(handle: ProcessHandle): () => Promise<WorkloadExit | undefined> {
+    let wasThere = false;
+    return async () => {
+      const state = this.read(handle);
+      if (!state) return isAlive(handle) ? undefined : absent(wasThere);
+      wasThere = true;
+      return (await this.isOver(state)) ? toExit(state, this.cgroups.oomKills(state.name) > 0) : undefined;
+    };
+  }
+
+  private async isOver(state: WorkloadState): Promise<boolean> {
+    if (!state.claimed) return Date.now() - (state.record?.createdAtMs ?? 0) > START_WINDOW_MS;
+    if (!state.outcome && this.processes.isSupervised(state)) return false;
+    if (!state.supervisor) return this.processes.all(state).length === 0;
+    if (this.processes.writers(state).length === 0) return true;
+    // A runner that was killed could not kill what its script had started.
+    if (state.outcome) await killAll(() => this.folders.read(state.name), this.processes, this.cgroups);
+    return state.outcome !== undefined;
+  }
+
+  private async removeWorkload(handle: ProcessHandle): Promise<void> {
+    const { name } = handle;
+    if (this.folders.readRetired(name)) await this.finishRemoval(name);
+    const found = this.folders.read(name);
+    if (found && !isSameWorkload(handle, found)) return;
+    await this.folders.retire(name);
+    // Also when the folder is gone: somebody else may have left the rest.
+    await this.finishRemoval(name);
+  }
+
+  private isOurs({ record }: WorkloadState): boolean {
+    if (!record) return true;
+    return record.scope === this.scope && record.installationId === this.options.installationId;
+  }
+
+  private summaryOf(state: WorkloadState): WorkloadSummary {
+    const { name, record } = state;
+    return {
+      handle: handleOf(this.scope, state),
+      name,
+      jobId: record?.jobId ?? null,
+      attempt: record?.attempt ?? null,
+      state: this.progressOf(state),
+      createdAtMs: record?.createdAtMs ?? 0,
+    };
+  }
+
+  private progressOf(state: WorkloadState): WorkloadSummary['state'] {
+    if (!state.claimed) return 'created';
+    if (state.outcome) return 'ended';
+    return this.processes.isSupervised(state) || this.processes.writers(state).length > 0
+      ? 'running'
+      : 'ended';
+  }
+}
+
+function capabilitiesOf({ sandbox }: Machine, cgroups: Cgroups): RuntimeCapabilities {
+  const isSandboxed = sandbox !== undefined;
+  return {
+    networkIsolation: isSandboxed,
+    filesystemIsolation: isSandboxed,
+    processIsolation: isSandboxed,
+    memoryLimit: cgroups.has('memory') ? 'cgroup' : 'perProcess',
+    pidsLimit: cgroups.has('pids') ? 'cgroup' : 'perUser',
+    cpuLimit: cgroups.has('cpu'),
+    tmpLimit: isSandboxed,
+    // As PID 1 of a container, the server takes every process with it.
+    outlivesServer: process.pid !== 1,
+    images: false,
+  };
+}
+
+function etcDir(folders: WorkloadFolders): string {
+  return folders.path('.etc');
+}
+
+function refused(message: string): WorkloadStartError {
+  return new WorkloadStartError({ kind: 'refused', message, retryable: false });
+}
+
+function absent(wasThere: boolean): WorkloadExit {
+  return wasThere ? { kind: 'removed' } : { kind: 'lost', message: 'The workload is not there.' };
+}

@@ -1,0 +1,130 @@
+import { dirname } from 'node:path';
+import type { RunnerUser } from '../../workspace/runner-user.js';
+import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
+import type { SandboxFolders } from './sandbox-folders.js';
+
+/** Descriptors that the launch script opens for bwrap. */
+export const STATUS_FD = 3;
+export const RUNNER_FD = 5;
+
+const MiB = 1024 * 1024;
+/** As Docker's default: libraries use it for locks and queues, not for data. */
+const SHARED_MEMORY_BYTES = 64 * MiB;
+
+/** What is the same for every sandbox of this server. */
+export interface SandboxSetup {
+  readonly bwrap: string;
+  readonly executable: string;
+  readonly folders: SandboxFolders;
+  /** Folder with the sandbox's own `passwd`, `group`, `hosts` and `nsswitch.conf`. */
+  readonly etcDir: string;
+  /**
+   * Set when the server is root: bwrap then works as root, since only root reaches folders below a closed one (a data
+   * folder or an interpreter in /root), and `setpriv` becomes this user before Python. Otherwise bwrap works in a user
+   * namespace as the server's own user.
+   */
+  readonly dropTo?: RunnerUser;
+  readonly setpriv: string;
+}
+
+/** What is particular to one workload. */
+export interface SandboxOrder {
+  readonly name: string;
+  readonly workspace: WorkspacePaths;
+  readonly network: 'NONE' | 'INTERNET';
+  readonly tmpBytes: number;
+  /** The counter of out-of-memory kills: where it is, and where the runner looks for it. */
+  readonly oomCounter?: { source: string; target: string };
+}
+
+/** The whole command line, from bwrap to the runner. */
+export function sandboxCommand(setup: SandboxSetup, order: SandboxOrder): string[] {
+  return [
+    setup.bwrap,
+    ...namespaces(setup, order),
+    ...environment(setup),
+    ...fileSystem(setup, order),
+    '--json-status-fd',
+    String(STATUS_FD),
+    '--',
+    ...(setup.dropTo ? dropCommand(setup.setpriv, setup.dropTo) : []),
+    setup.executable,
+    '-u',
+    '/runner/job_runner.py',
+  ];
+}
+
+function namespaces(setup: SandboxSetup, order: SandboxOrder): string[] {
+  return [
+    '--unshare-ipc',
+    '--unshare-pid',
+    '--unshare-uts',
+    '--unshare-cgroup-try',
+    ...(order.network === 'NONE' ? ['--unshare-net'] : []),
+    ...(setup.dropTo ? [] : ['--unshare-user', '--disable-userns']),
+    ...['--as-pid-1', '--new-session', '--hostname', order.name],
+    ...['--cap-drop', 'ALL'],
+    ...(setup.dropTo ? ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap((cap) => ['--cap-add', cap]) : []),
+  ];
+}
+
+function environment(setup: SandboxSetup): string[] {
+  const variables = { ...baseEnvironment(setup.executable), HOME: '/tmp' };
+  return ['--clearenv', ...Object.entries(variables).flatMap(([name, value]) => ['--setenv', name, value])];
+}
+
+export function baseEnvironment(executable: string): { PATH: string; LANG: string } {
+  const folders = new Set([dirname(executable), '/usr/local/bin', '/usr/bin', '/bin']);
+  return { PATH: [...folders].join(':'), LANG: 'C.UTF-8' };
+}
+
+function fileSystem(
+  setup: SandboxSetup,
+  { workspace, network, tmpBytes, oomCounter }: SandboxOrder,
+): string[] {
+  const { folders, etcDir } = setup;
+  const shown = [...folders.always, ...(network === 'INTERNET' ? folders.internet : [])];
+  const readOnly: [string, string][] = [
+    ...shown.map((path): [string, string] => [path, path]),
+    ...['passwd', 'group', 'hosts', 'nsswitch.conf'].map((name): [string, string] => [
+      `${etcDir}/${name}`,
+      `/etc/${name}`,
+    ]),
+    [workspace.jobDir, '/job'],
+    [workspace.inputDir, '/input'],
+    ...(oomCounter ? [[oomCounter.source, oomCounter.target] as [string, string]] : []),
+  ];
+  const parents = ancestors([...readOnly.map(([, target]) => target), '/runner/job_runner.py']);
+  return [
+    // bwrap makes missing parents itself, but closed to everybody except their owner.
+    ...parents.flatMap((path) => ['--dir', path]),
+    ...folders.links.flatMap(({ path, target }) => ['--symlink', target, path]),
+    ...readOnly.flatMap(([source, target]) => ['--ro-bind', source, target]),
+    // A copy, so that a runner file which only its owner can read works too.
+    ...['--perms', '0444', '--file', String(RUNNER_FD), '/runner/job_runner.py'],
+    ...['--bind', workspace.outputDir, '/output', '--bind', workspace.spoolDir, '/spool'],
+    ...['--proc', '/proc', '--dev', '/dev'],
+    ...['--perms', '1777', '--size', String(tmpBytes), '--tmpfs', '/tmp'],
+    ...['--perms', '1777', '--size', String(Math.min(tmpBytes, SHARED_MEMORY_BYTES)), '--tmpfs', '/dev/shm'],
+    // Not /output, which is closed to root without its capabilities; the runner goes there.
+    ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', '/'],
+  ];
+}
+
+/** Becomes the user for good: without other groups, capabilities or a way to get any back. */
+export function dropCommand(setpriv: string, { uid, gid }: RunnerUser): string[] {
+  return [
+    setpriv,
+    ...['--reuid', String(uid), '--regid', String(gid), '--groups', String(gid), '--no-new-privs'],
+    ...['--bounding-set', '-all', '--inh-caps', '-all', '--ambient-caps', '-all'],
+  ];
+}
+
+/** Every folder above the paths, outer ones first, `/` not among them. */
+function ancestors(paths: readonly string[]): string[] {
+  const found = new Set<string>();
+  for (const path of paths) {
+    for (let at = path.indexOf('/', 1); at > 0; at = path.indexOf('/', at + 1)) found.add(path.slice(0, at));
+  }
+  return [...found].sort((a, b) => a.length - b.length);
+}

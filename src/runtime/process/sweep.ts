@@ -1,0 +1,36 @@
+import { rm } from 'node:fs/promises';
+import { messageOf } from '../../common/app-error.js';
+import type { Cgroups } from './cgroups.js';
+import { PROBE_PREFIX } from './cgroups.js';
+import type { HostScope } from './host-scope.js';
+import { isEarlierBoot } from './host-scope.js';
+import type { ProcessRuntimeLogger } from './process-options.js';
+import type { WorkloadFolders } from './workload-folders.js';
+
+/**
+ * Clears away what nobody else can: workloads of an earlier boot, whose handles are void; removals that a server died
+ * over; cgroups without a workload. What cannot be cleared now is left for the next start.
+ */
+export async function sweep(
+  folders: WorkloadFolders,
+  cgroups: Cgroups,
+  scope: HostScope,
+  finishRemoval: (name: string) => Promise<void>,
+  logger: ProcessRuntimeLogger,
+): Promise<void> {
+  try {
+    for (const name of folders.retiredNames()) await finishRemoval(name);
+    for (const name of folders.names()) {
+      const record = folders.read(name)?.record;
+      if (!record || !isEarlierBoot(record.scope, scope)) continue;
+      await rm(folders.path(name), { recursive: true, force: true });
+      await rm(`${folders.path(name)}.exit`, { force: true });
+    }
+    for (const name of cgroups.names()) {
+      if (!name.startsWith(PROBE_PREFIX) && !folders.read(name) && cgroups.members(name).length === 0)
+        await cgroups.remove(name);
+    }
+  } catch (error) {
+    logger.warn(`Remains of earlier workloads could not be cleared away: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,65 @@
+import { lchown, lstat, mkdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isRoot, runnerUser } from '../../workspace/runner-user.js';
+import type { WorkloadSpec } from '../runtime-provider.js';
+import type { Machine } from './machine.js';
+import type { SandboxOrder } from './sandbox-arguments.js';
+import { RUNNER_FD, baseEnvironment, dropCommand, sandboxCommand } from './sandbox-arguments.js';
+
+export interface WorkloadCommand {
+  readonly command: readonly string[];
+  /** The whole environment of the command; a sandbox sets its own inside. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** What the supervisor runs for this workload. */
+export function workloadCommand(
+  machine: Machine,
+  etcDir: string,
+  spec: WorkloadSpec,
+  oomCounter: SandboxOrder['oomCounter'],
+): WorkloadCommand {
+  const { name, workspace, network, limits } = spec;
+  if (!machine.sandbox) return bareCommand(machine, spec);
+  const order = { name, workspace, network, tmpBytes: limits.tmpBytes, oomCounter };
+  return { command: sandboxCommand({ ...machine.sandbox, etcDir }, order), env: {} };
+}
+
+/** Without a sandbox. The runner is read by descriptor: its user may have no way through the folders above it. */
+function bareCommand({ interpreter, setpriv }: Machine, { name, workspace }: WorkloadSpec): WorkloadCommand {
+  const drop = isRoot() ? dropCommand(setpriv, runnerUser()) : [];
+  return {
+    command: [...drop, interpreter.executable, '-u', `/dev/fd/${RUNNER_FD}`],
+    env: {
+      ...baseEnvironment(interpreter.executable),
+      HOME: homeFolder(name),
+      RUNNER_JOB_DIR: workspace.jobDir,
+      RUNNER_INPUT_DIR: workspace.inputDir,
+      RUNNER_OUTPUT_DIR: workspace.outputDir,
+      RUNNER_SPOOL_DIR: workspace.spoolDir,
+    },
+  };
+}
+
+/** A workload without a sandbox has no /tmp of its own, so it gets a home. */
+function homeFolder(name: string): string {
+  return join(tmpdir(), `maps-python-${name}`);
+}
+
+/** Makes the home, or finds it; never somebody else's folder, nor one at the end of a link. */
+export async function makeHome(name: string): Promise<void> {
+  const home = homeFolder(name);
+  const { uid, gid } = runnerUser();
+  try {
+    await mkdir(home, { mode: 0o700 });
+    if (isRoot()) await lchown(home, uid, gid);
+  } catch (error) {
+    const found = await lstat(home);
+    if (!found.isDirectory() || found.uid !== uid) throw error;
+  }
+}
+
+export async function removeHome(name: string): Promise<void> {
+  await rm(homeFolder(name), { recursive: true, force: true });
+}

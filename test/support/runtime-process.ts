@@ -1,0 +1,112 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { WORKLOAD_VARIABLE } from '../../src/runtime/process/launch.js';
+import { hostScope, scopeText } from '../../src/runtime/process/host-scope.js';
+import { handleOf } from '../../src/runtime/process/process-handle.js';
+import { probeProcess } from '../../src/runtime/process/probe.js';
+import { startedWith } from '../../src/runtime/process/process-table.js';
+import { WorkloadFolders } from '../../src/runtime/process/workload-folders.js';
+import { toRecord } from '../../src/runtime/process/workload-record.js';
+import type { WorkloadSpec } from '../../src/runtime/runtime-provider.js';
+import type { RuntimeHooks } from './runtime-bench.js';
+import { waitFor } from './wait-for.js';
+
+export type Isolation = 'bubblewrap' | 'none';
+
+/** Without a sandbox the one of the system: the user of scripts may have no way to root's own. */
+export function testPython(isolation: Isolation): string {
+  return process.env.PROCESS_PYTHON ?? (isolation === 'none' ? '/usr/bin/python3' : 'python3');
+}
+
+/** Why processes cannot be tested on this machine, or undefined when they can. */
+export async function whyNoProcess(isolation: Isolation): Promise<string | undefined> {
+  const { ok, reason } = await probeProcess({ python: testPython(isolation), isolation });
+  return ok ? undefined : reason;
+}
+
+/** Does to processes and their records what an operator with `kill` and `rm` may do. */
+export class ProcessBackdoor implements RuntimeHooks {
+  /** Set as soon as the suite has made its data folder. */
+  dataDir = '';
+
+  constructor(
+    readonly installationId: string,
+    private readonly isolation: Isolation,
+  ) {}
+
+  get folders(): WorkloadFolders {
+    return new WorkloadFolders(join(this.dataDir, 'process'));
+  }
+
+  async makeWithoutStart(spec: WorkloadSpec): Promise<string> {
+    const { installationId, isolation } = this;
+    const scope = scopeText(hostScope());
+    await this.folders.create(spec.name, toRecord(spec, { scope, installationId, isolation }));
+    return handleOf(scope, this.folders.read(spec.name)!);
+  }
+
+  async removeBehind(_handle: string, spec: WorkloadSpec): Promise<void> {
+    for (const pid of this.processesOf(spec)) process.kill(pid, 'SIGKILL');
+    await rm(this.folders.path(spec.name), { recursive: true });
+  }
+
+  /** The supervisor, what it supervises, and everything in the workload's cgroups. */
+  processesOf({ name }: WorkloadSpec): number[] {
+    const { supervisor, sandbox } = this.folders.read(name)!;
+    const tagged = startedWith([`${WORKLOAD_VARIABLE}=${this.folders.path(name)}`]);
+    const grouped = cgroupsOf(join(this.installationId, name)).flatMap(membersOf);
+    const known = [supervisor?.pid ?? 0, sandbox.childPid ?? 0, ...tagged, ...grouped];
+    return [...new Set(known)].filter((pid) => pid > 0 && readdirSync('/proc').includes(String(pid)));
+  }
+
+  async leftovers(): Promise<string[]> {
+    const folders = (await readdir(this.folders.root)).filter((entry) => entry !== '.etc');
+    const pids = allTagged(this.folders.root);
+    return [
+      ...folders.map((entry) => `folder ${entry}`),
+      ...pids.map((pid) => `process ${pid}`),
+      ...cgroupsOf(this.installationId).map((path) => `cgroup ${path}`),
+    ];
+  }
+}
+
+/** Waits for processes that were just killed, or have just ended, to leave the process table. */
+export async function gone(pids: readonly number[]): Promise<void> {
+  const left = (): number[] => pids.filter((pid) => readdirSync('/proc').includes(String(pid)));
+  await waitFor(() => left().length === 0, {
+    describe: () => `the end of ${pids.join()} (left: ${left().join()})`,
+  });
+}
+
+function allTagged(root: string): number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid && pid !== process.pid && readText(`/proc/${pid}/environ`).includes(`=${root}/`));
+}
+
+function cgroupsOf(path: string): string[] {
+  const hierarchies = ['', ...list('/sys/fs/cgroup')];
+  const folders = hierarchies.map((hierarchy) => join('/sys/fs/cgroup', hierarchy, 'maps-python', path));
+  return folders.filter((folder) => list(folder).length > 0);
+}
+
+function membersOf(folder: string): number[] {
+  return readText(join(folder, 'cgroup.procs')).split('\n').map(Number).filter(Boolean);
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
