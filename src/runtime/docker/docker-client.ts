@@ -42,5 +42,10 @@ export function toDockerOptions(dockerHost: string): Docker.DockerOptions {
   }
   const isTls = url.protocol === 'https:' || url.port === '2376';
   const port = url.port || (isTls ? '2376' : '2375');
-  return { host: url.hostname, port, socketPath: undefined, protocol: isTls ? 'https' : 'http' };
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port,
+    socketPath: undefined,
+    protocol: isTls ? 'https' : 'http',
+  };
 }

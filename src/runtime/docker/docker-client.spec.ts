@@ -1,0 +1,16 @@
+import { describe, expect, it } from '@jest/globals';
+import { toDockerOptions } from './docker-client.js';
+
+describe('toDockerOptions', () => {
+  it.each([
+    ['unix:///run/user/1000/docker.sock', { socketPath: '/run/user/1000/docker.sock', protocol: 'http' }],
+    ['tcp://10.0.0.1:2375', { host: '10.0.0.1', port: '2375', protocol: 'http' }],
+    ['tcp://10.0.0.1', { host: '10.0.0.1', port: '2375', protocol: 'http' }],
+    ['tcp://10.0.0.1:2376', { host: '10.0.0.1', port: '2376', protocol: 'https' }],
+    ['https://engine.example', { host: 'engine.example', port: '2376', protocol: 'https' }],
+    ['http://engine.example:1234', { host: 'engine.example', port: '1234', protocol: 'http' }],
+    ['tcp://[::1]:2375', { host: '::1', port: '2375', protocol: 'http' }],
+  ])('reads %s', (dockerHost, expected) => {
+    expect(toDockerOptions(dockerHost)).toMatchObject(expected);
+  });
+});

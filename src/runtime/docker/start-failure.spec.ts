@@ -1,0 +1,64 @@
+import { describe, expect, it } from '@jest/globals';
+import { EngineStatusError } from './engine.errors.js';
+import { publicMessage, toCreateFailure, toImageHint, toStartFailure } from './start-failure.js';
+
+describe('toCreateFailure', () => {
+  it('takes 404 for a missing image, with the command that gets it', () => {
+    expect(toCreateFailure(new EngineStatusError(404, 'No such image'), 'py-exec:latest')).toEqual({
+      kind: 'imageUnavailable',
+      message: "The runner image py-exec:latest is not on the engine's machine.",
+      hint: 'docker build --target latest -t py-exec:latest runner-image',
+      retryable: false,
+    });
+  });
+
+  it('takes 400 for a refusal that stays, and 500 for trouble that may pass', () => {
+    expect(toCreateFailure(new EngineStatusError(400, 'no'), 'i')).toMatchObject({
+      kind: 'refused',
+      retryable: false,
+    });
+    expect(toCreateFailure(new EngineStatusError(500, 'no'), 'i')).toMatchObject({
+      kind: 'failed',
+      retryable: true,
+    });
+  });
+});
+
+describe('toStartFailure', () => {
+  it('takes 404 for a container that was removed, not for a missing image', () => {
+    expect(toStartFailure(new EngineStatusError(404, 'No such container'))).toMatchObject({ kind: 'failed' });
+  });
+});
+
+describe('toImageHint', () => {
+  it.each([
+    ['py-exec', 'docker build --target latest -t py-exec runner-image'],
+    ['py-exec:slim', 'docker build --target slim -t py-exec:slim runner-image'],
+    ['registry.example/py-exec:slim', 'docker pull registry.example/py-exec:slim'],
+    ['python:3.13', 'docker pull python:3.13'],
+  ])('knows how to get %s', (image, hint) => {
+    expect(toImageHint(image)).toBe(hint);
+  });
+});
+
+describe('publicMessage', () => {
+  // As Docker Engine 20.10 says them.
+  it.each([
+    [
+      'invalid mount config for type "bind": bind source path does not exist: /srv/maps/logs/1',
+      'invalid mount config for type "bind": bind source path does not exist: …',
+    ],
+    [
+      'OCI runtime create failed: exec: "/no/such": stat /no/such: no such file or directory: unknown',
+      'OCI runtime create failed: exec: "…": stat …: no such file or directory: unknown',
+    ],
+    ['several\n  lines\n', 'several lines'],
+    ['1/2 and a/b', '1/2 and a/b'],
+  ])('takes paths of the host out of %j', (said, expected) => {
+    expect(publicMessage(said)).toBe(expected);
+  });
+
+  it('is bounded', () => {
+    expect(publicMessage('x'.repeat(10_000))).toHaveLength(300);
+  });
+});
