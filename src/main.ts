@@ -11,7 +11,9 @@ async function main(): Promise<void> {
   const config = app.get(AppConfig);
   await app.listen(config.PORT, config.HOST);
   // Not through the log, whose level may hide it: scripts and supervisors wait for this line.
-  process.stdout.write(`${JSON.stringify({ level: 30, time: new Date(), url: await app.getUrl(), msg: 'listening' })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ level: 30, time: new Date(), url: await app.getUrl(), msg: 'listening' })}\n`,
+  );
 }
 
 main().catch((error: unknown) => {

@@ -75,7 +75,11 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The `code` of a Node system error (`ENOENT`, …), or undefined. */
+/**
+ * The `code` of a Node system error (`ENOENT`, …), or undefined. By its shape: an error of another realm (a worker, a
+ * test's sandbox) is no `instanceof Error` here.
+ */
 export function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
 }

@@ -53,8 +53,7 @@ const INT8_OID = 20;
 
 function typeParser(oid: number, format?: 'text' | 'binary'): (text: string) => unknown {
   if (oid === INT8_OID) return Number;
-  const parse: (text: string) => unknown = pg.types.getTypeParser(oid, format as 'text');
-  return parse;
+  return pg.types.getTypeParser(oid, format) as (text: string) => unknown;
 }
 
 function sqliteDialect(path: string): Dialect {
