@@ -585,6 +585,26 @@ def signal_tree(script_pid, number):
             pass  # ended meanwhile
 
 
+def kill_tree(script_pid, reap, patience_seconds=5.0):
+    """SIGKILL to everything the script started until `reap()` finds no child any more, or the patience is at its end."""
+    give_up_at = clock() + patience_seconds
+    pause = 0.0002
+    while reap() and clock() < give_up_at:
+        signal_tree(script_pid, signal.SIGKILL)
+        time.sleep(pause)
+        pause = min(0.02, pause * 2)
+
+
+def reap_all():
+    """Collects ended children; false when there are no children any more."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+        return True
+    except ChildProcessError:
+        return False
+
+
 def descendants(ancestor):
     """The pids below `ancestor`; orphans are among them, because the runner is a subreaper."""
     children = {}
@@ -780,22 +800,15 @@ class Runner:
         self.deadline = float("inf")
         self.kill_at = clock() + self.order.grace_seconds
 
-    def kill(self, patience_seconds=5.0):
-        """SIGKILL to the tree until no child is left; a process the kernel cannot end is tried again a second later."""
-        give_up_at = clock() + patience_seconds
-        pause = 0.0002
-        while self.reap():
-            signal_tree(self.script_pid, signal.SIGKILL)
-            if clock() > give_up_at:
-                break
-            time.sleep(pause)
-            pause = min(0.02, pause * 2)
+    def kill(self):
+        """Ends the tree; what the kernel did not end is tried again a second later."""
+        kill_tree(self.script_pid, self.reap)
         self.deadline = float("inf")
         self.kill_at = clock() + 1.0
 
     def reap(self):
-        """Collects ended children; false when there are no children any more."""
-        while True:
+        """Collects ended children and notes how the script's process ended; false when there are no children any more."""
+        while self.status is None:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
@@ -805,6 +818,7 @@ class Runner:
                 self.wall_seconds = clock() - self.started_at
             elif pid == 0:
                 return True
+        return reap_all()
 
     def record(self, stream, data):
         if data:
@@ -900,7 +914,7 @@ def main():
         exit_code = EXIT_RUNNER_FAILED
         complain("%s: %s" % (type(error).__name__, error))
         if pid:
-            signal_tree(pid, signal.SIGKILL)
+            kill_tree(pid, reap_all)
     os._exit(exit_code)
 
 
