@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { toDockerOptions } from './docker-client.js';
+import { inspect } from 'node:util';
+import { createDockerClient, toDockerOptions } from './docker-client.js';
 
 describe('toDockerOptions', () => {
   it.each([
@@ -12,5 +13,14 @@ describe('toDockerOptions', () => {
     ['tcp://[::1]:2375', { host: '::1', port: '2375', protocol: 'http' }],
   ])('reads %s', (dockerHost, expected) => {
     expect(toDockerOptions(dockerHost)).toMatchObject(expected);
+  });
+});
+
+describe('createDockerClient', () => {
+  it('has an agent that costs nothing to render, as the library does for every request', () => {
+    const { docker, close } = createDockerClient('unix:///nowhere.sock');
+    const { agent } = docker.modem as unknown as { agent: object };
+    expect(inspect({ agent }, { showHidden: true, depth: null })).toBe('{ agent: Agent }');
+    close();
   });
 });

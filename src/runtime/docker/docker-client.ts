@@ -1,5 +1,6 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { inspect } from 'node:util';
 import Docker from 'dockerode';
 
 /** A client of the engine and the agent that holds its connections. Made by a factory, never at import. */
@@ -27,8 +28,16 @@ export function createDockerClient(dockerHost: string | undefined): DockerClient
   const docker = new Docker(dockerHost === undefined ? {} : toDockerOptions(dockerHost));
   const modem = docker.modem as unknown as Modem;
   const agent = modem.protocol === 'https' ? new HttpsAgent() : new HttpAgent();
-  modem.agent = agent;
+  modem.agent = withoutInsides(agent);
   return { docker, close: () => agent.destroy() };
+}
+
+/**
+ * The library renders the options of every request for its debug log, whether or not that is on, agent and open sockets
+ * included: measured, 140 ms of CPU for one job among sixteen.
+ */
+function withoutInsides<T extends HttpAgent>(agent: T): T {
+  return Object.assign(agent, { [inspect.custom]: () => 'Agent' });
 }
 
 /**
