@@ -1,0 +1,303 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { newId } from '../../src/common/ids.js';
+import type { Database } from '../../src/database/database.js';
+import type { ClaimedJob, JobResult, NewAttempt } from '../../src/jobs/attempt.repository.js';
+import { AttemptRepository } from '../../src/jobs/attempt.repository.js';
+import { IdempotencyMismatchError, QueueFullError, StaleFenceError } from '../../src/jobs/job.errors.js';
+import { JobRepository } from '../../src/jobs/job.repository.js';
+import type { JobSubmission } from '../../src/jobs/job-submission.js';
+
+const NOW = 1_800_000_000_000;
+const LEASE_MS = 10_000;
+
+/** What every database must do for jobs: one body over all of them. */
+export function describeJobStore(name: string, open: () => Promise<Database>): void {
+  describe(`the job store on ${name}`, () => {
+    let database: Database;
+    let jobs: JobRepository;
+    let attempts: AttemptRepository;
+
+    beforeAll(async () => {
+      database = await open();
+      await database.migrate();
+      jobs = new JobRepository(database);
+      attempts = new AttemptRepository(database);
+    }, 60_000);
+
+    afterAll(async () => {
+      await database.onApplicationShutdown();
+    });
+
+    beforeEach(async () => {
+      await database.db.deleteFrom('jobs').execute();
+    });
+
+    const insert = (more: Partial<JobSubmission> = {}, maxQueued = 1000): Promise<string> =>
+      jobs.insert(newId(), submission(more), NOW, maxQueued);
+
+    const claim = (owner: string, limit = 10, nowMs = NOW): Promise<ClaimedJob[]> =>
+      attempts.claim(owner, limit, nowMs, LEASE_MS, plan);
+
+    const claimOne = async (owner = 'a'): Promise<ClaimedJob> => (await claim(owner, 1))[0]!;
+
+    it('migrates again without harm', async () => {
+      await insert();
+      await database.migrate();
+      expect(await jobs.list({}, 10)).toHaveLength(1);
+    });
+
+    it('keeps everything of a submission', async () => {
+      const files = [{ path: 'a/b.bin', content: Buffer.from([0, 255, 1]) }];
+      const id = await insert({
+        files,
+        env: { A: 'ä' },
+        request: { x: [1, null] },
+        labels: [{ name: 'n', value: 'v' }],
+      });
+      expect(await jobs.find(id)).toMatchObject({
+        id,
+        state: 'QUEUED',
+        attempt: 0,
+        created_at: NOW,
+        cpus: 0.5,
+        tenant_id: 'default',
+      });
+      expect(await jobs.spec(id)).toMatchObject({
+        script: 'print(1)',
+        request: '{"x":[1,null]}',
+        env: '{"A":"ä"}',
+      });
+      const [file] = await jobs.inputFiles(id);
+      expect([file!.path, Buffer.compare(file!.content, files[0]!.content)]).toEqual(['a/b.bin', 0]);
+      expect(await jobs.labels([id])).toEqual([{ job_id: id, name: 'n', value: 'v' }]);
+    });
+
+    it('refuses a job beyond the bound, and stores nothing of it', async () => {
+      await insert({}, 1);
+      await expect(insert({}, 1)).rejects.toThrow(QueueFullError);
+      expect(await jobs.list({}, 10)).toHaveLength(1);
+    });
+
+    it('finds the job of an idempotency key, and refuses the key with another body', async () => {
+      const first = await insert({ idempotencyKey: 'k' });
+      expect(await insert({ idempotencyKey: 'k' })).toBe(first);
+      await expect(insert({ idempotencyKey: 'k', script: 'print(2)' })).rejects.toThrow(
+        IdempotencyMismatchError,
+      );
+      const ids = await Promise.all(Array.from({ length: 20 }, () => insert({ idempotencyKey: 'l' })));
+      expect(new Set(ids).size).toBe(1);
+    });
+
+    it('claims by priority, then age, not before its time, and each job once', async () => {
+      const low = await insert();
+      const high = await insert({ priority: 1 });
+      const next = await insert();
+      expect((await claim('a', 2)).map(({ job }) => job.id)).toEqual([high, low]);
+      const [last] = await claim('a');
+      expect(last).toMatchObject({
+        job: { id: next, state: 'STARTING', attempt: 1, epoch: 1, owner: 'a' },
+        attempt: { number: 1, workload: `w-${next}-1`, handle: null, start_intent_at: NOW },
+        fence: { jobId: next, attempt: 1, epoch: 1, owner: 'a' },
+        spec: { script: 'print(1)' },
+      });
+      expect(await claim('b')).toEqual([]);
+    });
+
+    it('gives 200 jobs to 4 replicas at once, each to one', async () => {
+      await Promise.all(Array.from({ length: 200 }, () => insert()));
+      const taken: string[] = [];
+      const work = async (owner: string): Promise<void> => {
+        for (;;) {
+          const claims = await claim(owner, 7);
+          if (claims.length === 0) return;
+          taken.push(...claims.map(({ job }) => job.id));
+        }
+      };
+      await Promise.all(['a', 'b', 'c', 'd'].map(work));
+      // A replica may see nothing while another holds the last rows.
+      await work('e');
+      expect([taken.length, new Set(taken).size]).toEqual([200, 200]);
+    });
+
+    it('finishes a job once, with its outputs', async () => {
+      await insert();
+      const { fence } = await claimOne();
+      await attempts.markRunning(fence, NOW + 5, NOW + 1000);
+      await attempts.finish(
+        fence,
+        result({
+          outputs: { files: [outputFile('b'), outputFile('a')], skipped: [{ path: 'c', why: 'd' }] },
+        }),
+      );
+      expect(await jobs.find(fence.jobId)).toMatchObject({
+        state: 'SUCCEEDED',
+        reason: 'EXIT_ZERO',
+        exit_code: 0,
+        started_at: NOW + 1,
+      });
+      expect((await jobs.outputs(fence.jobId, 1, 10)).map(({ path }) => path)).toEqual(['a', 'b']);
+      expect((await jobs.outputs(fence.jobId, 1, 10, 'a')).map(({ path }) => path)).toEqual(['b']);
+      expect((await jobs.attempt(fence.jobId, 1))?.skipped_outputs).toBe('[{"path":"c","why":"d"}]');
+      await expect(attempts.finish(fence, result({ state: 'FAILED' }))).rejects.toThrow(StaleFenceError);
+      await expect(attempts.markRunning(fence, NOW, NOW)).rejects.toThrow(StaleFenceError);
+      expect((await jobs.find(fence.jobId))?.state).toBe('SUCCEEDED');
+    });
+
+    it('refuses every write of an owner whose job was adopted', async () => {
+      await insert();
+      const old = await claimOne('a');
+      const adopted = (await attempts.adopt(old.job, 'b', LEASE_MS))!;
+      expect(adopted.fence).toEqual({ ...old.fence, epoch: 2, owner: 'b' });
+      expect(await attempts.adopt(old.job, 'c', LEASE_MS)).toBeUndefined();
+      await expect(attempts.saveHandle(old.fence, 'h')).rejects.toThrow(StaleFenceError);
+      await expect(attempts.markRunning(old.fence, NOW, NOW)).rejects.toThrow(StaleFenceError);
+      await expect(attempts.finish(old.fence, result())).rejects.toThrow(StaleFenceError);
+      await expect(attempts.requeue(old.fence, result(), NOW)).rejects.toThrow(StaleFenceError);
+      await attempts.saveHandle(adopted.fence, 'h');
+      expect((await jobs.attempt(old.job.id, 1))?.handle).toBe('h');
+      await attempts.finish(adopted.fence, result());
+    });
+
+    it('puts a job back for another attempt, not before its time', async () => {
+      await insert();
+      const { fence } = await claimOne();
+      await attempts.requeue(
+        fence,
+        result({ state: 'FAILED', reason: 'START_FAILED', startedAtMs: null }),
+        NOW + 500,
+      );
+      expect(await claim('a')).toEqual([]);
+      expect(await attempts.nextAvailableAtMs()).toBe(NOW + 500);
+      const [again] = await claim('a', 1, NOW + 500);
+      expect(again!.fence).toMatchObject({ attempt: 2, epoch: 2 });
+      expect((await jobs.attempts([fence.jobId])).map(({ number, reason }) => [number, reason])).toEqual([
+        [1, 'START_FAILED'],
+        [2, null],
+      ]);
+    });
+
+    it('cancels a waiting job at once, flags a live one, leaves a finished one', async () => {
+      const waiting = await insert();
+      expect(await jobs.requestCancel(waiting)).toBe(false);
+      expect(await jobs.cancelQueued(waiting, NOW)).toBe(true);
+      expect(await jobs.find(waiting)).toMatchObject({
+        state: 'CANCELLED',
+        reason: 'CANCELLED_BY_USER',
+        finished_at: NOW,
+      });
+      const live = await insert();
+      const { fence } = await claimOne();
+      expect(await jobs.cancelQueued(live, NOW)).toBe(false);
+      expect(await jobs.requestCancel(live)).toBe(true);
+      expect(await attempts.cancelRequested('a')).toEqual([live]);
+      await attempts.finish(fence, result());
+      expect(await jobs.requestCancel(live)).toBe(false);
+    });
+
+    it('lists newest first, by page, state, label, name and time', async () => {
+      const ids: string[] = [];
+      for (let i = 0; i < 5; i++) {
+        const labels = [
+          { name: 'parity', value: i % 2 ? 'odd' : 'even' },
+          { name: 'n', value: String(i) },
+        ];
+        ids.push(await insert({ name: `Job ${i}% _`, labels }));
+      }
+      const newest = [...ids].reverse();
+      const names = async (filter: object, limit = 10, after?: string): Promise<string[]> =>
+        (await jobs.list(filter, limit, after)).map(({ id }) => id);
+      expect(await names({}, 2)).toEqual(newest.slice(0, 2));
+      expect(await names({}, 2, newest[1])).toEqual(newest.slice(2, 4));
+      expect(await names({ labels: [{ name: 'parity', value: 'odd' }] })).toEqual([ids[3], ids[1]]);
+      expect(await names({ labels: [{ name: 'parity', value: 'odd' }] }, 1, ids[3])).toEqual([ids[1]]);
+      expect(
+        await names({
+          labels: [
+            { name: 'parity', value: 'odd' },
+            { name: 'n', value: '1' },
+          ],
+        }),
+      ).toEqual([ids[1]]);
+      expect(await names({ nameContains: 'JOB 3% _' })).toEqual([ids[3]]);
+      expect(await names({ nameContains: '3_' })).toEqual([]);
+      await claimOne();
+      expect(await names({ states: ['STARTING'] })).toEqual([ids[0]]);
+      expect(await names({ createdAfterMs: NOW })).toEqual([]);
+      expect(await names({ createdAfterMs: NOW - 1, createdBeforeMs: NOW + 1 })).toHaveLength(5);
+    });
+
+    it('deletes a finished job whole, and no other', async () => {
+      await insert({
+        labels: [{ name: 'a', value: 'b' }],
+        idempotencyKey: 'k',
+        files: [{ path: 'p', content: Buffer.from('x') }],
+      });
+      const { fence, attempt } = await claimOne();
+      expect(await jobs.deleteFinished(fence.jobId)).toBe(false);
+      expect(await attempts.liveWorkloads([attempt.workload])).toEqual([attempt.workload]);
+      await attempts.finish(fence, result({ outputs: { files: [outputFile('a')], skipped: [] } }));
+      expect(await attempts.liveWorkloads([attempt.workload])).toEqual([]);
+      expect(await attempts.knownWorkspaces([attempt.workspace, 'other'])).toEqual([attempt.workspace]);
+      expect(await jobs.deleteFinished(fence.jobId)).toBe(true);
+      for (const table of [
+        'job_specs',
+        'job_labels',
+        'job_input_files',
+        'attempts',
+        'output_files',
+        'idempotency_keys',
+      ] as const) {
+        expect([table, await database.db.selectFrom(table).selectAll().execute()]).toEqual([table, []]);
+      }
+    });
+  });
+}
+
+function submission(more: Partial<JobSubmission>): JobSubmission {
+  return {
+    script: 'print(1)',
+    request: null,
+    files: [],
+    environment: 'default',
+    name: null,
+    labels: [],
+    priority: 0,
+    timeoutSeconds: 60,
+    memoryMb: 128,
+    cpus: 0.5,
+    network: 'NONE',
+    env: {},
+    retries: 0,
+    idempotencyKey: null,
+    ...more,
+  };
+}
+
+function plan(jobId: string, attempt: number): NewAttempt {
+  const workload = `w-${jobId}-${attempt}`;
+  return { runtime: 'fake', scope: 's', workload, workspace: newId(), startKind: 'COLD', startWhy: 'test' };
+}
+
+function result(more: Partial<JobResult> = {}): JobResult {
+  return {
+    state: 'SUCCEEDED',
+    reason: 'EXIT_ZERO',
+    message: 'm',
+    hint: null,
+    exitCode: 0,
+    signal: null,
+    startedAtMs: NOW + 1,
+    endedAtMs: NOW + 2,
+    finishedAtMs: NOW + 3,
+    wallMs: 1,
+    cpuMs: 1,
+    peakMemoryBytes: 2 ** 40,
+    logDroppedBytes: 0,
+    outputs: { files: [], skipped: [] },
+    ...more,
+  };
+}
+
+function outputFile(path: string) {
+  return { path, size: 2 ** 40, sha256: '00', contentType: 'text/plain', modifiedAtMs: NOW };
+}
