@@ -18,9 +18,9 @@ describe('toDockerOptions', () => {
 
 describe('createDockerClient', () => {
   it('has an agent that costs nothing to render, as the library does for every request', () => {
-    const { docker, close } = createDockerClient('unix:///nowhere.sock');
-    const { agent } = docker.modem as unknown as { agent: object };
+    const client = createDockerClient('unix:///nowhere.sock');
+    const { agent } = client.docker.modem as unknown as { agent: object };
     expect(inspect({ agent }, { showHidden: true, depth: null })).toBe('{ agent: Agent }');
-    close();
+    client.close();
   });
 });
