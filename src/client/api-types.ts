@@ -77,6 +77,11 @@ export interface OutputFile {
   url: string;
 }
 
+export interface SkippedOutput {
+  path: string;
+  why: string;
+}
+
 export interface RunScriptInput {
   script: string;
   request?: unknown;

@@ -1,5 +1,5 @@
 import type { ApiClient } from './api-client.js';
-import type { Job, JobFilter, LogPage, OutputFile, RunScriptInput } from './api-types.js';
+import type { Job, JobFilter, LogPage, OutputFile, RunScriptInput, SkippedOutput } from './api-types.js';
 import { CHUNK_FIELDS, JOB_FIELDS } from './api-types.js';
 
 const MAX_JOBS_PAGE = 100;
@@ -51,19 +51,22 @@ export class JobApi {
     return (await this.client.query<{ job: { logs: LogPage } }>(document, { id, after, first })).job.logs;
   }
 
-  /** Everything that the job left in /output, by path. */
-  async outputs(id: string): Promise<OutputFile[]> {
+  /** Everything that the job left in /output, by path, and what of it was not kept. */
+  async outputs(id: string): Promise<{ files: OutputFile[]; skipped: SkippedOutput[] }> {
     const document = `query Outputs($id: ID!, $first: Int!, $after: String) { job(id: $id) {
-      outputs(first: $first, after: $after) { path size sha256 contentType url } } }`;
+      outputs(first: $first, after: $after) { path size sha256 contentType url } skippedOutputs { path why } } }`;
     const files: OutputFile[] = [];
     for (;;) {
       const variables = { id, first: MAX_OUTPUTS_PAGE, after: files.at(-1)?.path };
-      const page = (await this.client.query<{ job: { outputs: OutputFile[] } }>(document, variables)).job
-        .outputs;
-      files.push(...page);
-      if (page.length < MAX_OUTPUTS_PAGE) return files;
+      const { job } = await this.client.query<OutputsPage>(document, variables);
+      files.push(...job.outputs);
+      if (job.outputs.length < MAX_OUTPUTS_PAGE) return { files, skipped: job.skippedOutputs };
     }
   }
+}
+
+interface OutputsPage {
+  job: { outputs: OutputFile[]; skippedOutputs: SkippedOutput[] };
 }
 
 interface JobsPage {
