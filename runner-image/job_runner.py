@@ -288,7 +288,7 @@ TAIL_BYTES = SLACK_BYTES - 4 * KIB
 
 
 class Log:
-    """The frames of `/spool/log`. When the limit or a failing write closes it, the newest output is kept for the end."""
+    """The frames of `/spool/log`. When its limit or a failing write closes it, the newest output is kept for the end."""
 
     def __init__(self, fd, max_bytes):
         self.fd = fd
@@ -586,7 +586,7 @@ def signal_tree(script_pid, number):
 
 
 def kill_tree(script_pid, reap, patience_seconds=5.0):
-    """SIGKILL to everything the script started until `reap()` finds no child any more, or the patience is at its end."""
+    """SIGKILL to everything the script started until `reap()` finds no child any more, or patience ends."""
     give_up_at = clock() + patience_seconds
     pause = 0.0002
     while reap() and clock() < give_up_at:
@@ -637,7 +637,7 @@ class OomKills:
 
     @staticmethod
     def _candidates():
-        """Where the counter may be: below the cgroup's path, or at the root, which is where a container sees its own."""
+        """Where the counter may be: below the cgroup's path, or at the root, where a container sees its own."""
         try:
             with open("/proc/self/cgroup") as file:
                 lines = [line.rstrip("\n").split(":", 2) for line in file]
@@ -661,7 +661,7 @@ class OomKills:
 
 
 def file_sizes(root):
-    """Yields the apparent size of each regular file below `root` and 0 for all else; follows no link, minds no error."""
+    """Yields the apparent size of each regular file below `root`, 0 for all else; follows no link, minds no error."""
     pending = [root]
     while pending:
         folder = pending.pop()
@@ -807,7 +807,7 @@ class Runner:
         self.kill_at = clock() + 1.0
 
     def reap(self):
-        """Collects ended children and notes how the script's process ended; false when there are no children any more."""
+        """Collects ended children and notes how the script ended; false when there are no children any more."""
         while self.status is None:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)

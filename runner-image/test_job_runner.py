@@ -27,7 +27,9 @@ import job_runner  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUNNER = os.path.join(HERE, "job_runner.py")
-PYTHON = os.environ.get("RUNNER_TEST_PYTHON") or ("/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable)
+# The system's interpreter rather than one in somebody's home, where the tests' other uids may not go.
+SYSTEM_PYTHON = "/usr/bin/python3"
+PYTHON = os.environ.get("RUNNER_TEST_PYTHON") or (SYSTEM_PYTHON if os.path.exists(SYSTEM_PYTHON) else sys.executable)
 UNPRIVILEGED_UID = 10001
 
 STARTED, OUTPUT, GAP, ENDED = 1, 2, 3, 4
