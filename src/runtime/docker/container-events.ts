@@ -33,6 +33,7 @@ export class ContainerEvents {
   private following?: AbortController;
   private attempt?: AbortController;
   private isListening = false;
+  private isAway = false;
   private closed?: Error;
 
   constructor(
@@ -89,12 +90,26 @@ export class ContainerEvents {
     while (!signal.aborted) {
       const why = await this.listen(signal, () => backoff.reset()).catch(messageOf);
       if (signal.aborted) break;
-      this.isListening = false;
-      this.ringUnrung();
-      this.logger.warn(`The stream of the engine's events ended and is opened again: ${why}`);
+      this.pause(why);
       await backoff.wait(signal);
     }
     clearInterval(timer);
+  }
+
+  /** One line in the log for an outage, however often the stream is tried again. */
+  private pause(why: string): void {
+    if (!this.isAway)
+      this.logger.warn(`The engine's events broke off, and are asked for until they come: ${why}`);
+    this.isAway = true;
+    this.isListening = false;
+    this.ringUnrung();
+  }
+
+  private resume(): void {
+    if (this.isAway) this.logger.info("The engine's events come again.");
+    this.isAway = false;
+    this.isListening = true;
+    this.ringUnrung();
   }
 
   /** Opens the stream and takes events from it until it ends; the message says why it did. */
@@ -106,8 +121,7 @@ export class ContainerEvents {
     try {
       const lines = await this.open(attempt.signal);
       onOpen();
-      this.isListening = true;
-      this.ringUnrung();
+      this.resume();
       await this.reconcile(signal);
       for await (const line of lines) this.take(line);
       return 'the engine closed it';
