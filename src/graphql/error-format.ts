@@ -14,9 +14,10 @@ const REQUEST_CODES = new Set([
   'QUERY_TOO_COMPLEX',
 ]);
 
-/** The error that a resolver threw, beneath what the GraphQL library made of it. */
+/** The error that a resolver threw, beneath what the GraphQL library made of it. One that has a code stands for itself. */
 export function causeOf(error: unknown): unknown {
-  return error instanceof GraphQLError && error.originalError ? causeOf(error.originalError) : error;
+  if (!(error instanceof GraphQLError) || error.extensions.code !== undefined) return error;
+  return error.originalError ? causeOf(error.originalError) : error;
 }
 
 /** True for faults of ours, which are logged with all we know and shown with nothing. */
