@@ -35,7 +35,8 @@ export interface RuntimeProvider {
 
   /**
    * What a handle is valid in: the engine's id, host and boot, the cluster's uid. A handle from another scope must not
-   * be used here, and a workload of another scope must not be called lost from here.
+   * be used here, and a workload of another scope must not be called lost from here: such a handle, or a damaged one, is
+   * refused with an error by every member.
    */
   readonly scope: string;
 
@@ -62,7 +63,7 @@ export interface RuntimeProvider {
    * Resolves once the workload has ended, also if that was long ago or under another server, with the same value for
    * every caller. Never resolves while a process of the workload may still write to its folders. A workload that is not
    * there is `lost`; one removed while this waits is `removed`. An engine that goes away is waited for:
-   * this rejects only when `signal` aborts.
+   * this rejects only when `signal` aborts or the provider is closed.
    */
   wait(handle: string, signal?: AbortSignal): Promise<WorkloadExit>;
 
@@ -92,7 +93,10 @@ export interface RuntimeProvider {
    */
   list(signal?: AbortSignal): Promise<WorkloadSummary[]>;
 
-  /** Lets go of connections and watches. Workloads that run go on running. */
+  /**
+   * Lets go of connections and watches; a `wait` that is pending rejects with `RuntimeUnavailableError`. Workloads that
+   * run go on running.
+   */
   close(): Promise<void>;
 }
 

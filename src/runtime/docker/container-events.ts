@@ -121,8 +121,9 @@ export class ContainerEvents {
     try {
       const lines = await this.open(attempt.signal);
       onOpen();
+      const wasAway = this.isAway;
       this.resume();
-      await this.reconcile(signal);
+      if (wasAway) void this.reconcile(signal);
       for await (const line of lines) this.take(line);
       return 'the engine closed it';
     } finally {

@@ -137,6 +137,8 @@ export interface EngineInfo {
   MemoryLimit: boolean;
   PidsLimit: boolean;
   CpuCfsQuota: boolean;
+  /** As `name=seccomp,profile=default`. */
+  SecurityOptions?: string[];
 }
 
 /**

@@ -42,7 +42,13 @@ export async function createDockerRuntime(
 ): Promise<RuntimeProvider> {
   const engine = new DockerEngine(createDockerClient(options.dockerHost));
   try {
-    return new DockerRuntime(engine, await engine.info(signal), options);
+    const info = await engine.info(signal);
+    if (mapsUsers(info)) {
+      options.logger.warn(
+        'The engine maps user ids (rootless or userns-remap): jobs may be unable to write to their folders.',
+      );
+    }
+    return new DockerRuntime(engine, info, options);
   } catch (error) {
     engine.close();
     throw error;
@@ -194,6 +200,10 @@ class DockerRuntime implements RuntimeProvider {
     if (decoded?.scope !== this.scope) throw new Error('The handle is not of this Docker engine.');
     return decoded;
   }
+}
+
+function mapsUsers({ SecurityOptions = [] }: EngineInfo): boolean {
+  return SecurityOptions.some((option) => /^name=(rootless|userns)\b/.test(option));
 }
 
 /** An engine without a cgroup controller (rootless, mostly) warns and leaves the limit out. */
