@@ -1,0 +1,142 @@
+import { describe, expect, it } from '@jest/globals';
+import type { EndedFrame } from '../logs/spool-ends.js';
+import type { WorkloadExit } from '../runtime/runtime-provider.js';
+import type { Evidence } from './outcome.js';
+import { decideOutcome, signalName } from './outcome.js';
+
+const FRAME: EndedFrame = {
+  atMs: 0,
+  exitCode: 0,
+  signal: null,
+  timedOut: false,
+  stopped: false,
+  diskExceeded: false,
+  oomKills: 0,
+  droppedBytes: 0,
+  wallSeconds: 1,
+  cpuSeconds: 1,
+  maxRssBytes: 1,
+};
+
+function decide(exit: WorkloadExit, frame: Partial<EndedFrame> | undefined, more: Partial<Evidence> = {}) {
+  return decideOutcome({
+    exit,
+    ended: frame && { ...FRAME, ...frame },
+    started: true,
+    stoppedFor: undefined,
+    timeoutSeconds: 5,
+    memoryMb: 64,
+    maxOutputBytes: 1024,
+    ...more,
+  });
+}
+
+function exited(exitCode: number, oomKilled = false): WorkloadExit {
+  return { kind: 'exited', exitCode, oomKilled };
+}
+
+describe('what became of a script', () => {
+  it.each([
+    ['ends with 0', exited(0), {}, 'SUCCEEDED', 'EXIT_ZERO'],
+    [
+      'ends with 0 although a child was out of memory',
+      exited(0, true),
+      { oomKills: 1 },
+      'SUCCEEDED',
+      'EXIT_ZERO',
+    ],
+    ['ends with 3', exited(3), { exitCode: 3 }, 'FAILED', 'EXIT_NONZERO'],
+    ['calls sys.exit(137)', exited(137), { exitCode: 137 }, 'FAILED', 'EXIT_NONZERO'],
+    ['is killed', exited(137), { exitCode: null, signal: 9 }, 'FAILED', 'SIGNAL'],
+    [
+      'is killed by the out-of-memory killer',
+      exited(137),
+      { exitCode: null, signal: 9, oomKills: 1 },
+      'FAILED',
+      'OUT_OF_MEMORY',
+    ],
+    [
+      'fails after its child was out of memory',
+      exited(1),
+      { exitCode: 1, oomKills: 1 },
+      'FAILED',
+      'OUT_OF_MEMORY',
+    ],
+    ['dies with its runner, out of memory', exited(137, true), undefined, 'FAILED', 'OUT_OF_MEMORY'],
+    ['dies with its runner, by whom ever', exited(137), undefined, 'FAILED', 'SIGNAL'],
+    ['times out', exited(143), { exitCode: null, signal: 15, timedOut: true }, 'TIMED_OUT', 'TIMEOUT'],
+    ['ends well inside the grace', exited(0), { timedOut: true }, 'TIMED_OUT', 'TIMEOUT'],
+    [
+      'fills the disk',
+      exited(137),
+      { exitCode: null, signal: 9, diskExceeded: true },
+      'FAILED',
+      'DISK_LIMIT',
+    ],
+    [
+      'is asked to end by the platform',
+      exited(143),
+      { exitCode: null, signal: 15, stopped: true },
+      'FAILED',
+      'EVICTED',
+    ],
+    ['vanishes', { kind: 'lost', message: 'gone' }, { exitCode: 0 }, 'LOST', 'RUNTIME_LOST'],
+    ['is removed', { kind: 'removed' }, { exitCode: 0 }, 'LOST', 'DELETED_EXTERNALLY'],
+    ['is evicted', { kind: 'evicted', message: 'node pressure' }, undefined, 'FAILED', 'EVICTED'],
+  ] as [string, WorkloadExit, Partial<EndedFrame> | undefined, string, string][])(
+    'that %s',
+    (_, exit, frame, state, reason) => {
+      expect(decide(exit, frame)).toMatchObject({ state, reason });
+    },
+  );
+
+  it('follows the engine where the runner’s account contradicts it', () => {
+    expect(decide(exited(1), { exitCode: 0 })).toMatchObject({
+      state: 'FAILED',
+      reason: 'EXIT_NONZERO',
+      exitCode: 1,
+    });
+    expect(decide(exited(0), { exitCode: 1, timedOut: true })).toMatchObject({
+      state: 'SUCCEEDED',
+      exitCode: 0,
+    });
+    expect(decide(exited(137), { exitCode: 0 })).toMatchObject({ state: 'FAILED', signal: 'SIGKILL' });
+  });
+
+  it('puts a cancel before everything, and our deadline before what the script did with it', () => {
+    expect(decide(exited(0), { timedOut: true }, { stoppedFor: 'cancel' })).toMatchObject({
+      state: 'CANCELLED',
+    });
+    expect(decide(exited(137, true), undefined, { stoppedFor: 'deadline' })).toMatchObject({
+      state: 'TIMED_OUT',
+    });
+    expect(decide({ kind: 'lost', message: '' }, undefined, { stoppedFor: 'cancel' })).toMatchObject({
+      state: 'CANCELLED',
+    });
+  });
+
+  it('is the platform’s fault, and worth another try, when the script never began', () => {
+    for (const exit of [exited(122), exited(1), { kind: 'neverStarted' } as const]) {
+      expect(decide(exit, undefined, { started: false })).toMatchObject({
+        reason: 'START_FAILED',
+        retryable: true,
+      });
+    }
+    const failure = {
+      kind: 'imageUnavailable',
+      message: 'no image',
+      hint: 'docker build',
+      retryable: false,
+    } as const;
+    expect(decide({ kind: 'startFailed', failure }, undefined, { started: false })).toMatchObject({
+      reason: 'IMAGE_UNAVAILABLE',
+      message: 'no image',
+      hint: 'docker build',
+      retryable: false,
+    });
+  });
+
+  it('names signals as people know them', () => {
+    expect([signalName(9), signalName(11), signalName(64)]).toEqual(['SIGKILL', 'SIGSEGV', 'SIG64']);
+  });
+});

@@ -1,0 +1,103 @@
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { appendFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { loadConfig } from '../config/load-config.js';
+import { spoolPath } from '../workspace/workspace-paths.js';
+import { Workspaces } from '../workspace/workspaces.js';
+import { encodeFrame } from './spool-frames.js';
+import { SpoolTail } from './spool-tail.js';
+
+const never = new AbortController().signal;
+
+describe('the tail of a spool', () => {
+  let folder: string;
+  let path: string;
+  let tail: SpoolTail;
+  let seq: number;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'maps-tail-'));
+    const workspaces = new Workspaces(loadConfig({ DATA_DIR: folder }));
+    mkdirSync(workspaces.paths('w').spoolDir, { recursive: true });
+    path = spoolPath(workspaces.paths('w'));
+    tail = new SpoolTail(workspaces, 'w');
+    seq = 0;
+  });
+
+  afterEach(async () => {
+    await tail.close();
+    await rm(folder, { recursive: true });
+  });
+
+  const output = (text: string): Buffer =>
+    encodeFrame({ kind: 'output', stream: 'STDOUT', seq: ++seq, payload: text });
+  const readAll = async (): Promise<string[]> => {
+    const texts: string[] = [];
+    for (let offset = 0; ;) {
+      const batch = await tail.read(offset);
+      texts.push(...batch.chunks.map((chunk) => chunk.text));
+      if (batch.endOffset === offset) return texts;
+      offset = batch.endOffset;
+    }
+  };
+
+  it('is empty while there is no spool, and wakes its waiter when one appears', async () => {
+    expect(await tail.read(0)).toEqual({ chunks: [], endOffset: 0 });
+    const wait = tail.waitBeyond(0, never);
+    await writeFile(path, output('a'));
+    await wait;
+    expect(await readAll()).toEqual(['a']);
+  });
+
+  it('gives a frame only when all of it is there', async () => {
+    const frame = output('whole');
+    await writeFile(path, frame.subarray(0, 30 - 4));
+    const wait = tail.waitBeyond(0, never);
+    await appendFile(path, frame.subarray(30 - 4));
+    await wait;
+    expect(await readAll()).toEqual(['whole']);
+  });
+
+  it('gives each of many followers everything, those inside the ring and those behind it', async () => {
+    const texts = Array.from({ length: 60 }, (_, i) => String(i).padStart(60_000, 'x'));
+    await writeFile(path, Buffer.concat(texts.map(output)));
+    expect(await readAll()).toEqual(texts);
+    await appendFile(path, output('last'));
+    expect(await readAll()).toEqual([...texts, 'last']);
+  });
+
+  it('stops waiting when asked to', async () => {
+    const controller = new AbortController();
+    const wait = tail.waitBeyond(0, controller.signal);
+    controller.abort();
+    await wait;
+  });
+
+  it('says when the spool was cut, and gives what was there before', async () => {
+    await writeFile(path, Buffer.concat([output('a'), output('b')]));
+    const { endOffset } = await tail.read(0);
+    await truncate(path, 3);
+    const wait = tail.waitBeyond(endOffset, never);
+    await wait;
+    expect((await tail.read(endOffset)).damage?.message).toMatch(/damaged at byte 3: it was cut/);
+  });
+
+  it('gives what stands before garbage, and says where that begins', async () => {
+    const good = output('good');
+    await writeFile(path, Buffer.concat([good, Buffer.alloc(64, 1)]));
+    const batch = await tail.read(0);
+    expect(batch.chunks.map((chunk) => chunk.text)).toEqual(['good']);
+    expect(batch.damage?.offset).toBe(good.length);
+  });
+
+  it('does not follow a link in place of the spool', async () => {
+    await writeFile(join(folder, 'secret'), output('secret'));
+    await symlink(join(folder, 'secret'), join(folder, 'link'));
+    await rename(join(folder, 'link'), path);
+    const wait = tail.waitBeyond(0, never);
+    await wait;
+    await expect(tail.read(0)).rejects.toThrow();
+  });
+});
