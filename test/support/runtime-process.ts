@@ -61,7 +61,9 @@ export class ProcessBackdoor implements RuntimeHooks {
   }
 
   async leftovers(): Promise<string[]> {
-    const folders = (await readdir(this.folders.root)).filter((entry) => entry !== '.etc');
+    const folders = (await readdir(this.folders.root)).filter(
+      (entry) => entry !== '.etc' && !entry.endsWith('.pyc'),
+    );
     const pids = allTagged(this.folders.root);
     return [
       ...folders.map((entry) => `folder ${entry}`),

@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
-import { abortable } from '../../common/abort.js';
+import { abortable, sleep } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import { MiB } from '../../common/bytes.js';
 import { isRoot, runnerUser } from '../../workspace/runner-user.js';
@@ -14,6 +14,7 @@ import type {
 } from '../runtime-provider.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
 import { Cgroups } from './cgroups.js';
+import { CompiledRunner } from './compiled-runner.js';
 import { ExitWatch } from './exit-watch.js';
 import { hostScope, scopeText } from './host-scope.js';
 import { launch } from './launch.js';
@@ -41,6 +42,7 @@ const SUPERVISING_PROCESSES = 2;
 const STOP_MARGIN_MS = 3000;
 /** For how long a workload that is made may still be about to be started by who made it. */
 const START_WINDOW_MS = 1000;
+const CLAIM_LOOK_MS = 2;
 
 /**
  * Makes the runtime that runs workloads as processes of this host, and clears away what servers of earlier boots left.
@@ -56,8 +58,13 @@ export async function createProcessRuntime(
   const folders = new WorkloadFolders(join(options.dataDir, 'process'));
   await folders.prepare();
   await writeSandboxEtc(etcDir(folders), runnerUser());
+  const runner = await CompiledRunner.make(
+    options.runnerPath ?? PACKAGED_RUNNER,
+    folders.root,
+    machine.interpreter,
+  );
   const cgroups = await Cgroups.probe(options.installationId, signal);
-  const runtime = new ProcessRuntime(options, machine, folders, cgroups);
+  const runtime = new ProcessRuntime(options, machine, runner, folders, cgroups);
   await sweep(folders, cgroups, hostScope(), (name) => runtime.finishRemoval(name), options.logger);
   return runtime;
 }
@@ -74,6 +81,7 @@ class ProcessRuntime implements RuntimeProvider {
   constructor(
     private readonly options: ProcessRuntimeOptions,
     private readonly machine: Machine,
+    private readonly runner: CompiledRunner,
     private readonly folders: WorkloadFolders,
     private readonly cgroups: Cgroups,
   ) {
@@ -159,9 +167,18 @@ class ProcessRuntime implements RuntimeProvider {
       if (error instanceof RuntimeUnavailableError) throw error;
       throw new RuntimeUnavailableError('This host cannot start a workload now.', error);
     }
-    const state = this.folders.read(spec.name);
-    if (!state?.claimed) throw new RuntimeUnavailableError('The start of the workload was interrupted.');
-    return handleOf(this.scope, state);
+    return handleOf(this.scope, await this.claimedState(spec.name));
+  }
+
+  /** The state with the supervisor in it. Another server's may have made its claim and not yet have written it. */
+  private async claimedState(name: string): Promise<WorkloadState> {
+    const deadline = Date.now() + START_WINDOW_MS;
+    for (;;) {
+      const state = this.folders.read(name);
+      if (!state?.claimed) throw new RuntimeUnavailableError('The start of the workload was interrupted.');
+      if (state.supervisor || Date.now() > deadline) return state;
+      await sleep(CLAIM_LOOK_MS);
+    }
   }
 
   private async launch(spec: WorkloadSpec): Promise<void> {
@@ -172,7 +189,7 @@ class ProcessRuntime implements RuntimeProvider {
     await launch({
       ...workloadCommand(this.machine, etcDir(this.folders), spec, this.cgroups.oomCounter(spec.name)),
       folder: this.folders.path(spec.name),
-      runnerPath: this.options.runnerPath ?? PACKAGED_RUNNER,
+      runnerPath: this.runner.path(),
       cgroupFolders,
     });
   }
@@ -213,18 +230,25 @@ class ProcessRuntime implements RuntimeProvider {
       const state = this.read(handle);
       if (!state) return isAlive(handle) ? undefined : absent(wasThere);
       wasThere = true;
-      return (await this.isOver(state)) ? toExit(state, this.cgroups.oomKills(state.name) > 0) : undefined;
+      const last = await this.lastState(state, () => this.read(handle));
+      return last && toExit(last, this.cgroups.oomKills(last.name) > 0);
     };
   }
 
-  private async isOver(state: WorkloadState): Promise<boolean> {
-    if (!state.claimed) return Date.now() - (state.record?.createdAtMs ?? 0) > START_WINDOW_MS;
-    if (!state.outcome && this.processes.isSupervised(state)) return false;
-    if (!state.supervisor) return this.processes.all(state).length === 0;
-    if (this.processes.writers(state).length === 0) return true;
-    // A runner that was killed could not kill what its script had started.
-    if (state.outcome) await killAll(() => this.folders.read(state.name), this.processes, this.cgroups);
-    return state.outcome !== undefined;
+  /** The state to judge a workload's end by, or undefined while it has none. */
+  private async lastState(
+    state: WorkloadState,
+    readAgain: () => WorkloadState | undefined,
+  ): Promise<WorkloadState | undefined> {
+    if (!state.claimed) return isAbandoned(state) ? state : undefined;
+    if (state.outcome) {
+      // A runner that was killed could not kill what its script had started.
+      if (this.processes.writers(state).length > 0) await killAll(readAgain, this.processes, this.cgroups);
+      return state;
+    }
+    if (this.processes.isSupervised(state) || this.processes.all(state).length > 0) return undefined;
+    // What they wrote last may be newer than what was read before they were seen to be gone.
+    return readAgain();
   }
 
   private async removeWorkload(handle: ProcessHandle): Promise<void> {
@@ -281,6 +305,11 @@ function capabilitiesOf({ sandbox }: Machine, cgroups: Cgroups): RuntimeCapabili
 
 function etcDir(folders: WorkloadFolders): string {
   return folders.path('.etc');
+}
+
+/** Whether whoever made the workload would have started it by now. */
+function isAbandoned({ record }: WorkloadState): boolean {
+  return Date.now() - (record?.createdAtMs ?? 0) > START_WINDOW_MS;
 }
 
 function refused(message: string): WorkloadStartError {

@@ -7,6 +7,9 @@ import type { SandboxFolders } from './sandbox-folders.js';
 export const STATUS_FD = 3;
 export const RUNNER_FD = 5;
 
+/** Where the sandbox has the runner. */
+const RUNNER = '/runner/job_runner.py';
+
 const MiB = 1024 * 1024;
 /** As Docker's default: libraries use it for locks and queues, not for data. */
 const SHARED_MEMORY_BYTES = 64 * MiB;
@@ -16,7 +19,7 @@ export interface SandboxSetup {
   readonly bwrap: string;
   readonly executable: string;
   readonly folders: SandboxFolders;
-  /** Folder with the sandbox's own `passwd`, `group`, `hosts` and `nsswitch.conf`. */
+  /** The sandbox's own `/etc`. */
   readonly etcDir: string;
   /**
    * Set when the server is root: bwrap then works as root, since only root reaches folders below a closed one (a data
@@ -50,7 +53,7 @@ export function sandboxCommand(setup: SandboxSetup, order: SandboxOrder): string
     ...(setup.dropTo ? dropCommand(setup.setpriv, setup.dropTo) : []),
     setup.executable,
     '-u',
-    '/runner/job_runner.py',
+    RUNNER,
   ];
 }
 
@@ -79,29 +82,28 @@ export function baseEnvironment(executable: string): { PATH: string; LANG: strin
 }
 
 function fileSystem(
-  setup: SandboxSetup,
+  { folders, etcDir }: SandboxSetup,
   { workspace, network, tmpBytes, oomCounter }: SandboxOrder,
 ): string[] {
-  const { folders, etcDir } = setup;
-  const shown = [...folders.always, ...(network === 'INTERNET' ? folders.internet : [])];
-  const readOnly: [string, string][] = [
-    ...shown.map((path): [string, string] => [path, path]),
-    ...['passwd', 'group', 'hosts', 'nsswitch.conf'].map((name): [string, string] => [
-      `${etcDir}/${name}`,
-      `/etc/${name}`,
-    ]),
-    [workspace.jobDir, '/job'],
-    [workspace.inputDir, '/input'],
-    ...(oomCounter ? [[oomCounter.source, oomCounter.target] as [string, string]] : []),
+  const own = [
+    { source: workspace.jobDir, target: '/job' },
+    { source: workspace.inputDir, target: '/input' },
+    ...(oomCounter ? [oomCounter] : []),
   ];
-  const parents = ancestors([...readOnly.map(([, target]) => target), '/runner/job_runner.py']);
   return [
-    // bwrap makes missing parents itself, but closed to everybody except their owner.
-    ...parents.flatMap((path) => ['--dir', path]),
+    ...makeParents([...folders.system, ...folders.python, ...own.map(({ target }) => target), RUNNER]),
     ...folders.links.flatMap(({ path, target }) => ['--symlink', target, path]),
-    ...readOnly.flatMap(([source, target]) => ['--ro-bind', source, target]),
+    ...['--ro-bind', etcDir, '/etc'],
+    ...readOnly(folders.system),
+    // What is in the covers must be made before they are closed.
+    ...folders.hidden.flatMap((path) => ['--tmpfs', path]),
+    ...makeParents(folders.python),
+    ...readOnly(folders.python),
+    ...folders.hidden.flatMap((path) => ['--remount-ro', path]),
+    ...(network === 'INTERNET' ? readOnly(folders.internet) : []),
+    ...own.flatMap(({ source, target }) => ['--ro-bind', source, target]),
     // A copy, so that a runner file which only its owner can read works too.
-    ...['--perms', '0444', '--file', String(RUNNER_FD), '/runner/job_runner.py'],
+    ...['--perms', '0444', '--file', String(RUNNER_FD), RUNNER],
     ...['--bind', workspace.outputDir, '/output', '--bind', workspace.spoolDir, '/spool'],
     ...['--proc', '/proc', '--dev', '/dev'],
     ...['--perms', '1777', '--size', String(tmpBytes), '--tmpfs', '/tmp'],
@@ -109,6 +111,10 @@ function fileSystem(
     // Not /output, which is closed to root without its capabilities; the runner goes there.
     ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', '/'],
   ];
+}
+
+function readOnly(paths: readonly string[]): string[] {
+  return paths.flatMap((path) => ['--ro-bind', path, path]);
 }
 
 /** Becomes the user for good: without other groups, capabilities or a way to get any back. */
@@ -120,11 +126,12 @@ export function dropCommand(setpriv: string, { uid, gid }: RunnerUser): string[]
   ];
 }
 
-/** Every folder above the paths, outer ones first, `/` not among them. */
-function ancestors(paths: readonly string[]): string[] {
+/** Makes every folder above the paths, outer ones first: bwrap makes missing ones too, but closed to all but root. */
+function makeParents(paths: readonly string[]): string[] {
   const found = new Set<string>();
   for (const path of paths) {
     for (let at = path.indexOf('/', 1); at > 0; at = path.indexOf('/', at + 1)) found.add(path.slice(0, at));
   }
-  return [...found].sort((a, b) => a.length - b.length);
+  const outerFirst = [...found].sort((a, b) => a.length - b.length);
+  return outerFirst.flatMap((path) => ['--dir', path]);
 }
