@@ -41,7 +41,11 @@ export function createContext(
         token: client.token,
         webSocketImpl: PatientSocket,
         patienceMs: FOLLOW_PATIENCE_MS,
-        onBreak: (fault) => terminal.note(`${fault.message} Going on where the log was left.`),
+        onBreak: (fault, failures) => {
+          // Once: the tries that follow fail for the same reason, and a dozen lines say no more.
+          if (failures === 0)
+            terminal.note(`${fault.message} Trying again; the log goes on where it was left.`);
+        },
       }),
   };
 }

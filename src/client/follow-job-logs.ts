@@ -11,8 +11,8 @@ export interface FollowOptions extends SocketOptions {
   signal?: AbortSignal;
   /** How long to go on without hearing anything, in milliseconds; for ever where it is not given. */
   patienceMs?: number;
-  /** Told about each break, before the wait. */
-  onBreak?: (fault: Error) => void;
+  /** Told about each break, before the wait, with how many came before it without a word in between. */
+  onBreak?: (fault: Error, failures: number) => void;
   /** The wait before the next try, in milliseconds, after so many failures in a row. */
   waitMs?: (failures: number) => number;
 }
@@ -46,7 +46,7 @@ export async function* followJobLogs(options: FollowOptions): AsyncGenerator<Job
       throw new ConnectionError('The service ended the subscription before the job had ended.');
     } catch (error) {
       if (signal?.aborted || !isPassing(error, failures) || Date.now() - heardAt > patienceMs) throw error;
-      options.onBreak?.(error);
+      options.onBreak?.(error, failures);
       const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
       await sleep(Math.max(asked, waitMs(failures++)), signal);
     }

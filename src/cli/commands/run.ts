@@ -79,6 +79,7 @@ function sayWhy(job: Job, { terminal }: Context): void {
 
 async function fetchOutputs(job: Job, folder: string, context: Context): Promise<void> {
   const written = await downloadOutputs(context, job.id, folder);
+  if (written.length === 0) return context.terminal.note('The job left no files.');
   const count = written.length === 1 ? '1 file' : `${written.length} files`;
   context.terminal.note(`${count} in ${folder}`);
 }
