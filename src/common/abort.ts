@@ -23,6 +23,26 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
   });
 }
 
+export interface ChildSignal {
+  signal: AbortSignal;
+  abort: () => void;
+  /** Lets go of the parent. Without it a parent that lives as long as the server would keep every child. */
+  release: () => void;
+}
+
+/** A signal that aborts with `parent`, or by itself. */
+export function childSignal(parent: AbortSignal): ChildSignal {
+  const controller = new AbortController();
+  const onAbort = (): void => controller.abort(parent.reason);
+  if (parent.aborted) onAbort();
+  else parent.addEventListener('abort', onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    abort: () => controller.abort(),
+    release: () => parent.removeEventListener('abort', onAbort),
+  };
+}
+
 /** A delay that doubles from `firstMs` up to `maxMs`, with jitter so that many clients do not march in step. */
 export class Backoff {
   private nextMs: number;

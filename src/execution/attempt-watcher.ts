@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { sleep } from '../common/abort.js';
+import { childSignal, sleep } from '../common/abort.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { AppConfig } from '../config/app-config.js';
@@ -37,20 +37,20 @@ export class AttemptWatcher {
 
   /** Rejects when `signal` aborts (the workload goes on), or when the job turns out to be another's. */
   async watch(claim: ClaimedJob, handle: string, signal: AbortSignal): Promise<WatchedEnd> {
-    const over = new AbortController();
-    const live = AbortSignal.any([signal, over.signal]);
-    const control = new StopControl(this.runtime, handle, this.log, live);
+    const live = childSignal(signal);
+    const control = new StopControl(this.runtime, handle, this.log, live.signal);
     const stopWatching = this.cancels.watch(
       claim.job.id,
       () => void control.stop('cancel', this.config.STOP_GRACE_SECONDS),
     );
-    const progress = this.seeProgress(claim, control, live);
+    const progress = this.seeProgress(claim, control, live.signal);
     try {
-      const exit = await Promise.race([this.runtime.wait(handle, live), onlyFailure(progress)]);
+      const exit = await Promise.race([this.runtime.wait(handle, live.signal), onlyFailure(progress)]);
       return { exit, stoppedFor: control.reason };
     } finally {
       stopWatching();
-      over.abort();
+      live.abort();
+      live.release();
       await progress.catch(() => undefined);
     }
   }
@@ -70,8 +70,11 @@ export class AttemptWatcher {
     control: StopControl,
     live: AbortSignal,
   ): Promise<number | undefined> {
-    const patience = AbortSignal.any([live, AbortSignal.timeout(START_TIMEOUT_MS)]);
-    const startedAtMs = await this.spools.waitForStart(claim.attempt.workspace, patience);
+    const patience = childSignal(live);
+    const timer = setTimeout(patience.abort, START_TIMEOUT_MS);
+    const startedAtMs = await this.spools.waitForStart(claim.attempt.workspace, patience.signal);
+    clearTimeout(timer);
+    patience.release();
     if (live.aborted) return undefined;
     if (startedAtMs === undefined) {
       await control.stop('startTimeout', 0);

@@ -80,6 +80,8 @@ describe('what became of a script', () => {
       'FAILED',
       'EVICTED',
     ],
+    ['ends with 255', exited(255), { exitCode: 255 }, 'FAILED', 'EXIT_NONZERO'],
+    ['dies with its engine', exited(255), undefined, 'LOST', 'RUNTIME_LOST'],
     ['vanishes', { kind: 'lost', message: 'gone' }, { exitCode: 0 }, 'LOST', 'RUNTIME_LOST'],
     ['is removed', { kind: 'removed' }, { exitCode: 0 }, 'LOST', 'DELETED_EXTERNALLY'],
     ['is evicted', { kind: 'evicted', message: 'node pressure' }, undefined, 'FAILED', 'EVICTED'],

@@ -31,6 +31,9 @@ export interface Outcome {
   retryable: boolean;
 }
 
+/** What Docker reports for a container that died with its engine or its host: not the script's code. */
+const UNKNOWN_EXIT_CODE = 255;
+
 /** Codes the runner ends with before a script runs; see docs/runner-contract.md. */
 const RUNNER_REFUSALS: Readonly<Record<number, string>> = {
   121: 'The workspace had been used before.',
@@ -104,6 +107,9 @@ function endedByItself(evidence: Evidence): Outcome {
   const { exit, ended, started } = evidence;
   const how = howItEnded(evidence);
   if (!started) return neverBegan(how);
+  if (exit.kind === 'exited' && exit.exitCode === UNKNOWN_EXIT_CODE && !ended) {
+    return outcome('LOST', 'RUNTIME_LOST', 'The engine stopped and does not know how the workload ended.');
+  }
   if (isCleanEnd(how)) return outcome('SUCCEEDED', 'EXIT_ZERO', 'The script ended normally.', how);
   const wasOutOfMemory = (ended?.oomKills ?? 0) > 0 || ('oomKilled' in exit && exit.oomKilled);
   if (wasOutOfMemory) {

@@ -44,7 +44,8 @@ export class RunningAttempts {
     const done = work()
       .catch((error: unknown) => this.report(jobId, error, signal))
       .finally(() => {
-        this.byJob.delete(jobId);
+        // An attempt adopted meanwhile has taken this one's place.
+        if (this.byJob.get(jobId) === done) this.byJob.delete(jobId);
         this.onFree();
       });
     this.byJob.set(jobId, done);

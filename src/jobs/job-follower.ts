@@ -7,6 +7,7 @@ import type { JobFilter } from './job.repository.js';
 import { JobRepository } from './job.repository.js';
 import type { JobState } from './job-state.js';
 import { isTerminal } from './job-state.js';
+import { toJobModel } from './to-job-model.js';
 
 /** How often the database is asked although nothing was heard: other replicas' changes raise no event here. */
 const RECHECK_SHARED_MS = 500;
@@ -31,7 +32,8 @@ export class JobFollower {
       const inbox = this.listen((raise) => this.events.onJob(jobId, raise), signal);
       try {
         const job = await this.jobs.get(jobId);
-        const version = JSON.stringify(job);
+        // Not the whole row: a renewed lease is no news.
+        const version = JSON.stringify(toJobModel(job));
         if (version !== last) yield job;
         last = version;
         if (isTerminal(job.state as JobState)) return;
