@@ -1,0 +1,65 @@
+// From a fresh clone to a script that ran: checks, installs, builds, starts the service on this machine only, runs an
+// example and shows what it left. Plain Node: in a fresh clone there is nothing else.
+//
+//   npm run quickstart            stays until Ctrl-C
+//   npm run quickstart -- --exit  stops when the example has run; so it does without a terminal, and in CI
+import { existsSync } from 'node:fs';
+import { PrepareError, checkNode, ensureBuilt, ensureInstalled, findPython } from './prepare.mjs';
+import { runBestExample } from './quickstart/example.mjs';
+import { chooseRuntime } from './quickstart/runtime.mjs';
+import { startService } from './quickstart/service.mjs';
+
+const staysOn = process.stdin.isTTY && !process.env.CI && !process.argv.includes('--exit');
+const log = (line = '') => console.log(line);
+
+async function quickstart() {
+  checkNode();
+  checkForPython();
+  await ensureInstalled({ log });
+  await ensureBuilt({ log });
+  const { warning, reason, variables } = await chooseRuntime();
+  if (warning) log(`\n${warning}`);
+  log(`${warning ? '' : '\n'}${reason}`);
+  const service = await startService(variables);
+  log(`The service listens at ${service.url}, for this machine only. Its data is in ${service.dataDir}.\n`);
+  try {
+    const succeeded = await runBestExample(service, log);
+    if (!staysOn) return succeeded ? 0 : 1;
+    sayWhatNext(service);
+    await service.untilInterrupted();
+    return 0;
+  } finally {
+    await service.stop();
+    log('The service is stopped.');
+  }
+}
+
+/** Said before the minutes that installing takes, not after. */
+function checkForPython() {
+  if (findPython() || process.env.DOCKER_HOST || existsSync('/var/run/docker.sock')) return;
+  throw new PrepareError(
+    'Scripts need something to run in: neither Docker nor Python 3.9 or newer is here. Install one of them, for example with "sudo apt-get install -y python3".',
+  );
+}
+
+function sayWhatNext({ url, startCommand }) {
+  const isDefault = url === 'http://127.0.0.1:8000';
+  log('\nTry next, in another terminal:');
+  if (!isDefault) log(`  export MAPS_SERVER=${url}`);
+  log('  npx maps run examples/progress/script.py --follow');
+  log('  npx maps list');
+  log('  npx maps --help');
+  log(`  curl -s ${url}/health`);
+  log(`  curl -s ${url}/graphql -H 'content-type: application/json' \\`);
+  log(`    -d '{"query":"{ jobs(first: 3) { edges { node { id name state } } } }"}'`);
+  log(`\nCtrl-C stops the service. It is started again with: ${startCommand}`);
+}
+
+quickstart().then(
+  (code) => process.exit(code),
+  (error) => {
+    // A sentence where we know what is wrong; everything where we do not.
+    console.error(`\n${error instanceof PrepareError ? error.message : (error.stack ?? error)}`);
+    process.exit(1);
+  },
+);

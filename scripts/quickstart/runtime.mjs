@@ -1,0 +1,59 @@
+// Where jobs run on this machine, by the service's own probes: Docker, else sandboxed processes, else unprotected ones.
+import { PrepareError, ROOT } from '../prepare.mjs';
+
+const PYTHONS = ['python3', '/usr/bin/python3', '/usr/local/bin/python3'];
+
+/**
+ * The best that works here: `variables` for the service, `reason` in a sentence, and a `warning` when nothing protects
+ * this machine from a script.
+ */
+export async function chooseRuntime() {
+  const named = process.env.EXECUTION_RUNTIME;
+  if (named && named !== 'auto')
+    return { reason: `Jobs run on ${named}, as EXECUTION_RUNTIME says.`, variables: {} };
+  const docker = await probeDocker();
+  if (docker.ok)
+    return { reason: `${docker.reason} Jobs run in containers.`, variables: { EXECUTION_RUNTIME: 'docker' } };
+  const sandboxed = await probePythons('bubblewrap');
+  if (sandboxed.python)
+    return {
+      reason: `${docker.reason} Jobs run as processes in a sandbox (bubblewrap).`,
+      variables: toVariables('bubblewrap', sandboxed.python),
+    };
+  const bare = await probePythons('none');
+  if (!bare.python) throw new PrepareError(`Nothing here can run scripts. ${docker.reason} ${bare.reason}`);
+  return {
+    warning:
+      'WARNING: scripts run UNPROTECTED here, as plain processes without a sandbox. Run only what you trust.',
+    reason: `${docker.reason} ${sandboxed.reason}`,
+    variables: toVariables('none', bare.python),
+  };
+}
+
+async function probeDocker() {
+  const { probeDocker } = await import(`${ROOT}/dist/runtime/docker/probe-docker.js`);
+  return probeDocker({
+    dockerHost: process.env.DOCKER_HOST,
+    image: process.env.RUNNER_IMAGE ?? 'py-exec:latest',
+  });
+}
+
+/** The first Python in which scripts can run: a version manager's own may be closed to the user of scripts. */
+async function probePythons(isolation) {
+  const { probeProcess } = await import(`${ROOT}/dist/runtime/process/probe.js`);
+  let reason;
+  for (const python of process.env.PROCESS_PYTHON ? [process.env.PROCESS_PYTHON] : PYTHONS) {
+    const probe = await probeProcess({ python, isolation });
+    if (probe.ok) return { python, reason: probe.reason };
+    reason ??= probe.reason;
+  }
+  return { reason };
+}
+
+function toVariables(isolation, python) {
+  return {
+    EXECUTION_RUNTIME: 'process',
+    PROCESS_ISOLATION: isolation,
+    ...(python === 'python3' ? {} : { PROCESS_PYTHON: python }),
+  };
+}
