@@ -69,7 +69,7 @@ export class TestService {
       ...variables,
     });
     await app.listen(0, '127.0.0.1');
-    const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
+    const { port } = app.getHttpServer().address() as AddressInfo;
     return new TestService(app, folder, port);
   }
 
@@ -168,7 +168,7 @@ export class TestService {
 
   /** Stops the server; `keepData` leaves its folder for a next one. */
   async stop({ keepData = false } = {}): Promise<void> {
-    await Promise.all(this.clients.map((client) => client.dispose()));
+    for (const client of this.clients) await client.dispose();
     await this.app.close();
     if (!keepData) await rm(this.dataDir, { recursive: true, force: true });
   }
