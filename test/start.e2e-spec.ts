@@ -1,0 +1,157 @@
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Database } from '../src/database/database.js';
+import { describeServiceRuntimes } from './support/service-runtimes.js';
+import { TestService } from './support/service.js';
+import { waitFor } from './support/wait-for.js';
+
+describeServiceRuntimes(({ name, variables }) => {
+  describe(`the probes on ${name}`, () => {
+    it('say healthy, live and ready; with the database away only live', async () => {
+      const service = await TestService.start(variables);
+      const ask = async (path: string): Promise<{ status: number; body: Record<string, unknown> }> => {
+        const response = await fetch(service.url + path);
+        return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+      };
+      try {
+        expect(await ask('/health')).toMatchObject({
+          status: 200,
+          body: { status: 'healthy', version: '0.1.0', runtime: { name, healthy: true } },
+        });
+        expect((await ask('/health/live')).status).toBe(200);
+        expect(await ask('/health/ready')).toMatchObject({ status: 200, body: { status: 'ok' } });
+        await service.app.get(Database).db.destroy();
+        expect(await ask('/health')).toMatchObject({
+          status: 503,
+          body: { status: 'unhealthy', database: 'down' },
+        });
+        expect((await ask('/health/ready')).status).toBe(503);
+        expect((await ask('/health/live')).status).toBe(200);
+      } finally {
+        await service.stop();
+      }
+    }, 60_000);
+  });
+
+  // What follows is about starting, whatever the runtime.
+  if (name !== 'process') return;
+
+  describe('npm start', () => {
+    let dataDir: string;
+    let servers: Server[];
+
+    beforeEach(async () => {
+      dataDir = await mkdtemp(join(tmpdir(), 'maps-start-'));
+      servers = [];
+    });
+
+    afterEach(async () => {
+      for (const server of servers) server.child.kill('SIGKILL');
+      await Promise.all(servers.map(({ exited }) => exited));
+      await rm(dataDir, { recursive: true, force: true });
+    });
+
+    const start = (more: Record<string, string> = {}): Server => {
+      const server = new Server({ EXECUTION_RUNTIME: 'process', DATA_DIR: dataDir, PORT: '0', ...more });
+      servers.push(server);
+      return server;
+    };
+
+    it('says why it chose its runtime and where it listens, and ends on SIGTERM', async () => {
+      const server = start();
+      const url = await server.listening();
+      expect(server.lines.find((line) => line.msg === 'runtime chosen')).toMatchObject({
+        runtime: 'process',
+        reason: 'EXECUTION_RUNTIME=process',
+      });
+      expect((await fetch(`${url}/health`)).status).toBe(200);
+      server.child.kill('SIGTERM');
+      await server.exited;
+    }, 60_000);
+
+    it('names every fault of its configuration, and no value', async () => {
+      const server = start({ PORT: 'many', MAX_PIDS: '-1', API_TOKEN: 'hush' });
+      expect(await server.exited).toBe(1);
+      for (const variable of ['PORT', 'MAX_PIDS', 'API_TOKEN'])
+        expect(server.stderr).toContain(`- ${variable}`);
+      expect(server.stderr).not.toMatch(/many|hush|\bat .*\.js/);
+    }, 60_000);
+
+    it('refuses to share its data with another server, and to be open to the network without a token', async () => {
+      await start().listening();
+      const second = start();
+      expect(await second.exited).toBe(1);
+      expect(second.stderr).toMatch(/in use by another running server/);
+      const open = start({ HOST: '0.0.0.0', DATA_DIR: join(dataDir, 'other') });
+      expect(await open.exited).toBe(1);
+      expect(open.stderr).toMatch(/API_TOKEN is required/);
+    }, 60_000);
+
+    it('takes its running jobs over after kill -9: none lost, none run twice, the log whole', async () => {
+      const first = start();
+      const url = await first.listening();
+      const script = 'import time\nfor i in range(40):\n print(i, flush=True); time.sleep(0.05)';
+      const query = 'mutation ($s: String!) { runScript(input: { script: $s }) { job { id } } }';
+      const response = await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query, variables: { s: script } }),
+      });
+      const { data } = (await response.json()) as { data: { runScript: { job: { id: string } } } };
+      const { id } = data.runScript.job;
+      await waitFor(async () => (await (await fetch(`${url}/jobs/${id}/logs.txt`)).text()).includes('3\n'), {
+        deadlineMs: 30_000,
+      });
+      first.child.kill('SIGKILL');
+      await first.exited;
+      const next = await start().listening();
+      const ask = async (): Promise<{ state: string; attempt: number }> => {
+        const body = JSON.stringify({ query: `{ job(id: "${id}") { state attempt } }` });
+        const answer = await fetch(`${next}/graphql`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body,
+        });
+        return ((await answer.json()) as { data: { job: { state: string; attempt: number } } }).data.job;
+      };
+      await waitFor(async () => (await ask()).state === 'SUCCEEDED', { deadlineMs: 30_000 });
+      expect(await ask()).toEqual({ state: 'SUCCEEDED', attempt: 1 });
+      const log = await (await fetch(`${next}/jobs/${id}/logs.txt`)).text();
+      expect(log).toBe(Array.from({ length: 40 }, (_, i) => `${i}\n`).join(''));
+    }, 120_000);
+  });
+});
+
+/** The built server as a process of its own. */
+class Server {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  readonly lines: Record<string, unknown>[] = [];
+  stderr = '';
+
+  constructor(variables: Record<string, string>) {
+    const env = { PATH: process.env.PATH ?? '', ...variables };
+    this.child = spawn(process.execPath, ['dist/main.js'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.exited = once(this.child, 'close').then(([code]) => code as number | null);
+    let pending = '';
+    this.child.stdout?.on('data', (data: Buffer) => {
+      const parts = (pending + data.toString()).split('\n');
+      pending = parts.pop() ?? '';
+      this.lines.push(...parts.map((line) => JSON.parse(line) as Record<string, unknown>));
+    });
+    this.child.stderr?.on('data', (data: Buffer) => (this.stderr += data.toString()));
+  }
+
+  async listening(): Promise<string> {
+    const line = await waitFor(() => this.lines.find(({ msg }) => msg === 'listening'), {
+      deadlineMs: 30_000,
+      describe: () => `listening; stderr: ${this.stderr}`,
+    });
+    return line.url as string;
+  }
+}
