@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../config/app-config.js';
-import type { ClaimedJob } from '../jobs/attempt.repository.js';
+import type { ClaimedJob } from '../jobs/claimed-job.js';
 import { SpoolEnds } from '../logs/spool-ends.js';
 import type { SettledScript } from './attempt-settler.js';
 import type { WatchedEnd } from './attempt-watcher.js';

@@ -1,6 +1,6 @@
 import { MiB } from '../common/bytes.js';
 import type { AppConfig } from '../config/app-config.js';
-import type { ClaimedJob } from '../jobs/attempt.repository.js';
+import type { ClaimedJob } from '../jobs/claimed-job.js';
 import type { RuntimeCapabilities, WorkloadSpec } from '../runtime/runtime-provider.js';
 import type { JobOrder } from '../workspace/job-order.js';
 import type { WorkspacePaths } from '../workspace/workspace-paths.js';

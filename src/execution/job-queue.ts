@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
 import { newId } from '../common/ids.js';
-import type { ClaimedJob, NewAttempt } from '../jobs/attempt.repository.js';
-import { AttemptRepository } from '../jobs/attempt.repository.js';
+import type { ClaimedJob, NewAttempt } from '../jobs/claimed-job.js';
+import { ClaimRepository } from '../jobs/claim.repository.js';
 import type { RuntimeProvider } from '../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
 import { workloadName } from '../runtime/workload-name.js';
@@ -13,19 +13,19 @@ import { LEASE_MS, Replica } from './replica.js';
 export class JobQueue {
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
-    private readonly attempts: AttemptRepository,
+    private readonly claims: ClaimRepository,
     private readonly replica: Replica,
     private readonly clock: Clock,
   ) {}
 
   async claim(limit: number): Promise<ClaimedJob[]> {
     const plan = (jobId: string, attempt: number): NewAttempt => this.plan(jobId, attempt);
-    return this.attempts.claim(this.replica.id, limit, this.clock.nowMs(), LEASE_MS, plan);
+    return this.claims.claim(this.replica.id, limit, this.clock.nowMs(), LEASE_MS, plan);
   }
 
   /** How long until the next waiting job may be claimed, milliseconds; undefined when none waits. */
   async nextInMs(): Promise<number | undefined> {
-    const atMs = await this.attempts.nextAvailableAtMs();
+    const atMs = await this.claims.nextAvailableAtMs();
     return atMs === undefined ? undefined : Math.max(0, atMs - this.clock.nowMs());
   }
 

@@ -4,7 +4,7 @@ import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { Database } from '../database/database.js';
-import { AttemptRepository } from '../jobs/attempt.repository.js';
+import { ClaimRepository } from '../jobs/claim.repository.js';
 import { JobEvents } from '../jobs/job-events.js';
 import { LEASE_MS, RENEW_MS, Replica } from './replica.js';
 import { RunningAttempts } from './running-attempts.js';
@@ -17,7 +17,7 @@ const LOOK_MS = 1_000;
 export class LeaseKeeper {
   constructor(
     @Inject(LOG) private readonly log: Log,
-    private readonly attempts: AttemptRepository,
+    private readonly claims: ClaimRepository,
     private readonly replica: Replica,
     private readonly running: RunningAttempts,
     private readonly events: JobEvents,
@@ -31,10 +31,10 @@ export class LeaseKeeper {
       if (this.running.count === 0) continue;
       try {
         if (sinceRenewalMs >= RENEW_MS) {
-          await this.attempts.renewLeases(this.replica.id, LEASE_MS);
+          await this.claims.renewLeases(this.replica.id, LEASE_MS);
           sinceRenewalMs = 0;
         }
-        for (const jobId of await this.attempts.cancelRequested(this.replica.id)) this.events.emit(jobId);
+        for (const jobId of await this.claims.cancelRequested(this.replica.id)) this.events.emit(jobId);
       } catch (error) {
         this.log.warn({ err: messageOf(error) }, 'leases could not be renewed; trying again');
       }

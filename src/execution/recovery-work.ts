@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { ClaimedJob } from '../jobs/attempt.repository.js';
+import type { ClaimedJob } from '../jobs/claimed-job.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { AttemptSettler } from './attempt-settler.js';
 import type { Outcome } from './outcome.js';

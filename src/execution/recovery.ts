@@ -3,8 +3,8 @@ import { Backoff } from '../common/abort.js';
 import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
-import type { ClaimedJob } from '../jobs/attempt.repository.js';
-import { AttemptRepository } from '../jobs/attempt.repository.js';
+import type { ClaimedJob } from '../jobs/claimed-job.js';
+import { ClaimRepository } from '../jobs/claim.repository.js';
 import type { RuntimeProvider } from '../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
 import { Workspaces } from '../workspace/workspaces.js';
@@ -22,7 +22,7 @@ export class Recovery {
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     @Inject(LOG) private readonly log: Log,
-    private readonly attempts: AttemptRepository,
+    private readonly claims: ClaimRepository,
     private readonly workspaces: Workspaces,
     private readonly work: RecoveryWork,
     private readonly replica: Replica,
@@ -30,8 +30,8 @@ export class Recovery {
 
   /** Adopts what nobody looks after. Resolves when all of it is being watched. */
   async adoptAll(signal: AbortSignal): Promise<void> {
-    for (const job of await this.attempts.adoptable(this.replica.id)) {
-      const claim = await this.attempts.adopt(job, this.replica.id, LEASE_MS);
+    for (const job of await this.claims.adoptable(this.replica.id)) {
+      const claim = await this.claims.adopt(job, this.replica.id, LEASE_MS);
       if (!claim) continue;
       this.log.info(
         { jobId: job.id, attempt: claim.fence.attempt, epoch: claim.fence.epoch },

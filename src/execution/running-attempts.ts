@@ -3,7 +3,7 @@ import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { AppConfig } from '../config/app-config.js';
-import type { ClaimedJob } from '../jobs/attempt.repository.js';
+import type { ClaimedJob } from '../jobs/claimed-job.js';
 import { StaleFenceError } from '../jobs/job.errors.js';
 
 /** The attempts that this process looks after, and how many more it may take. */

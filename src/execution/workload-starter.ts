@@ -4,7 +4,7 @@ import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { AppConfig } from '../config/app-config.js';
-import type { ClaimedJob } from '../jobs/attempt.repository.js';
+import type { ClaimedJob } from '../jobs/claimed-job.js';
 import { JobRepository } from '../jobs/job.repository.js';
 import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
 import type { RuntimeProvider } from '../runtime/runtime-provider.js';

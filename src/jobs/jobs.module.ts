@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { Clock, SystemClock } from '../common/clock.js';
 import { AttemptRepository } from './attempt.repository.js';
+import { ClaimRepository } from './claim.repository.js';
 import { JobDetailsLoader } from './job-details.loader.js';
 import { JobEvents } from './job-events.js';
 import { JobFollower } from './job-follower.js';
@@ -13,12 +14,13 @@ import { JobService } from './job.service.js';
     { provide: Clock, useClass: SystemClock },
     JobRepository,
     AttemptRepository,
+    ClaimRepository,
     JobEvents,
     JobFollower,
     JobService,
     JobDetailsLoader,
     JobResolver,
   ],
-  exports: [Clock, JobRepository, AttemptRepository, JobEvents, JobService],
+  exports: [Clock, JobRepository, AttemptRepository, ClaimRepository, JobEvents, JobService],
 })
 export class JobsModule {}

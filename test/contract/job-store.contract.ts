@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { newId } from '../../src/common/ids.js';
 import type { Database } from '../../src/database/database.js';
-import type { ClaimedJob, JobResult, NewAttempt } from '../../src/jobs/attempt.repository.js';
+import type { JobResult } from '../../src/jobs/attempt.repository.js';
+import type { ClaimedJob, NewAttempt } from '../../src/jobs/claimed-job.js';
 import { AttemptRepository } from '../../src/jobs/attempt.repository.js';
+import { ClaimRepository } from '../../src/jobs/claim.repository.js';
 import { IdempotencyMismatchError, QueueFullError, StaleFenceError } from '../../src/jobs/job.errors.js';
 import { JobRepository } from '../../src/jobs/job.repository.js';
 import type { JobSubmission } from '../../src/jobs/job-submission.js';
@@ -16,12 +18,14 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
     let database: Database;
     let jobs: JobRepository;
     let attempts: AttemptRepository;
+    let claims: ClaimRepository;
 
     beforeAll(async () => {
       database = await open();
       await database.migrate();
       jobs = new JobRepository(database);
       attempts = new AttemptRepository(database);
+      claims = new ClaimRepository(database);
     }, 60_000);
 
     afterAll(async () => {
@@ -36,7 +40,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       jobs.insert(newId(), submission(more), NOW, maxQueued);
 
     const claim = (owner: string, limit = 10, nowMs = NOW): Promise<ClaimedJob[]> =>
-      attempts.claim(owner, limit, nowMs, LEASE_MS, plan);
+      claims.claim(owner, limit, nowMs, LEASE_MS, plan);
 
     const claimOne = async (owner = 'a'): Promise<ClaimedJob> => (await claim(owner, 1))[0]!;
 
@@ -146,9 +150,9 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
     it('refuses every write of an owner whose job was adopted', async () => {
       await insert();
       const old = await claimOne('a');
-      const adopted = (await attempts.adopt(old.job, 'b', LEASE_MS))!;
+      const adopted = (await claims.adopt(old.job, 'b', LEASE_MS))!;
       expect(adopted.fence).toEqual({ ...old.fence, epoch: 2, owner: 'b' });
-      expect(await attempts.adopt(old.job, 'c', LEASE_MS)).toBeUndefined();
+      expect(await claims.adopt(old.job, 'c', LEASE_MS)).toBeUndefined();
       await expect(attempts.saveHandle(old.fence, 'h')).rejects.toThrow(StaleFenceError);
       await expect(attempts.markRunning(old.fence, NOW, NOW)).rejects.toThrow(StaleFenceError);
       await expect(attempts.finish(old.fence, result())).rejects.toThrow(StaleFenceError);
@@ -167,7 +171,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
         NOW + 500,
       );
       expect(await claim('a')).toEqual([]);
-      expect(await attempts.nextAvailableAtMs()).toBe(NOW + 500);
+      expect(await claims.nextAvailableAtMs()).toBe(NOW + 500);
       const [again] = await claim('a', 1, NOW + 500);
       expect(again!.fence).toMatchObject({ attempt: 2, epoch: 2 });
       expect((await jobs.attempts([fence.jobId])).map(({ number, reason }) => [number, reason])).toEqual([
@@ -189,7 +193,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       const { fence } = await claimOne();
       expect(await jobs.cancelQueued(live, NOW)).toBe(false);
       expect(await jobs.requestCancel(live)).toBe(true);
-      expect(await attempts.cancelRequested('a')).toEqual([live]);
+      expect(await claims.cancelRequested('a')).toEqual([live]);
       await attempts.finish(fence, result());
       expect(await jobs.requestCancel(live)).toBe(false);
     });

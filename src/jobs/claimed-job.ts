@@ -1,0 +1,27 @@
+import type { Selectable } from 'kysely';
+import type { AttemptRow, JobRow, JobSpecsTable } from '../database/tables.js';
+
+/** Who may write: every write to a live job compares all of it, and a writer that fails the comparison stops. */
+export interface Fence {
+  jobId: string;
+  attempt: number;
+  epoch: number;
+  owner: string;
+}
+
+/** A job that this replica has just taken, with all that is needed to start it. */
+export interface ClaimedJob {
+  fence: Fence;
+  job: JobRow;
+  attempt: AttemptRow;
+  spec: Selectable<JobSpecsTable>;
+}
+
+export interface NewAttempt {
+  runtime: string;
+  scope: string;
+  workload: string;
+  workspace: string;
+  startKind: 'COLD' | 'WARM';
+  startWhy: string;
+}
