@@ -150,7 +150,9 @@ function explainInstall(output, missing) {
   if (/ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ENETUNREACH/.test(output) && !/gyp/.test(output))
     return `npm cannot reach its registry. Check the network or the proxy settings ("npm config get registry"). npm said:\n${lastLines(output, 5)}`;
   if (/better-sqlite3|gyp/.test(output)) return `${buildToolsSentence(missing)}${keep(output)}`;
-  return `npm ci failed:\n${lastLines(output, 10)}`;
+  // npm tells what is wrong first, and how it is used after that.
+  const words = output.split('\n').filter((line) => /^npm error +\S/.test(line));
+  return `npm ci failed:\n${words.slice(0, 8).join('\n') || lastLines(output, 10)}${keep(output)}`;
 }
 
 function buildToolsSentence(missing) {
@@ -175,7 +177,7 @@ function installCommand() {
 function keep(output) {
   const path = join(mkdtempSync(join(tmpdir(), 'maps-install-')), 'npm.log');
   writeFileSync(path, output);
-  return ` The full output is in ${path}.`;
+  return `\nThe full output is in ${path}.`;
 }
 
 function lastLines(text, count) {

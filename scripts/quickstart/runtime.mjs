@@ -1,4 +1,7 @@
 // Where jobs run on this machine, by the service's own probes: Docker, else sandboxed processes, else unprotected ones.
+import { chmod, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PrepareError, ROOT } from '../prepare.mjs';
 
 const PYTHONS = ['python3', '/usr/bin/python3', '/usr/local/bin/python3'];
@@ -25,8 +28,8 @@ export async function chooseRuntime() {
   return {
     warning:
       'WARNING: scripts run UNPROTECTED here, as plain processes without a sandbox. Run only what you trust.',
-    reason: `${docker.reason} ${sandboxed.reason}`,
-    variables: toVariables('none', bare.python),
+    reason: `${docker.reason} bubblewrap is not here or not allowed to make a sandbox. Either of the two would protect this machine.`,
+    variables: { ...toVariables('none', bare.python), ...(await reachableData()) },
   };
 }
 
@@ -48,6 +51,16 @@ async function probePythons(isolation) {
     reason ??= probe.reason;
   }
   return { reason };
+}
+
+/** Root gives scripts another user, who may have no way to a checkout in root's home: data goes elsewhere then. */
+async function reachableData() {
+  const { closedFolder } = await import(`${ROOT}/dist/runtime/process/reachable.js`);
+  const { runnerUser } = await import(`${ROOT}/dist/workspace/runner-user.js`);
+  if (process.env.DATA_DIR || !(await closedFolder(ROOT, runnerUser()))) return {};
+  const folder = await mkdtemp(join(tmpdir(), 'maps-data-'));
+  await chmod(folder, 0o755);
+  return { DATA_DIR: folder };
 }
 
 function toVariables(isolation, python) {

@@ -11,7 +11,7 @@ const START_TIMEOUT_MS = 40_000;
 const STOP_TIMEOUT_MS = 15_000;
 
 export async function startService(variables) {
-  const dataDir = resolve(process.env.DATA_DIR ?? join(ROOT, 'data'));
+  const dataDir = resolve(process.env.DATA_DIR ?? variables.DATA_DIR ?? join(ROOT, 'data'));
   mkdirSync(dataDir, { recursive: true });
   const port = process.env.PORT ?? (await freePort(8000)) ?? (await freePort(0));
   const child = spawn(process.execPath, [join(ROOT, 'dist', 'main.js')], {
