@@ -138,6 +138,27 @@ describeTier('process', await whyNoProcess(isolation), () => {
       expect((await lookAround()).writable).toEqual([]);
     });
 
+    it('is refused the system calls that lead to new privileges', async () => {
+      const script = `
+import ctypes, os, socket
+libc = ctypes.CDLL(None, use_errno=True)
+def error_of(number, *arguments):
+    ctypes.set_errno(0)
+    return 0 if libc.syscall(number, *arguments) >= 0 else ctypes.get_errno()
+calls = {"x86_64": (272, 56, 250, 425, 435, 165), "aarch64": (97, 220, 219, 425, 435, 40)}
+unshare, clone, keyctl, io_uring, clone3, mount = calls[os.uname().machine]
+print(error_of(unshare, 0x10000000), error_of(clone, 0x10000000 | 17, 0, 0, 0, 0), error_of(keyctl, 0, -3, 0))
+print(error_of(io_uring, 1, 0), error_of(clone3, 0, 0), error_of(mount, 0, 0, 0, 0, 0))
+try:
+    socket.socket(40, socket.SOCK_STREAM)
+except OSError as error:
+    print(error.errno)
+`;
+      const { spool } = await bench.run({ script });
+      expect(spool.stderr).toBe('');
+      expect(spool.stdout).toBe('1 1 1\n38 38 1\n97\n');
+    });
+
     it('finds an empty shared memory folder of bounded size', async () => {
       const script = `
 import os

@@ -47,8 +47,9 @@ export class ProcessBackdoor implements RuntimeHooks {
   }
 
   async removeBehind(_handle: string, spec: WorkloadSpec): Promise<void> {
-    for (const pid of this.processesOf(spec)) process.kill(pid, 'SIGKILL');
+    const pids = this.processesOf(spec);
     await rm(this.folders.path(spec.name), { recursive: true });
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
   }
 
   /** The supervisor, what it supervises, and everything in the workload's cgroups. */
@@ -62,7 +63,7 @@ export class ProcessBackdoor implements RuntimeHooks {
 
   async leftovers(): Promise<string[]> {
     const folders = (await readdir(this.folders.root)).filter(
-      (entry) => entry !== '.etc' && !entry.endsWith('.pyc'),
+      (entry) => !/^\.(etc$|seccomp$|runner-)/.test(entry),
     );
     const pids = allTagged(this.folders.root);
     return [

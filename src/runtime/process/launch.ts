@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { RuntimeUnavailableError } from '../runtime.errors.js';
-import { RUNNER_FD, STATUS_FD } from './sandbox-arguments.js';
+import { FILTER_FD, RUNNER_FD, STATUS_FD } from './sandbox-arguments.js';
 import { NOT_STARTED } from './workload-state.js';
 
 /** In the environment of the launch script and of bwrap: finds processes that have told nobody their pid yet. */
@@ -12,7 +12,7 @@ export const WORKLOAD_VARIABLE = 'MAPS_PYTHON_WORKLOAD';
 const LAUNCHED_FD = 4;
 
 /**
- * The supervisor: `sh -c … <folder> <cgroups, joined by ':'> <runner> <command…>`. It belongs to no server, so it may
+ * The supervisor: `sh -c … <folder> <cgroups, joined by ':'> <runner> <filter> <command…>`. It belongs to no server, so it may
  * count on none. In this order it
  *
  * 1. claims the start: `set -C` makes the file exclusively, so of all supervisors of a name one goes on, once;
@@ -27,13 +27,13 @@ set -C
 { echo "$stat" > "$1/started"; } 2> /dev/null || exit 0
 set +C
 exec ${LAUNCHED_FD}>&-
-folder=$1 groups=$2 runner=$3
-shift 3
+folder=$1 groups=$2 runner=$3 filter=$4
+shift 4
 give_up() { echo ${NOT_STARTED} > "$folder.exit"; exit; }
 IFS=:
 for group in $groups; do echo $$ > "$group/cgroup.procs" || give_up; done
-true ${STATUS_FD}> "$folder/status" ${RUNNER_FD}< "$runner" || give_up
-"$@" ${STATUS_FD}> "$folder/status" ${RUNNER_FD}< "$runner"
+true ${STATUS_FD}> "$folder/status" ${RUNNER_FD}< "$runner" ${FILTER_FD}< "$filter" || give_up
+"$@" ${STATUS_FD}> "$folder/status" ${RUNNER_FD}< "$runner" ${FILTER_FD}< "$filter"
 echo $? > "$folder.exit"
 `;
 
@@ -42,6 +42,8 @@ export interface Launch {
   readonly folder: string;
   readonly cgroupFolders: readonly string[];
   readonly runnerPath: string;
+  /** The filter of system calls. */
+  readonly filterPath: string;
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 }
@@ -50,7 +52,13 @@ export interface Launch {
 export async function launch(order: Launch): Promise<void> {
   const stderr = openSync(join(order.folder, 'stderr'), 'a', 0o600);
   try {
-    const args = [order.folder, order.cgroupFolders.join(':'), order.runnerPath, ...order.command];
+    const args = [
+      order.folder,
+      order.cgroupFolders.join(':'),
+      order.runnerPath,
+      order.filterPath,
+      ...order.command,
+    ];
     const child = spawn('/bin/sh', ['-c', SCRIPT, 'supervisor', ...args], {
       cwd: '/',
       detached: true,

@@ -10,8 +10,9 @@ import type { ProcessRuntimeOptions } from './process-options.js';
 import { closedFolder } from './reachable.js';
 import { runCommand } from './run-command.js';
 import type { SandboxSetup } from './sandbox-arguments.js';
-import { sandboxCommand } from './sandbox-arguments.js';
+import { FILTER_FD, RUNNER_FD, STATUS_FD, sandboxCommand } from './sandbox-arguments.js';
 import { writeSandboxEtc } from './sandbox-etc.js';
+import { seccompFilter } from './seccomp-filter.js';
 import { sandboxFolders } from './sandbox-folders.js';
 
 /** The programs that run workloads on this machine, tried out. */
@@ -56,6 +57,7 @@ async function examineSandbox(
     setpriv,
     executable: interpreter.executable,
     folders: sandboxFolders(interpreter),
+    isFiltered: seccompFilter(process.arch) !== undefined,
     dropTo: isRoot() ? runnerUser() : undefined,
   };
   const refusal = await trySandbox(sandbox, signal);
@@ -74,7 +76,7 @@ async function trySandbox(
   try {
     const command = await probeCommand(sandbox, folder);
     // The launch script opens these descriptors for a workload.
-    const script = `exec "$@" 3>/dev/null 5<"${folder}/runner.py"`;
+    const script = `exec "$@" ${STATUS_FD}>/dev/null ${RUNNER_FD}<"${folder}/runner.py" ${FILTER_FD}<"${folder}/filter"`;
     const { exitCode, stdout, stderr } = await runCommand(
       '/bin/sh',
       ['-c', script, 'probe', ...command],
@@ -97,6 +99,7 @@ async function probeCommand(sandbox: Omit<SandboxSetup, 'etcDir'>, folder: strin
     await mkdir(path, { recursive: true });
   }
   await writeSandboxEtc(join(folder, 'etc'), runnerUser());
+  await writeFile(join(folder, 'filter'), seccompFilter(process.arch) ?? '');
   await writeFile(join(folder, 'runner.py'), 'print("in the sandbox")\n');
   await chmod(folder, 0o755);
   const setup = { ...sandbox, etcDir: join(folder, 'etc') };

@@ -58,12 +58,15 @@ export function childrenOf(pid: number): number[] {
   return allPids().filter((each) => readStat(each)?.parentPid === pid);
 }
 
-/** The processes that were started with one of these `NAME=value` entries in their environment. */
-export function startedWith(entries: readonly string[]): number[] {
+/**
+ * The processes that were started with one of these texts as an argument, or as a `NAME=value` entry of their
+ * environment. Both, because a process that hides its environment, as the runner does, still shows its arguments.
+ */
+export function startedWith(texts: readonly string[]): number[] {
   return allPids().filter((pid) => {
     if (pid === process.pid) return false;
-    const environment = (readOrNothing(`/proc/${pid}/environ`) ?? '').split('\0');
-    return entries.some((entry) => environment.includes(entry));
+    const given = ['cmdline', 'environ'].map((file) => readOrNothing(`/proc/${pid}/${file}`) ?? '');
+    return given.some((list) => list.split('\0').some((text) => texts.includes(text)));
   });
 }
 

@@ -1,9 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
-import { abortable, sleep } from '../../common/abort.js';
+import { abortable } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
-import { MiB } from '../../common/bytes.js';
-import { isRoot, runnerUser } from '../../workspace/runner-user.js';
 import type {
   RuntimeCapabilities,
   RuntimeHealth,
@@ -12,12 +10,11 @@ import type {
   WorkloadSpec,
   WorkloadSummary,
 } from '../runtime-provider.js';
-import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
+import { RuntimeUnavailableError } from '../runtime.errors.js';
 import { Cgroups } from './cgroups.js';
 import { CompiledRunner } from './compiled-runner.js';
 import { ExitWatch } from './exit-watch.js';
 import { hostScope, scopeText } from './host-scope.js';
-import { launch } from './launch.js';
 import type { Machine } from './machine.js';
 import { examineMachine, isExecutable } from './machine.js';
 import type { ProcessHandle } from './process-handle.js';
@@ -25,24 +22,21 @@ import { handleOf, isSameWorkload, readHandle } from './process-handle.js';
 import { PACKAGED_RUNNER } from './process-options.js';
 import type { ProcessRuntimeOptions } from './process-options.js';
 import { isAlive } from './process-table.js';
-import { closedFolder } from './reachable.js';
-import { writeSandboxEtc } from './sandbox-etc.js';
+import { writeStateFiles } from './state-files.js';
 import { sweep } from './sweep.js';
 import { askToEnd, killAll } from './terminate.js';
-import { makeHome, removeHome, workloadCommand } from './workload-command.js';
+import { removeHome } from './workload-command.js';
 import { WorkloadFolders } from './workload-folders.js';
 import { WorkloadProcesses } from './workload-processes.js';
-import { toRecord } from './workload-record.js';
+import type { StarterParts } from './workload-starter.js';
+import { WorkloadStarter } from './workload-starter.js';
 import type { WorkloadState } from './workload-state.js';
 import { toExit } from './workload-state.js';
 
-/** The launch script, and bwrap's own process: they count as the workload's but are not the caller's to pay for. */
-const SUPERVISING_PROCESSES = 2;
 /** What the runner gets beyond the grace for killing what is left and writing its last frame. */
 const STOP_MARGIN_MS = 3000;
 /** For how long a workload that is made may still be about to be started by who made it. */
 const START_WINDOW_MS = 1000;
-const CLAIM_LOOK_MS = 2;
 
 /**
  * Makes the runtime that runs workloads as processes of this host, and clears away what servers of earlier boots left.
@@ -57,35 +51,38 @@ export async function createProcessRuntime(
   if (typeof machine === 'string') throw new RuntimeUnavailableError(machine);
   const folders = new WorkloadFolders(join(options.dataDir, 'process'));
   await folders.prepare();
-  await writeSandboxEtc(etcDir(folders), runnerUser());
-  const runner = await CompiledRunner.make(
-    options.runnerPath ?? PACKAGED_RUNNER,
-    folders.root,
-    machine.interpreter,
-  );
-  const cgroups = await Cgroups.probe(options.installationId, signal);
-  const runtime = new ProcessRuntime(options, machine, runner, folders, cgroups);
-  await sweep(folders, cgroups, hostScope(), (name) => runtime.finishRemoval(name), options.logger);
+  const { installationId, isolation, logger, runnerPath = PACKAGED_RUNNER } = options;
+  const runtime = new ProcessRuntime({
+    machine,
+    folders,
+    files: await writeStateFiles(folders.root),
+    runner: await CompiledRunner.make(runnerPath, folders.root, machine.interpreter),
+    cgroups: await Cgroups.probe(installationId, signal),
+    record: { scope: scopeText(hostScope()), installationId, isolation },
+  });
+  await runtime.sweep(logger);
   return runtime;
 }
 
 class ProcessRuntime implements RuntimeProvider {
   readonly name = 'process';
-  readonly scope = scopeText(hostScope());
+  readonly scope: string;
   readonly capabilities: RuntimeCapabilities;
+  private readonly machine: Machine;
+  private readonly folders: WorkloadFolders;
+  private readonly cgroups: Cgroups;
   private readonly processes: WorkloadProcesses;
+  private readonly starter: WorkloadStarter;
   private readonly watch: ExitWatch<WorkloadExit>;
-  /** Starts under way, so that those of one server do not race each other for the claim. */
-  private readonly starting = new Map<string, Promise<string>>();
 
-  constructor(
-    private readonly options: ProcessRuntimeOptions,
-    private readonly machine: Machine,
-    private readonly runner: CompiledRunner,
-    private readonly folders: WorkloadFolders,
-    private readonly cgroups: Cgroups,
-  ) {
+  constructor(private readonly parts: StarterParts) {
+    const { machine, folders, cgroups, record } = parts;
+    this.scope = record.scope;
+    this.machine = machine;
+    this.folders = folders;
+    this.cgroups = cgroups;
     this.processes = new WorkloadProcesses(cgroups, (name) => folders.path(name));
+    this.starter = new WorkloadStarter(parts);
     this.watch = new ExitWatch(folders.root);
     this.capabilities = capabilitiesOf(machine, cgroups);
   }
@@ -104,11 +101,7 @@ class ProcessRuntime implements RuntimeProvider {
 
   async start(spec: WorkloadSpec, signal?: AbortSignal): Promise<string> {
     signal?.throwIfAborted();
-    const starting = this.starting.get(spec.name) ?? this.startOnce(spec);
-    this.starting.set(spec.name, starting);
-    const forget = (): void => void this.starting.delete(spec.name);
-    starting.then(forget, forget);
-    return abortable(starting, signal);
+    return handleOf(this.scope, await abortable(this.starter.start(spec), signal));
   }
 
   async wait(text: string, signal?: AbortSignal): Promise<WorkloadExit> {
@@ -132,8 +125,7 @@ class ProcessRuntime implements RuntimeProvider {
 
   async remove(text: string, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    const handle = readHandle(this.scope, text);
-    await abortable(this.removeWorkload(handle), signal);
+    await abortable(this.removeWorkload(readHandle(this.scope, text)), signal);
   }
 
   async list(signal?: AbortSignal): Promise<WorkloadSummary[]> {
@@ -147,8 +139,13 @@ class ProcessRuntime implements RuntimeProvider {
     this.cgroups.close();
   }
 
+  /** Called once, before the runtime is handed out. */
+  sweep(logger: ProcessRuntimeOptions['logger']): Promise<void> {
+    return sweep(this.folders, this.cgroups, (name) => this.finishRemoval(name), logger);
+  }
+
   /** Kills and deletes a workload whose folder was taken from under its name. Safe to repeat. */
-  async finishRemoval(name: string): Promise<void> {
+  private async finishRemoval(name: string): Promise<void> {
     await killAll(() => this.folders.readRetired(name), this.processes, this.cgroups);
     await this.cgroups.remove(name);
     await removeHome(name);
@@ -156,65 +153,14 @@ class ProcessRuntime implements RuntimeProvider {
     this.watch.notice(name);
   }
 
-  private async startOnce(spec: WorkloadSpec): Promise<string> {
-    await this.refuseUnfit(spec);
-    try {
-      const { scope } = this;
-      const { installationId, isolation } = this.options;
-      await this.folders.create(spec.name, toRecord(spec, { scope, installationId, isolation }));
-      if (!this.folders.read(spec.name)?.claimed) await this.launch(spec);
-    } catch (error) {
-      if (error instanceof RuntimeUnavailableError) throw error;
-      throw new RuntimeUnavailableError('This host cannot start a workload now.', error);
-    }
-    return handleOf(this.scope, await this.claimedState(spec.name));
-  }
-
-  /** The state with the supervisor in it. Another server's may have made its claim and not yet have written it. */
-  private async claimedState(name: string): Promise<WorkloadState> {
-    const deadline = Date.now() + START_WINDOW_MS;
-    for (;;) {
-      const state = this.folders.read(name);
-      if (!state?.claimed) throw new RuntimeUnavailableError('The start of the workload was interrupted.');
-      if (state.supervisor || Date.now() > deadline) return state;
-      await sleep(CLAIM_LOOK_MS);
-    }
-  }
-
-  private async launch(spec: WorkloadSpec): Promise<void> {
-    const { memoryMb, cpus, pids } = spec.limits;
-    const limits = { memoryBytes: memoryMb * MiB, cpus, pids: pids + SUPERVISING_PROCESSES };
-    const cgroupFolders = this.cgroups.create(spec.name, limits);
-    if (!this.machine.sandbox) await makeHome(spec.name);
-    await launch({
-      ...workloadCommand(this.machine, etcDir(this.folders), spec, this.cgroups.oomCounter(spec.name)),
-      folder: this.folders.path(spec.name),
-      runnerPath: this.runner.path(),
-      cgroupFolders,
-    });
-  }
-
-  private async refuseUnfit({ workspace }: WorkloadSpec): Promise<void> {
-    for (const folder of [workspace.jobDir, workspace.inputDir, workspace.outputDir, workspace.spoolDir]) {
-      const closed = await this.closedTo(folder);
-      if (closed) throw refused(closed);
-    }
-  }
-
-  /** A sentence when the workload could not use the folder. A sandbox of root's reaches every folder that is there. */
-  private async closedTo(folder: string): Promise<string | undefined> {
-    try {
-      await access(folder);
-      if (this.machine.sandbox || !isRoot()) return undefined;
-      const user = runnerUser();
-      const closed = await closedFolder(folder, user);
-      return (
-        closed &&
-        `The workload's user ${user.uid} may not pass through ${closed}; set DATA_DIR to another folder.`
-      );
-    } catch (error) {
-      return `A folder of the workspace cannot be used: ${messageOf(error)}`;
-    }
+  private async removeWorkload(handle: ProcessHandle): Promise<void> {
+    const { name } = handle;
+    if (this.folders.readRetired(name)) await this.finishRemoval(name);
+    const found = this.folders.read(name);
+    if (found && !isSameWorkload(handle, found)) return;
+    await this.folders.retire(name);
+    // Also when the folder is gone: somebody else may have left the rest.
+    await this.finishRemoval(name);
   }
 
   /** The state of the handle's workload; undefined when it is not there any more. */
@@ -251,19 +197,9 @@ class ProcessRuntime implements RuntimeProvider {
     return readAgain();
   }
 
-  private async removeWorkload(handle: ProcessHandle): Promise<void> {
-    const { name } = handle;
-    if (this.folders.readRetired(name)) await this.finishRemoval(name);
-    const found = this.folders.read(name);
-    if (found && !isSameWorkload(handle, found)) return;
-    await this.folders.retire(name);
-    // Also when the folder is gone: somebody else may have left the rest.
-    await this.finishRemoval(name);
-  }
-
   private isOurs({ record }: WorkloadState): boolean {
-    if (!record) return true;
-    return record.scope === this.scope && record.installationId === this.options.installationId;
+    const { scope, installationId } = this.parts.record;
+    return !record || (record.scope === scope && record.installationId === installationId);
   }
 
   private summaryOf(state: WorkloadState): WorkloadSummary {
@@ -281,9 +217,7 @@ class ProcessRuntime implements RuntimeProvider {
   private progressOf(state: WorkloadState): WorkloadSummary['state'] {
     if (!state.claimed) return 'created';
     if (state.outcome) return 'ended';
-    return this.processes.isSupervised(state) || this.processes.writers(state).length > 0
-      ? 'running'
-      : 'ended';
+    return this.processes.isSupervised(state) || this.processes.all(state).length > 0 ? 'running' : 'ended';
   }
 }
 
@@ -303,17 +237,9 @@ function capabilitiesOf({ sandbox }: Machine, cgroups: Cgroups): RuntimeCapabili
   };
 }
 
-function etcDir(folders: WorkloadFolders): string {
-  return folders.path('.etc');
-}
-
 /** Whether whoever made the workload would have started it by now. */
 function isAbandoned({ record }: WorkloadState): boolean {
   return Date.now() - (record?.createdAtMs ?? 0) > START_WINDOW_MS;
-}
-
-function refused(message: string): WorkloadStartError {
-  return new WorkloadStartError({ kind: 'refused', message, retryable: false });
 }
 
 function absent(wasThere: boolean): WorkloadExit {

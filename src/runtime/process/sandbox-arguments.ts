@@ -6,6 +6,7 @@ import type { SandboxFolders } from './sandbox-folders.js';
 /** Descriptors that the launch script opens for bwrap. */
 export const STATUS_FD = 3;
 export const RUNNER_FD = 5;
+export const FILTER_FD = 6;
 
 /** Where the sandbox has the runner. */
 const RUNNER = '/runner/job_runner.py';
@@ -19,6 +20,8 @@ export interface SandboxSetup {
   readonly bwrap: string;
   readonly executable: string;
   readonly folders: SandboxFolders;
+  /** Whether FILTER_FD has a filter of system calls; there is none for rare machines. */
+  readonly isFiltered: boolean;
   /** The sandbox's own `/etc`. */
   readonly etcDir: string;
   /**
@@ -47,8 +50,8 @@ export function sandboxCommand(setup: SandboxSetup, order: SandboxOrder): string
     ...namespaces(setup, order),
     ...environment(setup),
     ...fileSystem(setup, order),
-    '--json-status-fd',
-    String(STATUS_FD),
+    ...['--json-status-fd', String(STATUS_FD)],
+    ...(setup.isFiltered ? ['--seccomp', String(FILTER_FD)] : []),
     '--',
     ...(setup.dropTo ? dropCommand(setup.setpriv, setup.dropTo) : []),
     setup.executable,

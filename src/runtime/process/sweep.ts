@@ -2,8 +2,7 @@ import { rm } from 'node:fs/promises';
 import { messageOf } from '../../common/app-error.js';
 import type { Cgroups } from './cgroups.js';
 import { PROBE_PREFIX } from './cgroups.js';
-import type { HostScope } from './host-scope.js';
-import { isEarlierBoot } from './host-scope.js';
+import { hostScope, isEarlierBoot } from './host-scope.js';
 import type { ProcessRuntimeLogger } from './process-options.js';
 import type { WorkloadFolders } from './workload-folders.js';
 
@@ -14,7 +13,6 @@ import type { WorkloadFolders } from './workload-folders.js';
 export async function sweep(
   folders: WorkloadFolders,
   cgroups: Cgroups,
-  scope: HostScope,
   finishRemoval: (name: string) => Promise<void>,
   logger: ProcessRuntimeLogger,
 ): Promise<void> {
@@ -22,7 +20,7 @@ export async function sweep(
     for (const name of folders.retiredNames()) await finishRemoval(name);
     for (const name of folders.names()) {
       const record = folders.read(name)?.record;
-      if (!record || !isEarlierBoot(record.scope, scope)) continue;
+      if (!record || !isEarlierBoot(record.scope, hostScope())) continue;
       await rm(folders.path(name), { recursive: true, force: true });
       await rm(`${folders.path(name)}.exit`, { force: true });
     }

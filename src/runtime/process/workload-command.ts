@@ -30,7 +30,8 @@ export function workloadCommand(
 function bareCommand({ interpreter, setpriv }: Machine, { name, workspace }: WorkloadSpec): WorkloadCommand {
   const drop = isRoot() ? dropCommand(setpriv, runnerUser()) : [];
   return {
-    command: [...drop, interpreter.executable, '-u', `/dev/fd/${RUNNER_FD}`],
+    // The last is for nobody to read, but tells the runner, and what its script forks, from other processes.
+    command: [...drop, interpreter.executable, '-u', `/dev/fd/${RUNNER_FD}`, workspace.outputDir],
     env: {
       ...baseEnvironment(interpreter.executable),
       HOME: homeFolder(name),

@@ -46,9 +46,9 @@ export class WorkloadProcesses {
   }
 
   private tagged({ name, record }: WorkloadState): number[] {
-    const entries = [`${WORKLOAD_VARIABLE}=${this.folderOf(name)}`];
-    if (record) entries.push(`OUTPUT_DIR=${record.outputDir}`);
-    return startedWith(entries);
+    const given = [`${WORKLOAD_VARIABLE}=${this.folderOf(name)}`];
+    if (record?.isolation === 'none') given.push(record.outputDir, `OUTPUT_DIR=${record.outputDir}`);
+    return startedWith(given);
   }
 }
 

@@ -1,0 +1,113 @@
+import { access } from 'node:fs/promises';
+import { sleep } from '../../common/abort.js';
+import { messageOf } from '../../common/app-error.js';
+import { MiB } from '../../common/bytes.js';
+import { isRoot, runnerUser } from '../../workspace/runner-user.js';
+import type { WorkloadSpec } from '../runtime-provider.js';
+import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
+import type { Cgroups } from './cgroups.js';
+import type { CompiledRunner } from './compiled-runner.js';
+import { launch } from './launch.js';
+import type { Machine } from './machine.js';
+import { closedFolder } from './reachable.js';
+import type { StateFiles } from './state-files.js';
+import { makeHome, workloadCommand } from './workload-command.js';
+import type { WorkloadFolders } from './workload-folders.js';
+import type { WorkloadRecord } from './workload-record.js';
+import { toRecord } from './workload-record.js';
+import type { WorkloadState } from './workload-state.js';
+
+/** The launch script, and bwrap's own process: they count as the workload's but are not the caller's to pay for. */
+const SUPERVISING_PROCESSES = 2;
+/** How long a supervisor of another server may take from its claim until it has written who it is. */
+const CLAIM_MS = 1000;
+const CLAIM_LOOK_MS = 2;
+
+/** What of this server a start needs. */
+export interface StarterParts {
+  readonly machine: Machine;
+  readonly runner: CompiledRunner;
+  readonly files: StateFiles;
+  readonly folders: WorkloadFolders;
+  readonly cgroups: Cgroups;
+  readonly record: Pick<WorkloadRecord, 'scope' | 'installationId' | 'isolation'>;
+}
+
+/** Starts workloads, each at most once, whoever else does the same. */
+export class WorkloadStarter {
+  /** Starts under way, so that those of one server do not race each other for the claim. */
+  private readonly starting = new Map<string, Promise<WorkloadState>>();
+
+  constructor(private readonly parts: StarterParts) {}
+
+  /** Resolves with the state of the workload as soon as its supervisor runs, or had run. */
+  start(spec: WorkloadSpec): Promise<WorkloadState> {
+    const started = this.starting.get(spec.name);
+    if (started) return started;
+    const starting = this.startOnce(spec).finally(() => this.starting.delete(spec.name));
+    this.starting.set(spec.name, starting);
+    return starting;
+  }
+
+  private async startOnce(spec: WorkloadSpec): Promise<WorkloadState> {
+    await this.refuseUnfit(spec);
+    const { folders, record } = this.parts;
+    try {
+      await folders.create(spec.name, toRecord(spec, record));
+      if (!folders.read(spec.name)?.claimed) await this.launch(spec);
+    } catch (error) {
+      if (error instanceof RuntimeUnavailableError) throw error;
+      throw new RuntimeUnavailableError('This host cannot start a workload now.', error);
+    }
+    return this.claimedState(spec.name);
+  }
+
+  private async launch(spec: WorkloadSpec): Promise<void> {
+    const { machine, runner, files, folders, cgroups } = this.parts;
+    const { memoryMb, cpus, pids } = spec.limits;
+    const limits = { memoryBytes: memoryMb * MiB, cpus, pids: pids + SUPERVISING_PROCESSES };
+    const cgroupFolders = cgroups.create(spec.name, limits);
+    if (!machine.sandbox) await makeHome(spec.name);
+    await launch({
+      ...workloadCommand(machine, files.etcDir, spec, cgroups.oomCounter(spec.name)),
+      folder: folders.path(spec.name),
+      runnerPath: runner.path(),
+      filterPath: files.filterPath,
+      cgroupFolders,
+    });
+  }
+
+  /** The state with the supervisor in it. Another server's may have made its claim and not yet have written it. */
+  private async claimedState(name: string): Promise<WorkloadState> {
+    const deadline = Date.now() + CLAIM_MS;
+    for (;;) {
+      const state = this.parts.folders.read(name);
+      if (!state?.claimed) throw new RuntimeUnavailableError('The start of the workload was interrupted.');
+      if (state.supervisor || Date.now() > deadline) return state;
+      await sleep(CLAIM_LOOK_MS);
+    }
+  }
+
+  private async refuseUnfit({ workspace }: WorkloadSpec): Promise<void> {
+    for (const folder of [workspace.jobDir, workspace.inputDir, workspace.outputDir, workspace.spoolDir]) {
+      const message = await this.faultOf(folder);
+      if (message) throw new WorkloadStartError({ kind: 'refused', message, retryable: false });
+    }
+  }
+
+  /** A sentence when the workload could not use the folder. A sandbox of root's reaches every folder that is there. */
+  private async faultOf(folder: string): Promise<string | undefined> {
+    try {
+      await access(folder);
+      if (this.parts.machine.sandbox || !isRoot()) return undefined;
+      const user = runnerUser();
+      const closed = await closedFolder(folder, user);
+      return (
+        closed &&
+        `The workload's user ${user.uid} may not pass through ${closed}; set DATA_DIR to another folder.`
+      );
+    } catch (error) {
+      return `A folder of the workspace cannot be used: ${messageOf(error)}`;
+    }
+  }
+}
