@@ -94,10 +94,10 @@ function inputsOf(name: string): string[] {
 
 function whyNoModules(name: string): string | undefined {
   const source = readFileSync(path(name, 'script.py'), 'utf8');
-  const modules = [...source.matchAll(/^(?:import|from) (\w+)/gm)].map(([, module]) => module);
+  const modules = new Set([...source.matchAll(/^(?:import|from) (\w+)/gm)].map(([, module]) => module));
   const question = 'import sys, importlib.util as u; print(*[m for m in sys.argv[1:] if not u.find_spec(m)])';
   const python = testPython('bubblewrap');
-  const { stdout } = spawnSync(python, ['-c', question, ...modules.map(String)], { encoding: 'utf8' });
+  const { stdout } = spawnSync(python, ['-c', question, ...[...modules].map(String)], { encoding: 'utf8' });
   return stdout.trim() === '' ? undefined : `${python} has no ${stdout.trim().replaceAll(' ', ', ')}`;
 }
 
