@@ -95,6 +95,16 @@ describeServiceRuntimes(({ name, variables }) => {
       expect(answer.errors).toBeUndefined();
     });
 
+    it('answers a body beyond every limit instead of hanging up on its sender', async () => {
+      const response = await fetch(`${open.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query: 'x'.repeat(8 * 1024 * 1024) }),
+      });
+      const { errors } = (await response.json()) as { errors: { extensions: { code: string } }[] };
+      expect([response.status, errors[0]?.extensions.code]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
+    });
+
     it('refuses queries that cost too much, by page, by alias and by size', async () => {
       const greedy = '{ jobs(first: 100) { edges { node { logs { chunks { text } } } } } }';
       expect(await codeOf(greedy)).toBe('QUERY_TOO_COMPLEX');
