@@ -175,6 +175,22 @@ except OSError as error:
       expect(spool.stdout).toBe('[]\nNo space left on device\n');
     });
 
+    it('says why it could not start: before it was made, or after', async () => {
+      const unfit = await bench.prepare({ script: 'print("x")\n' });
+      const spec = { ...unfit.spec, workspace: { ...unfit.spec.workspace, inputDir: '/nowhere' } };
+      await expect(bench.provider.start(spec)).rejects.toMatchObject({
+        failure: { kind: 'refused', message: expect.stringContaining('/nowhere'), retryable: false },
+      });
+      expect(await bench.provider.list()).toEqual([]);
+
+      const { exit, spool } = await bench.run({ script: 'print("x")\n', limits: { tmpBytes: 0 } });
+      expect(exit).toMatchObject({
+        kind: 'startFailed',
+        failure: { kind: 'failed', message: expect.stringContaining('bwrap') },
+      });
+      expect(spool.started).toBe(false);
+    });
+
     it('runs with a data folder that nobody but the server may enter', async () => {
       const closed = await mkdtemp(join(tmpdir(), 'closed-'));
       const { installationId } = backdoor;

@@ -76,10 +76,10 @@ async function trySandbox(
   try {
     const command = await probeCommand(sandbox, folder);
     // The launch script opens these descriptors for a workload.
-    const script = `exec "$@" ${STATUS_FD}>/dev/null ${RUNNER_FD}<"${folder}/runner.py" ${FILTER_FD}<"${folder}/filter"`;
+    const script = `exec "$@" ${STATUS_FD}>/dev/null ${RUNNER_FD}<"$0/runner.py" ${FILTER_FD}<"$0/filter"`;
     const { exitCode, stdout, stderr } = await runCommand(
       '/bin/sh',
-      ['-c', script, 'probe', ...command],
+      ['-c', script, folder, ...command],
       signal,
     );
     if (exitCode === 0 && stdout === 'in the sandbox\n') return undefined;

@@ -50,11 +50,12 @@ export class WorkloadStarter {
   }
 
   private async startOnce(spec: WorkloadSpec): Promise<WorkloadState> {
-    await this.refuseUnfit(spec);
     const { folders, record } = this.parts;
+    if (folders.read(spec.name)?.claimed) return this.claimedState(spec.name);
+    await this.refuseUnfit(spec);
     try {
       await folders.create(spec.name, toRecord(spec, record));
-      if (!folders.read(spec.name)?.claimed) await this.launch(spec);
+      await this.launch(spec);
     } catch (error) {
       if (error instanceof RuntimeUnavailableError) throw error;
       throw new RuntimeUnavailableError('This host cannot start a workload now.', error);
