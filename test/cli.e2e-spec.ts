@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -18,6 +18,9 @@ import { buildMaps, startMaps } from './support/maps-cli.js';
 import { describeServiceRuntimes } from './support/service-runtimes.js';
 import { TestService } from './support/service.js';
 import { waitFor } from './support/wait-for.js';
+
+/** Each call is a process of its own, and there are several in a test: on a busy machine that takes a while. */
+jest.setTimeout(60_000);
 
 const TOKEN = 'a-token-of-the-tests';
 const PRINTS_BOTH = "import sys\nprint('out')\nsys.stdout.flush()\nprint('err', file=sys.stderr)\n";
@@ -43,7 +46,7 @@ describeServiceRuntimes(({ name, variables }) => {
       }
       await service?.stop();
       if (folder) rmSync(folder, { recursive: true, force: true });
-    }, 60_000);
+    });
 
     function start(args: string[], env: Record<string, string> = {}): ReturnType<typeof startMaps> {
       return startMaps(args, { MAPS_SERVER: service.url, MAPS_API_TOKEN: TOKEN, ...env });
@@ -158,7 +161,7 @@ print(sorted(os.path.relpath(os.path.join(d, f), os.environ['INPUT_DIR'])
       const { code, stderr } = await end;
       expect(code).toBe(130);
       expect(stderr).toContain('(CANCELLED_BY_USER)');
-    }, 60_000);
+    });
 
     it('leaves at the second Ctrl-C', async () => {
       const stubborn = `import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n${SLEEPS}`;
@@ -171,7 +174,7 @@ print(sorted(os.path.relpath(os.path.join(d, f), os.environ['INPUT_DIR'])
       const { code, stderr } = await end;
       expect(code).toBe(130);
       expect(stderr).toContain('maps: Left.');
-    }, 60_000);
+    });
 
     it('ends quietly when the reader of its output goes away', async () => {
       const { child, end } = start([
@@ -186,7 +189,7 @@ print(sorted(os.path.relpath(os.path.join(d, f), os.environ['INPUT_DIR'])
       child.stdout?.once('data', () => child.stdout?.destroy());
       const code = await new Promise((resolve) => child.once('exit', resolve));
       expect(code).toBe(141);
-    }, 60_000);
+    });
 
     it.each([
       ['no script', ['run'], 126, /missing required argument/],
