@@ -117,6 +117,8 @@ export class AttemptRepository {
     await this.database.db.transaction().execute(async (tx) => {
       await this.move(tx, fence, 'QUEUED', {
         available_at: availableAtMs,
+        started_at: null,
+        deadline_at: null,
         owner: null,
         lease_until: null,
         message: result.message,

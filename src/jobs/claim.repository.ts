@@ -34,8 +34,8 @@ export class ClaimRepository {
           owner,
           lease_until: sql<number>`${this.database.now()} + ${sql.lit(leaseMs)}`,
           claimed_at: nowMs,
-          started_at: null,
-          deadline_at: null,
+          // Why the last attempt failed is news while the job waits, and stands with that attempt from now on.
+          message: null,
         }))
         .where('id', 'in', ids)
         .where('state', '=', 'QUEUED')
