@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync } from 'node:fs';
 import { appendFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { loadConfig } from '../config/load-config.js';
 import { spoolPath } from '../workspace/workspace-paths.js';
 import { Workspaces } from '../workspace/workspaces.js';
@@ -49,6 +49,14 @@ describe('the tail of a spool', () => {
     await writeFile(path, output('a'));
     await wait;
     expect(await readAll()).toEqual(['a']);
+  });
+
+  it('opens the spool once, however many followers ask for it at the same time', async () => {
+    await writeFile(path, output('a'));
+    const openSpool = jest.spyOn(Workspaces.prototype, 'openSpool');
+    await Promise.all(Array.from({ length: 50 }, () => tail.read(0)));
+    expect(openSpool).toHaveBeenCalledTimes(1);
+    openSpool.mockRestore();
   });
 
   it('gives a frame only when all of it is there', async () => {

@@ -21,6 +21,7 @@ const GUARD_POLL_MS = 500;
  */
 export class SpoolTail {
   private file: FileHandle | undefined;
+  private opening: Promise<FileHandle | undefined> | undefined;
   private watcher: FSWatcher | undefined;
   private timer: NodeJS.Timeout | undefined;
   private watchWorks = false;
@@ -79,6 +80,7 @@ export class SpoolTail {
     this.stopWatching();
     for (const wake of [...this.waiters]) wake();
     await this.reading;
+    await this.opening;
     await this.file?.close();
     this.file = undefined;
   }
@@ -168,8 +170,11 @@ export class SpoolTail {
     }
   }
 
+  /** One file for all followers: those that ask while it is being opened wait for the same one. */
   private async open(): Promise<FileHandle | undefined> {
-    this.file ??= await this.workspaces.openSpool(this.workspaceId);
+    if (this.file) return this.file;
+    this.opening ??= this.workspaces.openSpool(this.workspaceId).finally(() => (this.opening = undefined));
+    this.file = await this.opening;
     return this.file;
   }
 
