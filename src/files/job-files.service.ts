@@ -2,13 +2,13 @@ import type { FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
-import yazl from 'yazl';
 import { NotFoundError, errnoOf } from '../common/app-error.js';
 import type { AttemptRow, OutputFileRow } from '../database/tables.js';
 import { JobRepository } from '../jobs/job.repository.js';
 import { JobService } from '../jobs/job.service.js';
 import { JobLogService } from '../logs/job-log.service.js';
 import { NotRegularFileError, Workspaces } from '../workspace/workspaces.js';
+import { zipStream } from './zip-stream.js';
 
 const PAGE = 1000;
 
@@ -39,17 +39,21 @@ export class JobFilesService {
   /** All outputs as one zip, made while it is read. */
   async zip(jobId: string): Promise<Readable> {
     const attempt = await this.currentAttempt(jobId);
-    const zip = new yazl.ZipFile();
+    const rows: OutputFileRow[] = [];
     for (let after: string | undefined; ;) {
-      const rows = await this.repository.outputs(jobId, attempt.number, PAGE, after);
-      for (const row of rows) this.addToZip(zip, attempt, row);
-      after = rows.at(-1)?.path;
-      if (rows.length < PAGE) break;
+      const page = await this.repository.outputs(jobId, attempt.number, PAGE, after);
+      rows.push(...page);
+      after = page.at(-1)?.path;
+      if (page.length < PAGE) break;
     }
-    zip.end();
-    const archive = zip.outputStream as unknown as Readable;
-    zip.on('error', (error: Error) => archive.destroy(error));
-    return archive;
+    return zipStream(
+      rows.map((row) => ({
+        path: row.path,
+        size: row.size,
+        modifiedAtMs: row.modified_at,
+        open: () => this.open(attempt, row),
+      })),
+    );
   }
 
   /** The log of the current attempt as plain text, as far as it is there now. */
@@ -57,16 +61,6 @@ export class JobFilesService {
     const job = await this.jobs.get(jobId);
     const attempt = await this.repository.attempt(jobId, job.attempt);
     return Readable.from(attempt ? this.logs.text(attempt.workspace) : []);
-  }
-
-  private addToZip(zip: yazl.ZipFile, attempt: AttemptRow, row: OutputFileRow): void {
-    const options = { mtime: new Date(row.modified_at), size: row.size };
-    zip.addReadStreamLazy(row.path, options, (done) => {
-      this.open(attempt, row).then(
-        (file) => done(null, file.createReadStream()),
-        (error: unknown) => done(error, Readable.from([])),
-      );
-    });
   }
 
   private async open(attempt: AttemptRow, row: OutputFileRow): Promise<FileHandle> {

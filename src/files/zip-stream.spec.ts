@@ -1,0 +1,64 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { ZipEntry } from './zip-stream.js';
+import { zipStream } from './zip-stream.js';
+
+const LIST = `import json, sys, zipfile
+z = zipfile.ZipFile(sys.argv[1]); z.testzip()
+print(json.dumps([[i.filename, z.read(i).decode(), i.date_time[0]] for i in z.infolist()]))`;
+
+describe('a zip made while it is read', () => {
+  let folder: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'maps-zip-'));
+  });
+
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const entry = (path: string, more: Partial<ZipEntry> = {}): ZipEntry => {
+    const at = join(folder, 'content');
+    writeFileSync(at, 'text');
+    return { path, size: 4, modifiedAtMs: Date.UTC(2024, 5, 1), open: () => open(at), ...more };
+  };
+
+  const contentOf = async (entries: ZipEntry[]): Promise<[string, string, number][]> => {
+    const at = join(folder, 'made.zip');
+    writeFileSync(at, await buffer(zipStream(entries)));
+    return JSON.parse(execFileSync('python3', ['-c', LIST, at], { encoding: 'utf8' })) as [
+      string,
+      string,
+      number,
+    ][];
+  };
+
+  it('takes files of any age, as near to it as a zip can say', async () => {
+    const times = [-1e12, 0, Date.UTC(2024, 5, 1), Date.UTC(2090, 5, 1), 1e18];
+    const made = await contentOf(times.map((modifiedAtMs, at) => entry(`f${at}`, { modifiedAtMs })));
+    expect(made.map(([, text, year]) => [text, year])).toEqual(
+      [1980, 1980, 2024, 2090, 2107].map((year) => ['text', year]),
+    );
+  });
+
+  it.each([
+    ['larger than announced', { size: 3 }],
+    ['smaller than announced', { size: 5 }],
+    ['gone', { open: () => open('/nowhere') }],
+    // What can be opened but not read.
+    ['a folder', { open: () => open(tmpdir()) }],
+  ])('fails alone when a file is %s', async (_, more) => {
+    await expect(buffer(zipStream([entry('good'), entry('bad', more)]))).rejects.toThrow();
+    await expect(buffer(zipStream([entry('bad', more), entry('good')]))).rejects.toThrow();
+  });
+
+  it('is a zip also without any file', async () => {
+    expect(await contentOf([])).toEqual([]);
+  });
+});

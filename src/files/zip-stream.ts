@@ -1,0 +1,44 @@
+import type { FileHandle } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import yazl from 'yazl';
+
+export interface ZipEntry {
+  path: string;
+  size: number;
+  modifiedAtMs: number;
+  open(): Promise<FileHandle>;
+}
+
+/** What a zip can say; outside of it yazl throws where nobody can catch. */
+const FIRST_ZIP_TIME_MS = Date.UTC(1980, 0, 1);
+const LAST_ZIP_TIME_MS = Date.UTC(2107, 11, 31);
+
+/** A zip of `entries`, made while it is read. What goes wrong on the way destroys this stream and nothing else. */
+export function zipStream(entries: readonly ZipEntry[]): Readable {
+  const zip = new yazl.ZipFile();
+  const archive = zip.outputStream as unknown as Readable;
+  // First of all: yazl opens the first entry as soon as it is added, and an error nobody hears ends the process.
+  zip.on('error', (error: Error) => archive.destroy(error));
+  for (const entry of entries) addEntry(zip, archive, entry);
+  zip.end();
+  return archive;
+}
+
+function addEntry(zip: yazl.ZipFile, archive: Readable, entry: ZipEntry): void {
+  const options = { mtime: zipTime(entry.modifiedAtMs), size: entry.size };
+  zip.addReadStreamLazy(entry.path, options, (done) => {
+    entry.open().then(
+      (file) => {
+        const source = file.createReadStream();
+        // yazl does not listen for errors of what it is given.
+        source.on('error', (error) => archive.destroy(error));
+        done(null, source);
+      },
+      (error: unknown) => done(error, Readable.from([])),
+    );
+  });
+}
+
+function zipTime(ms: number): Date {
+  return new Date(Math.min(Math.max(ms, FIRST_ZIP_TIME_MS), LAST_ZIP_TIME_MS));
+}
