@@ -1,6 +1,9 @@
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { describeServiceRuntimes } from './support/service-runtimes.js';
 import { TestService } from './support/service.js';
+import { waitFor } from './support/wait-for.js';
 
 describeServiceRuntimes(({ name, variables }) => {
   // What is tested here does not depend on the runtime; one is enough.
@@ -33,5 +36,33 @@ describeServiceRuntimes(({ name, variables }) => {
       expect([zip.status, (await zip.arrayBuffer()).byteLength > 100]).toEqual([200, true]);
       expect((await get(id, 'outputs/f0')).status).toBe(200);
     }, 60_000);
+
+    it('are closed when the download of their zip is dropped', async () => {
+      const id = await run(
+        'for i in range(5):',
+        ' with open(str(i), "wb") as f: f.write(os.urandom(40 << 20))',
+      );
+      for (let i = 0; i < 10; i++) {
+        const dropped = new AbortController();
+        const zip = await fetch(`${service.url}/jobs/${id}/outputs.zip`, { signal: dropped.signal });
+        await zip.body!.getReader().read();
+        dropped.abort();
+      }
+      const outputs = join(service.dataDir, 'workspaces', 'outputs');
+      expect(existsSync(outputs)).toBe(true);
+      await waitFor(() => openFilesIn(outputs) === 0, {
+        describe: () => `no output open (${openFilesIn(outputs)} are)`,
+      });
+    }, 120_000);
   });
 });
+
+function openFilesIn(folder: string): number {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder);
+    } catch {
+      return false;
+    }
+  }).length;
+}

@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { waitFor } from '../../test/support/wait-for.js';
+import { MiB } from '../common/bytes.js';
 import type { ZipEntry } from './zip-stream.js';
 import { zipStream } from './zip-stream.js';
 
@@ -58,7 +61,29 @@ describe('a zip made while it is read', () => {
     await expect(buffer(zipStream([entry('bad', more), entry('good')]))).rejects.toThrow();
   });
 
+  it.each([0, 5, 50])('leaves no file open when its reader goes away after %i ms', async (ms) => {
+    const at = join(folder, 'large');
+    writeFileSync(at, '');
+    truncateSync(at, 200 * MiB);
+    const large = entry('large', { size: 200 * MiB, open: () => open(at) });
+    const archives = Array.from({ length: 5 }, () => zipStream([large]));
+    for (const archive of archives) archive.once('readable', () => archive.read(1));
+    await delay(ms);
+    for (const archive of archives) archive.destroy();
+    await waitFor(() => openFilesIn(folder) === 0, { describe: () => 'no file open' });
+  });
+
   it('is a zip also without any file', async () => {
     expect(await contentOf([])).toEqual([]);
   });
 });
+
+function openFilesIn(folder: string): number {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder);
+    } catch {
+      return false;
+    }
+  }).length;
+}

@@ -30,8 +30,12 @@ function addEntry(zip: yazl.ZipFile, archive: Readable, entry: ZipEntry): void {
     entry.open().then(
       (file) => {
         const source = file.createReadStream();
-        // yazl does not listen for errors of what it is given.
+        // yazl neither listens for errors of what it is given nor closes it when the archive is no longer wanted.
         source.on('error', (error) => archive.destroy(error));
+        if (archive.destroyed) source.destroy();
+        const close = (): void => void source.destroy();
+        archive.once('close', close);
+        source.once('close', () => archive.off('close', close));
         done(null, source);
       },
       (error: unknown) => done(error, Readable.from([])),
