@@ -37,6 +37,23 @@ describeServiceRuntimes(({ name, variables }) => {
       expect((await get(id, 'outputs/f0')).status).toBe(200);
     }, 60_000);
 
+    it('are packed as a zip whatever their names', async () => {
+      const id = await run('for n in ["a\\\\b.txt", "a_b.txt", "c:d", "\\\\"]: open(n, "w").write("1")');
+      const zip = await get(id, 'outputs.zip');
+      const body = Buffer.from(await zip.arrayBuffer());
+      expect(zip.status).toBe(200);
+      for (const name of ['a_b.txt', 'a_b.txt~2', 'c_d']) expect(body.includes(name)).toBe(true);
+    }, 60_000);
+
+    it('are not found by a path that no file can have', async () => {
+      const id = await run('open("a", "w").write("1")');
+      for (const path of ['a%00b', '%00', 'a%00']) {
+        const answer = await get(id, `outputs/${path}`);
+        const { errors } = (await answer.json()) as { errors: { extensions: { code: string } }[] };
+        expect([answer.status, errors[0]?.extensions.code]).toEqual([404, 'NOT_FOUND']);
+      }
+    }, 60_000);
+
     it('are closed when the download of their zip is dropped', async () => {
       const id = await run(
         'for i in range(5):',

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import yazl from 'yazl';
+import { zipNames } from './zip-names.js';
 
 export interface ZipEntry {
   path: string;
@@ -19,14 +20,15 @@ export function zipStream(entries: readonly ZipEntry[]): Readable {
   const archive = zip.outputStream as unknown as Readable;
   // First of all: yazl opens the first entry as soon as it is added, and an error nobody hears ends the process.
   zip.on('error', (error: Error) => archive.destroy(error));
-  for (const entry of entries) addEntry(zip, archive, entry);
+  const names = zipNames(entries.map(({ path }) => path));
+  for (const [at, entry] of entries.entries()) addEntry(zip, archive, names[at] ?? entry.path, entry);
   zip.end();
   return archive;
 }
 
-function addEntry(zip: yazl.ZipFile, archive: Readable, entry: ZipEntry): void {
+function addEntry(zip: yazl.ZipFile, archive: Readable, name: string, entry: ZipEntry): void {
   const options = { mtime: zipTime(entry.modifiedAtMs), size: entry.size };
-  zip.addReadStreamLazy(entry.path, options, (done) => {
+  zip.addReadStreamLazy(name, options, (done) => {
     entry.open().then(
       (file) => {
         const source = file.createReadStream();
