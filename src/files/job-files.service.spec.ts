@@ -1,0 +1,21 @@
+import { describe, expect, it } from '@jest/globals';
+import type { JobRepository } from '../jobs/job.repository.js';
+import type { JobService } from '../jobs/job.service.js';
+import type { JobLogService } from '../logs/job-log.service.js';
+import type { Workspaces } from '../workspace/workspaces.js';
+import { JobFilesService } from './job-files.service.js';
+
+describe('the files of a job', () => {
+  it('are never asked for in the database by a path that PostgreSQL refuses', async () => {
+    const asked: string[] = [];
+    const repository = {
+      attempt: () => Promise.resolve({ number: 1 }),
+      output: (_id: string, _attempt: number, path: string) => Promise.resolve(void asked.push(path)),
+    } as unknown as JobRepository;
+    const jobs = { get: () => Promise.resolve({ attempt: 1 }) } as unknown as JobService;
+    const files = new JobFilesService(jobs, repository, {} as Workspaces, {} as JobLogService);
+    for (const path of ['a\0b', '\0', 'plain'])
+      await expect(files.openOutput('id', path)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(asked).toEqual(['plain']);
+  });
+});
