@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { appendFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,6 +59,24 @@ describe('the tail of a spool', () => {
     openSpool.mockRestore();
   });
 
+  it('reads the file once for all followers at the tip', async () => {
+    await writeFile(path, output('a'));
+    const first = await tail.read(0);
+    await appendFile(path, output('b'));
+    const batches = await Promise.all(Array.from({ length: 50 }, () => tail.read(first.endOffset)));
+    const chunks = new Set(batches.flatMap((batch) => batch.chunks));
+    expect([...chunks].map((chunk) => chunk.text)).toEqual(['b']);
+  });
+
+  it('does not miss what was written after another follower had begun to read', async () => {
+    await writeFile(path, output('a'));
+    const { endOffset } = await tail.read(0);
+    const early = tail.read(endOffset);
+    appendFileSync(path, output('b'));
+    expect((await tail.read(endOffset)).chunks.map((chunk) => chunk.text)).toEqual(['b']);
+    await early;
+  });
+
   it('gives a frame only when all of it is there', async () => {
     const frame = output('whole');
     await writeFile(path, frame.subarray(0, 30 - 4));
@@ -106,6 +124,9 @@ describe('the tail of a spool', () => {
     await rename(join(folder, 'link'), path);
     const wait = tail.waitBeyond(0, never);
     await wait;
-    await expect(tail.read(0)).rejects.toThrow();
+    expect(await tail.read(0)).toMatchObject({
+      chunks: [],
+      damage: { message: expect.stringMatching(/cannot be read/) },
+    });
   });
 });

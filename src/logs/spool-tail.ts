@@ -26,6 +26,7 @@ export class SpoolTail {
   private timer: NodeJS.Timeout | undefined;
   private watchWorks = false;
   private reading: Promise<void> | undefined;
+  private tipRead: Promise<void> | undefined;
   private readAgain = false;
   private ring: SpoolBatch[] = [];
   private ringStart = 0;
@@ -42,12 +43,13 @@ export class SpoolTail {
 
   /** Whole chunks from `offset` on, as many as one batch holds; none when the follower is at the tip. */
   async read(offset: number): Promise<SpoolBatch> {
+    if (offset === this.offset) {
+      await this.readTip();
+      if (offset === this.offset) return { chunks: [], endOffset: offset, damage: this.damage };
+    }
     if (offset >= this.ringStart && offset < this.offset) return this.readRing(offset);
     const file = await this.open();
-    if (!file) return { chunks: [], endOffset: offset };
-    const batch = await readBatch(file, offset);
-    if (offset === this.offset) this.advance(batch);
-    return batch;
+    return file ? readBatch(file, offset) : { chunks: [], endOffset: offset };
   }
 
   private readRing(offset: number): SpoolBatch {
@@ -80,6 +82,7 @@ export class SpoolTail {
     this.stopWatching();
     for (const wake of [...this.waiters]) wake();
     await this.reading;
+    await this.tipRead?.catch(() => undefined);
     await this.opening;
     await this.file?.close();
     this.file = undefined;
@@ -129,7 +132,7 @@ export class SpoolTail {
       this.readAgain = true;
       return;
     }
-    this.reading = this.readTip(byEvent)
+    this.reading = this.look(byEvent)
       .catch((error: unknown) =>
         this.advance({ chunks: [], endOffset: this.offset, damage: toDamage(error, this.offset) }),
       )
@@ -142,13 +145,28 @@ export class SpoolTail {
       });
   }
 
-  private async readTip(byEvent: boolean): Promise<void> {
+  private async look(byEvent: boolean): Promise<void> {
     if (this.file && !this.watchWorks && !byEvent) await this.refresh();
+    const before = this.offset;
+    await this.readTip();
+    if (byEvent && this.offset > before) this.watchWorks = true;
+  }
+
+  /**
+   * Reads what is beyond the tip, once for all who ask at the same time. A read that began before somebody asked may
+   * have missed what was written meanwhile, so unless it found something another one follows it.
+   */
+  private async readTip(): Promise<void> {
+    const before = this.offset;
+    await this.tipRead;
+    if (this.offset > before || this.damage) return;
+    this.tipRead ??= this.readBeyondTip().finally(() => (this.tipRead = undefined));
+    await this.tipRead;
+  }
+
+  private async readBeyondTip(): Promise<void> {
     const file = await this.open();
-    if (!file) return;
-    const batch = await readBatch(file, this.offset);
-    if (byEvent && batch.endOffset > this.offset) this.watchWorks = true;
-    this.advance(batch);
+    if (file) this.advance(await readBatch(file, this.offset));
   }
 
   private advance(batch: SpoolBatch): void {
