@@ -10,6 +10,7 @@ import { newId } from './common/ids.js';
 import { LOG } from './common/log.js';
 import type { Log } from './common/log.js';
 import { AppConfig } from './config/app-config.js';
+import { SubscriptionServer } from './graphql/subscription.server.js';
 import { NestLog } from './nest-log.js';
 
 /** A legal request (900 KiB of script, as much of request, 2 MiB of files as Base64) is larger than Fastify's 1 MiB. */
@@ -22,6 +23,9 @@ export async function createApp(
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
     genReqId: () => newId(),
+    // Keys like these are data here: nothing is merged into objects of ours.
+    onProtoPoisoning: 'ignore',
+    onConstructorPoisoning: 'ignore',
     forceCloseConnections: true,
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(variables), adapter, {
@@ -29,6 +33,7 @@ export async function createApp(
     abortOnError: false,
   });
   app.useLogger(new NestLog(app.get<Log>(LOG)));
+  adapter.getInstance().addHook('preClose', () => app.get(SubscriptionServer).close());
   guardRequests(adapter.getInstance(), app.get(RequestGuard), app.get(ApiToken));
   const { ALLOWED_ORIGINS } = app.get(AppConfig);
   if (ALLOWED_ORIGINS.length > 0) app.enableCors({ origin: ALLOWED_ORIGINS });

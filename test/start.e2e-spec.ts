@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { WebSocket } from 'ws';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Database } from '../src/database/database.js';
 import { describeServiceRuntimes } from './support/service-runtimes.js';
@@ -72,6 +74,39 @@ describeServiceRuntimes(({ name, variables }) => {
       expect((await fetch(`${url}/health`)).status).toBe(200);
       server.child.kill('SIGTERM');
       await server.exited;
+    }, 60_000);
+
+    it('ends on SIGTERM although a client holds a subscription and does not read', async () => {
+      const server = start();
+      const url = await server.listening();
+      const body = JSON.stringify({
+        query:
+          'mutation { runScript(input: { script: "import time\\nwhile True: print(1)", timeoutSeconds: 20 }) { job { id } } }',
+      });
+      const answer = await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      const { data } = (await answer.json()) as { data: { runScript: { job: { id: string } } } };
+      const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+      await once(socket, 'open');
+      socket.send('{"type":"connection_init"}');
+      await once(socket, 'message');
+      const query = 'subscription ($id: ID!) { jobLogs(jobId: $id) { chunks { text } } }';
+      socket.send(
+        JSON.stringify({
+          id: '1',
+          type: 'subscribe',
+          payload: { query, variables: { id: data.runScript.job.id } },
+        }),
+      );
+      await once(socket, 'message');
+      socket.pause();
+      server.child.kill('SIGTERM');
+      const ended = await Promise.race([server.exited.then(() => true), setTimeout(10_000, false)]);
+      socket.terminate();
+      expect(ended).toBe(true);
     }, 60_000);
 
     it('names every fault of its configuration, and no value', async () => {

@@ -38,5 +38,6 @@ import { SubscriptionServer } from './subscription.server.js';
     }),
   ],
   providers: [SubscriptionServer, ServiceResolver],
+  exports: [SubscriptionServer],
 })
 export class GraphqlApiModule {}

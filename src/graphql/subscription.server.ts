@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+import type { OnApplicationBootstrap } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { GraphQLSchemaHost } from '@nestjs/graphql';
@@ -10,6 +10,7 @@ import type { WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
 import { ApiToken } from '../auth/api-token.js';
 import { RequestGuard } from '../auth/request-guard.js';
+import { sleep } from '../common/abort.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { subscriptionOptions } from './subscription-options.js';
@@ -18,13 +19,15 @@ const PATH = '/graphql';
 /** A subscription's text and variables; nobody needs a hundredth of ws's default of 100 MiB. */
 const MAX_MESSAGE_BYTES = 64 * 1024;
 const PING_MS = 12_000;
+/** For clients to hear that the server goes away. */
+const CLOSE_PATIENCE_MS = 1_000;
 
 /**
  * The WebSocket side of the API, by the graphql-ws protocol. It is our own rather than the driver's, because that one
  * checks neither Host nor Origin, takes queries and mutations past every HTTP-side limit, and messages of 100 MiB.
  */
 @Injectable()
-export class SubscriptionServer implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class SubscriptionServer implements OnApplicationBootstrap {
   private readonly sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES });
   private served: Disposable | undefined;
 
@@ -48,9 +51,14 @@ export class SubscriptionServer implements OnApplicationBootstrap, BeforeApplica
     );
   }
 
-  /** Clients retry after the code that this closes with (1001). */
-  async beforeApplicationShutdown(): Promise<void> {
-    await this.served?.dispose();
+  /**
+   * Closes every connection, with a code (1001) after which clients connect again. The HTTP server waits for them when it
+   * closes, so this comes first; a client that does not read would keep it for as long as it likes.
+   */
+  async close(): Promise<void> {
+    const clients = [...this.sockets.clients];
+    await Promise.race([this.served?.dispose(), sleep(CLOSE_PATIENCE_MS)]);
+    for (const client of clients) client.terminate();
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
