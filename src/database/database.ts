@@ -2,6 +2,7 @@ import type { OnApplicationShutdown } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
 import type { RawBuilder, Transaction } from 'kysely';
 import { Kysely, sql } from 'kysely';
+import { newId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import type { Db, DialectName } from './dialect.js';
 import { createDialect, databaseNowMs, dialectName } from './dialect.js';
@@ -28,6 +29,21 @@ export class Database implements OnApplicationShutdown {
     return databaseNowMs(this.dialect);
   }
 
+  /** A random name of this database, made when it is first asked for and kept in it. */
+  async identity(): Promise<string> {
+    await this.db
+      .insertInto('service_meta')
+      .values({ key: 'database_id', value: newId() })
+      .onConflict((conflict) => conflict.column('key').doNothing())
+      .execute();
+    const row = await this.db
+      .selectFrom('service_meta')
+      .select('value')
+      .where('key', '=', 'database_id')
+      .executeTakeFirstOrThrow();
+    return row.value;
+  }
+
   /** Rejects when the database does not answer. */
   async ping(): Promise<void> {
     await sql`select 1`.execute(this.db);
@@ -36,7 +52,8 @@ export class Database implements OnApplicationShutdown {
   /** `column` holds `text`, whatever the case of ASCII letters. */
   textContains(column: string, text: string): RawBuilder<boolean> {
     const position = sql.raw(this.dialect === 'postgres' ? 'strpos' : 'instr');
-    return sql<boolean>`${position}(lower(${sql.ref(column)}), ${text.toLowerCase()}) > 0`;
+    // Both sides by the database: what it and JavaScript call lower case differs beyond ASCII.
+    return sql<boolean>`${position}(lower(${sql.ref(column)}), lower(${text})) > 0`;
   }
 
   /** Makes transactions that lock the same text take turns until they end. SQLite has one writer anyway. */

@@ -12,6 +12,7 @@ export interface Tables {
   attempts: AttemptsTable;
   output_files: OutputFilesTable;
   idempotency_keys: IdempotencyKeysTable;
+  service_meta: ServiceMetaTable;
 }
 
 /** One row per job: what lists show and what the fence compares. */
@@ -117,6 +118,12 @@ export interface IdempotencyKeysTable {
   job_id: string;
   body_sha256: string;
   created_at: number;
+}
+
+/** What the service remembers about itself. */
+export interface ServiceMetaTable {
+  key: string;
+  value: string;
 }
 
 export type JobRow = Selectable<JobsTable>;

@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../config/app-config.js';
+import { JobRepository } from '../jobs/job.repository.js';
 import type { ClaimedJob } from '../jobs/claimed-job.js';
+import type { EndedFrame } from '../logs/spool-ends.js';
 import { SpoolEnds } from '../logs/spool-ends.js';
 import type { SettledScript } from './attempt-settler.js';
 import type { WatchedEnd } from './attempt-watcher.js';
+import type { StopReason } from './stop-control.js';
 import type { Outcome } from './outcome.js';
 import { decideOutcome } from './outcome.js';
 
@@ -12,6 +15,7 @@ import { decideOutcome } from './outcome.js';
 export class AttemptJudge {
   constructor(
     private readonly spools: SpoolEnds,
+    private readonly jobs: JobRepository,
     private readonly config: AppConfig,
   ) {}
 
@@ -23,7 +27,8 @@ export class AttemptJudge {
     const startedAtMs = await this.spools.startedAtMs(attempt.workspace);
     const ended = await this.spools.ended(attempt.workspace);
     const outcome = decideOutcome({
-      ...end,
+      exit: end.exit,
+      stoppedFor: end.stoppedFor ?? (await this.stoppedBefore(job.id, ended)),
       ended,
       started: startedAtMs !== undefined || attempt.started_at !== null,
       timeoutSeconds: job.timeout_seconds,
@@ -34,5 +39,12 @@ export class AttemptJudge {
       outcome,
       script: { startedAtMs: startedAtMs ?? attempt.started_at ?? undefined, ended, endedAtMs },
     };
+  }
+
+  /** A server before this one may have passed a cancel on and died before it saw the end. */
+  private async stoppedBefore(jobId: string, ended: EndedFrame | undefined): Promise<StopReason | undefined> {
+    if (!ended?.stopped) return undefined;
+    const job = await this.jobs.find(jobId);
+    return job?.cancel_requested === 1 ? 'cancel' : undefined;
   }
 }

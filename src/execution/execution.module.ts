@@ -7,6 +7,7 @@ import { AttemptRunner } from './attempt-runner.js';
 import { AttemptSettler } from './attempt-settler.js';
 import { AttemptWatcher } from './attempt-watcher.js';
 import { CancelWatch } from './cancel-watch.js';
+import { DataOwnership } from './data-ownership.js';
 import { Dispatcher } from './dispatcher.js';
 import { ExecutionLoops } from './execution-loops.js';
 import { ExecutionService } from './execution.service.js';
@@ -29,6 +30,7 @@ import { WorkloadStarter } from './workload-starter.js';
     AttemptSettler,
     AttemptWatcher,
     CancelWatch,
+    DataOwnership,
     Dispatcher,
     ExecutionLoops,
     ExecutionService,

@@ -7,6 +7,7 @@ import { AttemptRepository } from '../jobs/attempt.repository.js';
 import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
 import type { RuntimeProvider, WorkloadSummary } from '../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
+import { DataOwnership } from './data-ownership.js';
 import { Workspaces } from '../workspace/workspaces.js';
 
 const EVERY_MS = 60_000;
@@ -22,13 +23,14 @@ export class OrphanSweeper {
     private readonly attempts: AttemptRepository,
     private readonly workspaces: Workspaces,
     private readonly health: RuntimeHealthMonitor,
+    private readonly ownership: DataOwnership,
   ) {}
 
   /** Runs until `signal` aborts. Never rejects. */
   async sweepRegularly(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        if (this.health.isHealthy) await this.sweep(signal);
+        if (this.health.isHealthy && (await this.ownership.isOurs())) await this.sweep(signal);
       } catch (error) {
         if (!signal.aborted) this.log.warn({ err: messageOf(error) }, 'sweeping failed; trying again later');
       }
@@ -49,17 +51,29 @@ export class OrphanSweeper {
     const old = (await this.runtime.list(signal)).filter(
       (workload) => workload.createdAtMs < Date.now() - graceMs,
     );
-    const live = new Set(await this.attempts.liveWorkloads(old.map((workload) => workload.name)));
+    const live = new Set(await this.attempts.liveWorkloads());
     const orphans = old.filter((workload: WorkloadSummary) => !live.has(workload.name));
-    for (const orphan of orphans) await this.runtime.remove(orphan.handle, signal);
-    return orphans.length;
+    return this.removeEach(orphans, (orphan) => this.runtime.remove(orphan.handle, signal));
   }
 
   private async sweepWorkspaces(graceMs: number): Promise<number> {
     const old = await this.workspaces.list(Date.now() - graceMs);
     const known = new Set(await this.attempts.knownWorkspaces(old));
     const orphans = old.filter((id) => !known.has(id));
-    for (const id of orphans) await this.workspaces.remove(id);
-    return orphans.length;
+    return this.removeEach(orphans, (id) => this.workspaces.remove(id));
+  }
+
+  /** One that cannot be removed must not keep the others. Returns how many were. */
+  private async removeEach<T>(orphans: T[], remove: (orphan: T) => Promise<void>): Promise<number> {
+    let removed = 0;
+    for (const orphan of orphans) {
+      try {
+        await remove(orphan);
+        removed += 1;
+      } catch (error) {
+        this.log.warn({ err: messageOf(error) }, 'an orphan could not be removed; trying again later');
+      }
+    }
+    return removed;
   }
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { ClaimedJob } from '../jobs/claimed-job.js';
+import { AttemptCleaner } from './attempt-cleaner.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { AttemptSettler } from './attempt-settler.js';
 import type { Outcome } from './outcome.js';
@@ -12,6 +13,7 @@ export class RecoveryWork {
     private readonly running: RunningAttempts,
     private readonly runner: AttemptRunner,
     private readonly settler: AttemptSettler,
+    private readonly cleaner: AttemptCleaner,
   ) {}
 
   launch(claim: ClaimedJob, work: () => Promise<void>, signal: AbortSignal): void {
@@ -22,7 +24,8 @@ export class RecoveryWork {
     return this.runner.watch(claim, handle, signal);
   }
 
-  settle(claim: ClaimedJob, outcome: Outcome, signal: AbortSignal): Promise<void> {
-    return this.settler.settle(claim, outcome, undefined, signal);
+  async settle(claim: ClaimedJob, outcome: Outcome, signal: AbortSignal): Promise<void> {
+    await this.settler.settle(claim, outcome, undefined, signal);
+    await this.cleaner.clean(claim, undefined);
   }
 }

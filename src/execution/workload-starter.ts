@@ -28,15 +28,6 @@ export class WorkloadStarter {
     private readonly config: AppConfig,
   ) {}
 
-  /** A fault nobody foresaw: whether the script runs is not known, so it is not started again. */
-  private giveUp(claim: ClaimedJob, error: unknown): Outcome {
-    this.log.error(
-      { jobId: claim.job.id, err: messageOf(error), stack: (error as Error).stack },
-      'a start failed unexpectedly',
-    );
-    return startFailure({ kind: 'failed', message: 'The workload could not be started.', retryable: false });
-  }
-
   /** The workload's handle, or how the start failed. Rejects only when `signal` aborts. */
   async start(claim: ClaimedJob, signal: AbortSignal): Promise<string | Outcome> {
     let workspace: WorkspacePaths;
@@ -76,15 +67,24 @@ export class WorkloadStarter {
       } catch (error) {
         if (error instanceof WorkloadStartError) return startFailure(error.failure);
         signal.throwIfAborted();
+        if (!(error instanceof RuntimeUnavailableError)) return this.giveUp(claim, error);
         this.log.warn(
           { jobId: claim.job.id, err: messageOf(error) },
           'the engine did not take a start; trying again',
         );
-        if (!(error instanceof RuntimeUnavailableError)) throw error;
         this.health.suspect();
         await backoff.wait(signal);
         signal.throwIfAborted();
       }
     }
+  }
+
+  /** A fault nobody foresaw: whether the script runs is not known, so it is not started again. */
+  private giveUp(claim: ClaimedJob, error: unknown): Outcome {
+    this.log.error(
+      { jobId: claim.job.id, err: messageOf(error), stack: (error as Error).stack },
+      'a start failed unexpectedly',
+    );
+    return startFailure({ kind: 'failed', message: 'The workload could not be started.', retryable: false });
   }
 }

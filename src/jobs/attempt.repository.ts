@@ -32,9 +32,8 @@ export interface JobResult {
 export class AttemptRepository {
   constructor(private readonly database: Database) {}
 
-  /** Those of `workloads` that are the current attempt of a live job. */
-  async liveWorkloads(workloads: readonly string[]): Promise<string[]> {
-    if (workloads.length === 0) return [];
+  /** The workloads of the current attempts of all live jobs. */
+  async liveWorkloads(): Promise<string[]> {
     const rows = await this.database.db
       .selectFrom('jobs')
       .innerJoin('attempts', (join) =>
@@ -85,7 +84,9 @@ export class AttemptRepository {
 
   async markRunning(fence: Fence, startedAtMs: number, deadlineAtMs: number): Promise<void> {
     await this.database.db.transaction().execute(async (tx) => {
-      await this.move(tx, fence, 'RUNNING', { started_at: startedAtMs, deadline_at: deadlineAtMs });
+      // From RUNNING too: a commit whose answer was lost, or a watch that began again, repeats this write.
+      const from: JobState[] = ['STARTING', 'RUNNING'];
+      await this.move(tx, fence, 'RUNNING', { started_at: startedAtMs, deadline_at: deadlineAtMs }, from);
       await this.updateAttempt(tx, fence, { started_at: startedAtMs });
     });
   }
@@ -129,7 +130,7 @@ export class AttemptRepository {
 
   private async closeAttempt(tx: Transaction<Tables>, fence: Fence, result: JobResult): Promise<void> {
     await this.updateAttempt(tx, fence, {
-      started_at: result.startedAtMs,
+      ...(result.startedAtMs === null ? {} : { started_at: result.startedAtMs }),
       ended_at: result.endedAtMs,
       reason: result.reason,
       message: result.message,
@@ -172,6 +173,7 @@ export class AttemptRepository {
     fence: Fence,
     to: JobState,
     values: UpdateObject<Tables, 'jobs'>,
+    from: JobState[] = statesBefore(to),
   ): Promise<void> {
     const result = await tx
       .updateTable('jobs')
@@ -180,7 +182,7 @@ export class AttemptRepository {
       .where('attempt', '=', fence.attempt)
       .where('epoch', '=', fence.epoch)
       .where('owner', '=', fence.owner)
-      .where('state', 'in', statesBefore(to))
+      .where('state', 'in', from)
       .executeTakeFirst();
     if (Number(result.numUpdatedRows) !== 1) throw new StaleFenceError(fence.jobId);
   }

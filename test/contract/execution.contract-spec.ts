@@ -5,10 +5,12 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Global, Module } from '@nestjs/common';
 import type { TestingModule } from '@nestjs/testing';
 import { Test } from '@nestjs/testing';
+import { loadConfig } from '../../src/config/load-config.js';
 import { ConfigModule } from '../../src/config/config.module.js';
 import { Database } from '../../src/database/database.js';
 import { DatabaseModule } from '../../src/database/database.module.js';
 import type { JobRow } from '../../src/database/tables.js';
+import { DataOwnership } from '../../src/execution/data-ownership.js';
 import { ExecutionModule } from '../../src/execution/execution.module.js';
 import { OrphanSweeper } from '../../src/execution/orphan-sweeper.js';
 import { JobRepository } from '../../src/jobs/job.repository.js';
@@ -42,7 +44,7 @@ describe('execution', () => {
     expect(engine.violations).toEqual([]);
   });
 
-  async function startServer(): Promise<TestingModule> {
+  async function startServer(more: Record<string, string> = {}): Promise<TestingModule> {
     const provider = { provide: RUNTIME_PROVIDER, useValue: new FakeRuntime(engine) };
 
     @Global()
@@ -57,6 +59,7 @@ describe('execution', () => {
       LOG_LEVEL: 'silent',
       MAX_CONCURRENT_JOBS: '2',
       STOP_GRACE_SECONDS: '1',
+      ...more,
     };
     const module = await Test.createTestingModule({
       imports: [
@@ -262,6 +265,43 @@ describe('execution', () => {
     server = await startServer();
     (await running(`runner-${id}-2`)).end();
     expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+  });
+
+  it('calls a cancel what a server before it stopped, whatever the script made of it', async () => {
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server.close();
+    workload.end({ kind: 'exited', exitCode: 143, oomKilled: false });
+    const database = new Database(loadConfig({ DATA_DIR: dataDir }));
+    await database.db.updateTable('jobs').set({ cancel_requested: 1 }).execute();
+    await database.onApplicationShutdown();
+    server = await startServer();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({
+      state: 'CANCELLED',
+      reason: 'CANCELLED_BY_USER',
+    });
+  });
+
+  it('ends an attempt whose start failed in a way nobody foresaw', async () => {
+    engine.onStart = () => {
+      throw new Error('a fault of ours');
+    };
+    expect(await waitForState(await submit(), TERMINAL)).toMatchObject({
+      state: 'FAILED',
+      reason: 'START_FAILED',
+      attempt: 1,
+    });
+  });
+
+  it('sweeps nothing that another database’s jobs left', async () => {
+    expect(await server.get(DataOwnership).isOurs()).toBe(true);
+    await server.close();
+    server = await startServer({ DATABASE_URL: `sqlite:${join(dataDir, 'other.sqlite')}` });
+    expect(await server.get(DataOwnership).isOurs()).toBe(false);
+    await server.close();
+    server = await startServer();
+    expect(await server.get(DataOwnership).isOurs()).toBe(true);
   });
 
   it('sweeps workloads of no live job, and leaves those of live ones', async () => {

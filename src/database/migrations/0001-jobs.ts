@@ -51,6 +51,11 @@ export function createJobs(dialect: DialectName): Migration {
       await sql`create index jobs_live on jobs (owner) where state in ('STARTING', 'RUNNING')`.execute(db);
 
       await db.schema
+        .createTable('service_meta')
+        .addColumn('key', 'text', (c) => c.primaryKey())
+        .addColumn('value', 'text', (c) => c.notNull())
+        .execute();
+      await db.schema
         .createTable('job_specs')
         .addColumn('job_id', 'text', (c) => c.primaryKey().references('jobs.id').onDelete('cascade'))
         .addColumn('script', 'text', (c) => c.notNull())

@@ -1,0 +1,48 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Inject, Injectable } from '@nestjs/common';
+import { errnoOf } from '../common/app-error.js';
+import type { Log } from '../common/log.js';
+import { LOG } from '../common/log.js';
+import { AppConfig } from '../config/app-config.js';
+import { Database } from '../database/database.js';
+
+const MARK = '.database-id';
+
+/**
+ * Whether the folders belong to the database. A server that was pointed at another database knows none of the jobs whose
+ * outputs lie there, and would sweep all of them away as orphans. The first database to use the folders signs them.
+ */
+@Injectable()
+export class DataOwnership {
+  private known: boolean | undefined;
+
+  constructor(
+    private readonly config: AppConfig,
+    private readonly database: Database,
+    @Inject(LOG) private readonly log: Log,
+  ) {}
+
+  async isOurs(): Promise<boolean> {
+    this.known ??= await this.compare();
+    return this.known;
+  }
+
+  private async compare(): Promise<boolean> {
+    const ours = await this.database.identity();
+    const path = join(this.config.workspaceDir, MARK);
+    try {
+      await writeFile(path, ours, { flag: 'wx' });
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    }
+    const isOurs = (await readFile(path, 'utf8')).trim() === ours;
+    if (!isOurs) {
+      this.log.warn(
+        { path },
+        'the workspaces belong to another database: nothing is swept. Delete this file if that database is gone for good',
+      );
+    }
+    return isOurs;
+  }
+}
