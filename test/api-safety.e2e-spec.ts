@@ -51,6 +51,7 @@ describeServiceRuntimes(({ name, variables }) => {
       [{ script: 'x'.repeat(900 * 1024 + 1) }, 'PAYLOAD_TOO_LARGE', 'input.script'],
       [{ script: '1', timeoutSeconds: 0 }, 'BAD_USER_INPUT', 'input.timeoutSeconds'],
       [{ script: '1', timeoutSeconds: 100_000 }, 'BAD_USER_INPUT', 'input.timeoutSeconds'],
+      [{ script: '1', files: [{ path: 'a', text: '\ud800' }] }, 'BAD_USER_INPUT', 'input.files.0.text'],
       [{ script: '1', memoryMb: 1 }, 'BAD_USER_INPUT', 'input.memoryMb'],
       [{ script: '1', environment: 'other' }, 'BAD_USER_INPUT', 'input.environment'],
       [{ script: '1', env: [{ name: 'A=B', value: '' }] }, 'BAD_USER_INPUT', 'input.env.0.name'],
@@ -117,6 +118,38 @@ describeServiceRuntimes(({ name, variables }) => {
       expect(await codeOf(endless)).toBe('GRAPHQL_PARSE_FAILED');
       const viaFragment = `{ ...F } fragment F on Query { ${aliases} }`;
       expect(await codeOf(viaFragment)).toBe('QUERY_TOO_COMPLEX');
+    });
+
+    it('takes keys that JavaScript gives a meaning as the data they are', async () => {
+      const body =
+        '{"query":"mutation ($i: RunScriptInput!) { runScript(input: $i) { job { request } } }","variables":{"i":{"script":"1","request":{"__proto__":{"a":1},"constructor":{"prototype":2}}}}}';
+      const response = await fetch(`${open.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      expect(await response.text()).toContain(
+        '"request":{"__proto__":{"a":1},"constructor":{"prototype":2}}',
+      );
+    });
+
+    it('refuses a request that is nested too deeply to be stored', async () => {
+      const request = '['.repeat(200_000) + ']'.repeat(200_000);
+      const query = 'mutation ($i: RunScriptInput!) { runScript(input: $i) { job { id } } }';
+      const body = `{"query":"${query}","variables":{"i":{"script":"1","request":${request}}}}`;
+      const response = await fetch(`${open.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      const { errors } = (await response.json()) as { errors: { extensions: object }[] };
+      expect(errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'input.request' });
+    });
+
+    it('refuses NUL, which no database can look for', async () => {
+      expect(await codeOf('{ jobs(filter: { nameContains: "\\u0000" }) { edges { cursor } } }')).toBe(
+        'BAD_USER_INPUT',
+      );
     });
 
     it('answers no query by GET, no form, no batch', async () => {

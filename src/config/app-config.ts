@@ -18,6 +18,9 @@ import { Variable } from './variable.decorator.js';
 export const RUNTIME_CHOICES = ['auto', 'docker', 'kubernetes', 'process'] as const;
 export type RuntimeChoice = (typeof RUNTIME_CHOICES)[number];
 
+/** The API shows these as GraphQL integers, which have 32 bits. */
+const MAX_INT32 = 2 ** 31 - 1;
+
 const ENVIRONMENT_ENTRY = /^[a-z0-9][a-z0-9-]{0,62}=\S+$/;
 
 /**
@@ -164,6 +167,7 @@ export class AppConfig {
   })
   @IsInt()
   @Min(1)
+  @Max(MAX_INT32)
   MAX_QUEUED_JOBS: number = 10_000;
 
   @Variable({
@@ -174,6 +178,7 @@ export class AppConfig {
   })
   @IsInt()
   @Min(1)
+  @Max(MAX_INT32)
   DEFAULT_TIMEOUT_SECONDS: number = 600;
 
   @Variable({
@@ -184,6 +189,7 @@ export class AppConfig {
   })
   @IsInt()
   @Min(1)
+  @Max(MAX_INT32)
   MAX_TIMEOUT_SECONDS: number = 86_400;
 
   @Variable({
@@ -205,6 +211,7 @@ export class AppConfig {
   })
   @IsInt()
   @Min(16)
+  @Max(MAX_INT32)
   DEFAULT_MEMORY_MB: number = 1024;
 
   @Variable({
@@ -215,6 +222,7 @@ export class AppConfig {
   })
   @IsInt()
   @Min(16)
+  @Max(MAX_INT32)
   MAX_MEMORY_MB: number = 16_384;
 
   @Variable({
@@ -225,6 +233,7 @@ export class AppConfig {
   })
   @IsInt()
   @Min(1)
+  @Max(MAX_INT32)
   MAX_CPUS: number = 16;
 
   @Variable({
@@ -235,6 +244,7 @@ export class AppConfig {
   })
   @IsInt()
   @Min(8)
+  @Max(MAX_INT32)
   MAX_PIDS: number = 256;
 
   @Variable({
@@ -245,6 +255,7 @@ export class AppConfig {
   })
   @IsInt()
   @Min(64 * 1024)
+  @Max(Number.MAX_SAFE_INTEGER)
   MAX_LOG_BYTES: number = 64 * MiB;
 
   @Variable({
@@ -255,6 +266,7 @@ export class AppConfig {
   })
   @IsInt()
   @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
   MAX_OUTPUT_BYTES: number = 1024 * MiB;
 
   @Variable({
@@ -275,6 +287,7 @@ export class AppConfig {
   })
   @IsInt()
   @Min(1024 * 1024)
+  @Max(Number.MAX_SAFE_INTEGER)
   MAX_TMP_BYTES: number = 256 * MiB;
 
   @Variable({

@@ -67,6 +67,9 @@ function crossFaults(config: AppConfig): string[] {
   if (config.DEFAULT_MEMORY_MB > config.MAX_MEMORY_MB) {
     faults.push('DEFAULT_MEMORY_MB must not be larger than MAX_MEMORY_MB');
   }
+  if (config.RUNNER_ENVIRONMENTS.some((entry) => entry.startsWith('default='))) {
+    faults.push('RUNNER_ENVIRONMENTS must not name default, whose image is RUNNER_IMAGE');
+  }
   if (config.isProduction && config.EXECUTION_RUNTIME === 'process' && config.PROCESS_ISOLATION === 'none') {
     faults.push('PROCESS_ISOLATION=none is not allowed with NODE_ENV=production');
   }

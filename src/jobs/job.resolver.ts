@@ -13,6 +13,7 @@ import {
 import { GraphQLJSON } from 'graphql-scalars';
 import { BadInputError } from '../common/app-error.js';
 import { isId } from '../common/ids.js';
+import { pageSize } from '../common/page-size.js';
 import { iterateWithAbort } from '../common/iterate-with-abort.js';
 import { AppConfig } from '../config/app-config.js';
 import type { AttemptRow, JobRow } from '../database/tables.js';
@@ -27,8 +28,9 @@ import { JobFilter, RunScriptInput } from './models/run-script.input.js';
 import { outputUrl } from './output-url.js';
 import type { JobReason } from './job-reason.js';
 import { toDate, toJobModel } from './to-job-model.js';
-import { checkLabels, toJobSubmission } from './to-job-submission.js';
+import { checkLabels, storable, toJobSubmission } from './to-job-submission.js';
 
+const DEFAULT_PAGE = 20;
 const MAX_PAGE = 100;
 const MAX_OUTPUTS_PAGE = 1000;
 /** A script or a request of up to 900 KiB. */
@@ -78,12 +80,13 @@ export class JobResolver {
   @Query(() => JobConnection, { name: 'jobs', description: 'Jobs, newest first.' })
   async list(
     @Args('filter', { type: () => JobFilter, nullable: true }) filter: JobFilter | null,
-    @Args('first', { type: () => Int, defaultValue: 20, description: '1 to 100.' }) first: number,
+    @Args('first', { type: () => Int, nullable: true, defaultValue: DEFAULT_PAGE, description: '1 to 100.' })
+    first: number | null,
     @Args('after', { type: () => String, nullable: true }) after: string | null,
   ): Promise<JobConnection> {
-    if (first < 1 || first > MAX_PAGE) throw new BadInputError(`first must be 1 to ${MAX_PAGE}.`, 'first');
-    const rows = await this.repository.list(toQuery(filter), first + 1, decodeJobCursor(after));
-    return toConnection(rows, first, Boolean(after));
+    const size = pageSize(first, DEFAULT_PAGE, MAX_PAGE);
+    const rows = await this.repository.list(toQuery(filter), size + 1, decodeJobCursor(after));
+    return toConnection(rows, size, Boolean(after));
   }
 
   @Subscription(() => Job, {
@@ -147,8 +150,13 @@ export class JobResolver {
   })
   async outputs(
     @Parent() job: Job,
-    @Args('first', { type: () => Int, defaultValue: MAX_OUTPUTS_PAGE, description: '1 to 1000.' })
-    first: number,
+    @Args('first', {
+      type: () => Int,
+      nullable: true,
+      defaultValue: MAX_OUTPUTS_PAGE,
+      description: '1 to 1000.',
+    })
+    first: number | null,
     @Args('after', {
       type: () => String,
       nullable: true,
@@ -156,9 +164,13 @@ export class JobResolver {
     })
     after: string | null,
   ): Promise<OutputFile[]> {
-    if (first < 1 || first > MAX_OUTPUTS_PAGE)
-      throw new BadInputError(`first must be 1 to ${MAX_OUTPUTS_PAGE}.`, 'first');
-    const rows = await this.repository.outputs(job.id, job.attempt, first, after ?? undefined);
+    const size = pageSize(first, MAX_OUTPUTS_PAGE, MAX_OUTPUTS_PAGE);
+    const rows = await this.repository.outputs(
+      job.id,
+      job.attempt,
+      size,
+      after ? storable('after', after, 'outputs') : undefined,
+    );
     return rows.map((row) => ({
       path: row.path,
       size: row.size,
@@ -201,8 +213,8 @@ function toQuery(filter: JobFilter | null): JobQuery {
   return {
     states: filter?.states?.length ? filter.states : undefined,
     reasons: filter?.reasons?.length ? filter.reasons : undefined,
-    nameContains: filter?.nameContains ?? undefined,
-    labels: filter?.labels ? checkLabels(filter.labels) : undefined,
+    nameContains: filter?.nameContains ? storable('nameContains', filter.nameContains, 'filter') : undefined,
+    labels: filter?.labels ? checkLabels(filter.labels, 'filter') : undefined,
     createdAfterMs: filter?.createdAfter?.getTime(),
     createdBeforeMs: filter?.createdBefore?.getTime(),
   };

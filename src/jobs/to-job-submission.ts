@@ -27,10 +27,10 @@ export function toJobSubmission(input: RunScriptInput, config: AppConfig): JobSu
     script: checkScript(input.script),
     request: checkRequest(input.request),
     files: toFiles(input.files ?? []),
-    environment: input.environment,
+    environment: input.environment ?? 'default',
     name: checkName(input.name ?? null),
     labels: checkLabels(input.labels ?? []),
-    priority: inRange('priority', input.priority, -MAX_PRIORITY, MAX_PRIORITY),
+    priority: inRange('priority', input.priority ?? 0, -MAX_PRIORITY, MAX_PRIORITY),
     timeoutSeconds: inRange(
       'timeoutSeconds',
       input.timeoutSeconds ?? config.DEFAULT_TIMEOUT_SECONDS,
@@ -41,7 +41,7 @@ export function toJobSubmission(input: RunScriptInput, config: AppConfig): JobSu
     cpus: inRange('cpus', input.cpus ?? 1, 0.01, config.MAX_CPUS),
     network: checkNetwork(input.network ?? 'NONE', config),
     env: toEnv(input.env ?? []),
-    retries: inRange('retries', input.retries, 0, MAX_RETRIES),
+    retries: inRange('retries', input.retries ?? 0, 0, MAX_RETRIES),
     idempotencyKey: checkKey(input.idempotencyKey ?? null),
   };
 }
@@ -55,15 +55,26 @@ function checkScript(script: string): string {
 }
 
 /** A lone surrogate cannot be written as UTF-8: it would be changed silently. */
-function wellFormed(field: string, text: string): string {
+function wellFormed(field: string, text: string, root = 'input'): string {
   if (/\p{Surrogate}/u.test(text))
-    throw new BadInputError(`${field} is not well-formed Unicode.`, `input.${field}`);
+    throw new BadInputError(`${field} is not well-formed Unicode.`, `${root}.${field}`);
   return text;
 }
 
 function checkRequest(request: unknown): unknown {
-  tooLarge('request', Buffer.byteLength(JSON.stringify(request ?? null)), MAX_REQUEST_BYTES);
+  tooLarge('request', Buffer.byteLength(toJson(request ?? null)), MAX_REQUEST_BYTES);
   return request ?? null;
+}
+
+function toJson(request: unknown): string {
+  try {
+    return JSON.stringify(request);
+  } catch (error) {
+    // The parser is iterative, the serialiser is not.
+    if (error instanceof RangeError)
+      throw new BadInputError('The request is nested too deeply.', 'input.request');
+    throw error;
+  }
 }
 
 function toFiles(files: InputFileInput[]): InputFile[] {
@@ -77,7 +88,10 @@ function toFiles(files: InputFileInput[]): InputFile[] {
   );
   const [clash] = clashingInputPaths(decoded.map((file) => file.path));
   if (clash !== undefined)
-    throw new BadInputError(`The path ${JSON.stringify(clash)} is used twice.`, 'input.files');
+    throw new BadInputError(
+      `The path ${JSON.stringify(clash)} is used twice, or as a folder too.`,
+      'input.files',
+    );
   return decoded;
 }
 
@@ -89,7 +103,7 @@ function toFile(file: InputFileInput, at: number): InputFile {
   if ((file.text ?? null) === null)
     return { path: file.path, content: decodeBase64(file.base64 ?? null, field) };
   if ((file.base64 ?? null) !== null) throw new BadInputError('Give text or base64, not both.', field);
-  return { path: file.path, content: Buffer.from(file.text ?? '') };
+  return { path: file.path, content: Buffer.from(wellFormed(`files.${at}.text`, file.text ?? '')) };
 }
 
 function decodeBase64(text: string | null, field: string): Buffer {
@@ -109,23 +123,24 @@ function checkName(name: string | null): string | null {
 }
 
 /** PostgreSQL stores no NUL in text. */
-function storable(field: string, text: string): string {
-  if (text.includes('\0')) throw new BadInputError('NUL characters are not allowed here.', `input.${field}`);
-  return wellFormed(field, text);
+export function storable(field: string, text: string, root = 'input'): string {
+  if (text.includes('\0'))
+    throw new BadInputError('NUL characters are not allowed here.', `${root}.${field}`);
+  return wellFormed(field, text, root);
 }
 
-export function checkLabels(labels: LabelInput[]): { name: string; value: string }[] {
-  if (labels.length > MAX_LABELS) throw new BadInputError(`At most ${MAX_LABELS} labels.`, 'input.labels');
+export function checkLabels(labels: LabelInput[], root = 'input'): { name: string; value: string }[] {
+  if (labels.length > MAX_LABELS) throw new BadInputError(`At most ${MAX_LABELS} labels.`, `${root}.labels`);
   const seen = new Set<string>();
   return labels.map(({ name, value }, at) => {
-    const field = `input.labels.${at}`;
+    const field = `${root}.labels.${at}`;
     if (name === '') throw new BadInputError('A label needs a name.', field);
     if (Buffer.byteLength(name) > MAX_LABEL_BYTES || Buffer.byteLength(value) > MAX_LABEL_BYTES) {
       throw new BadInputError(`Names and values of labels have at most ${MAX_LABEL_BYTES} bytes.`, field);
     }
     if (seen.has(name)) throw new BadInputError(`The label ${JSON.stringify(name)} is given twice.`, field);
     seen.add(name);
-    return { name: storable(`labels.${at}`, name), value: storable(`labels.${at}`, value) };
+    return { name: storable(`labels.${at}`, name, root), value: storable(`labels.${at}`, value, root) };
   });
 }
 

@@ -121,8 +121,16 @@ export class JobLogService {
     }
   }
 
-  /** Up to `first` chunks after `from`, of one attempt. */
+  /** Up to `first` chunks after `from`, of one attempt: that of `from`, or the next one that printed something. */
   async page(job: JobRow, from: LogPosition, first: number): Promise<JobLogPage> {
+    for (let start = from; ;) {
+      const page = await this.attemptPage(job, start, first);
+      if (page.chunks.length > 0 || page.damage !== null || page.end.attempt === start.attempt) return page;
+      start = page.end;
+    }
+  }
+
+  private async attemptPage(job: JobRow, from: LogPosition, first: number): Promise<JobLogPage> {
     const attempt = await this.repository.attempt(job.id, from.attempt);
     const empty = { attempt: from.attempt, chunks: [], end: from, hasMore: false, damage: null };
     if (!attempt) return empty;

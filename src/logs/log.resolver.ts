@@ -1,6 +1,8 @@
 import { Args, ID, Int, Parent, ResolveField, Resolver, Subscription } from '@nestjs/graphql';
 import { BadInputError } from '../common/app-error.js';
 import { iterateWithAbort } from '../common/iterate-with-abort.js';
+import { pageSize } from '../common/page-size.js';
+import type { JobRow } from '../database/tables.js';
 import { JobService } from '../jobs/job.service.js';
 import { Job } from '../jobs/models/job.model.js';
 import { JobLogService } from './job-log.service.js';
@@ -9,6 +11,7 @@ import { LOG_START, decodeCursor } from './log-cursor.js';
 import { JobLogEvent, LogPage } from './models/log.model.js';
 import { toLogEvent, toLogPage } from './to-log-models.js';
 
+const DEFAULT_PAGE_CHUNKS = 100;
 const MAX_PAGE_CHUNKS = 1000;
 /** Opens and reads a file of up to 256 KiB, whatever `first` is: forty jobs' logs are what one query may ask for. */
 const LOG_PAGE_COST = 500;
@@ -29,8 +32,7 @@ export class LogResolver {
     @Args('jobId', { type: () => ID }) jobId: string,
     @Args('after', { type: () => String, nullable: true }) after: string | null,
   ): Promise<AsyncIterableIterator<JobLogEvent>> {
-    const from = toPosition(after);
-    await this.jobs.get(jobId);
+    const from = toPosition(after, await this.jobs.get(jobId));
     return iterateWithAbort((signal) => this.events(jobId, from, signal));
   }
 
@@ -50,14 +52,24 @@ export class LogResolver {
   async page(
     @Parent() parent: Job,
     @Args('after', { type: () => String, nullable: true }) after: string | null,
-    @Args('first', { type: () => Int, defaultValue: 100, description: 'Chunks, 1 to 1000.' }) first: number,
+    @Args('first', {
+      type: () => Int,
+      nullable: true,
+      defaultValue: DEFAULT_PAGE_CHUNKS,
+      description: 'Chunks, 1 to 1000.',
+    })
+    first: number | null,
   ): Promise<LogPage> {
-    if (first < 1 || first > MAX_PAGE_CHUNKS)
-      throw new BadInputError(`first must be 1 to ${MAX_PAGE_CHUNKS}.`, 'first');
-    return toLogPage(await this.logs.page(await this.jobs.get(parent.id), toPosition(after), first));
+    const size = pageSize(first, DEFAULT_PAGE_CHUNKS, MAX_PAGE_CHUNKS);
+    const job = await this.jobs.get(parent.id);
+    return toLogPage(await this.logs.page(job, toPosition(after, job), size));
   }
 }
 
-function toPosition(after: string | null | undefined): LogPosition {
-  return after === null || after === undefined ? LOG_START : decodeCursor(after);
+function toPosition(after: string | null | undefined, job: JobRow): LogPosition {
+  if (after === null || after === undefined) return LOG_START;
+  const position = decodeCursor(after);
+  if (position.attempt > Math.max(1, job.attempt))
+    throw new BadInputError('This cursor is of another job.', 'after');
+  return position;
 }

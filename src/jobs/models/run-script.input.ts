@@ -50,8 +50,8 @@ export class RunScriptInput {
   @Field(() => [InputFileInput], { nullable: true, description: 'At most 100 files and 2 MiB in all.' })
   files?: InputFileInput[] | null;
 
-  @Field({ defaultValue: 'default', description: 'One of `environments`.' })
-  environment!: string;
+  @Field(() => String, { nullable: true, defaultValue: 'default', description: 'One of `environments`.' })
+  environment!: string | null;
 
   @Field(() => String, { nullable: true, description: 'For people; at most 200 characters.' })
   name?: string | null;
@@ -59,8 +59,8 @@ export class RunScriptInput {
   @Field(() => [LabelInput], { nullable: true, description: 'At most 32, each name once.' })
   labels?: LabelInput[] | null;
 
-  @Field(() => Int, { defaultValue: 0, description: 'Higher runs first; −1000 to 1000.' })
-  priority!: number;
+  @Field(() => Int, { nullable: true, defaultValue: 0, description: 'Higher runs first; −1000 to 1000.' })
+  priority!: number | null;
 
   @Field(() => Int, {
     nullable: true,
@@ -84,11 +84,12 @@ export class RunScriptInput {
   env?: EnvVarInput[] | null;
 
   @Field(() => Int, {
+    nullable: true,
     defaultValue: 0,
     description:
       'How often a script that started and then failed is run again; 0 to 10. A platform failure before the start is retried by itself.',
   })
-  retries!: number;
+  retries!: number | null;
 
   @Field(() => String, {
     nullable: true,
