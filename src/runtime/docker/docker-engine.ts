@@ -137,6 +137,8 @@ export interface EngineInfo {
   MemoryLimit: boolean;
   PidsLimit: boolean;
   CpuCfsQuota: boolean;
+  /** CPUs of the engine's host. */
+  NCPU: number;
   /** As `name=seccomp,profile=default`. */
   SecurityOptions?: string[];
 }

@@ -164,7 +164,8 @@ class DockerRuntime implements RuntimeProvider {
   }
 
   private async startOnce(spec: WorkloadSpec): Promise<string> {
-    const config = toContainerConfig(spec, this.options, runnerUser());
+    const placement = { ...this.options, hostCpus: this.info.NCPU };
+    const config = toContainerConfig(spec, placement, runnerUser());
     return this.encode(await startContainer(this.engine, config, this.options.logger), spec.name);
   }
 

@@ -25,6 +25,11 @@ const configOf = (
   toContainerConfig({ ...SPEC, ...spec }, { ...PLACEMENT, ...placement }, USER).config;
 
 describe('toContainerConfig', () => {
+  it('asks for no more CPUs than the host has, which the engine would refuse', () => {
+    const { config } = toContainerConfig(SPEC, { ...PLACEMENT, hostCpus: 1 }, USER);
+    expect(config.HostConfig?.NanoCpus).toBe(1e9);
+  });
+
   it('names and labels the container by its attempt', () => {
     expect(toContainerConfig(SPEC, PLACEMENT, USER).name).toBe('runner-1-2');
     expect(configOf().Labels).toEqual({

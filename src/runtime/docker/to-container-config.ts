@@ -10,7 +10,10 @@ import { toLabels } from './labels.js';
 /** Time for the runner to write its last frame after the script was killed; the engine's own kill comes later. */
 export const STOP_MARGIN_SECONDS = 3;
 
-type Placement = Pick<DockerOptions, 'dataDir' | 'hostDataDir' | 'ociRuntime' | 'installationId'>;
+type Placement = Pick<DockerOptions, 'dataDir' | 'hostDataDir' | 'ociRuntime' | 'installationId'> & {
+  /** CPUs of the engine's host; unset: unknown. */
+  hostCpus?: number;
+};
 
 /** The container of one attempt. Pure: the same spec gives the same container. */
 export function toContainerConfig(
@@ -31,7 +34,7 @@ export function toContainerConfig(
       Healthcheck: { Test: ['NONE'] },
       HostConfig: {
         ...(placement.ociRuntime ? { Runtime: placement.ociRuntime } : {}),
-        ...toLimits(spec.limits),
+        ...toLimits(spec.limits, placement.hostCpus),
         ...LOCKED_DOWN,
         NetworkMode: spec.network === 'INTERNET' ? 'bridge' : 'none',
         Mounts: toMounts(spec, placement),
@@ -59,12 +62,13 @@ const LOCKED_DOWN: Docker.HostConfig = {
 
 const OPEN_FILES = { soft: 1024, hard: 4096 };
 
-function toLimits(limits: WorkloadLimits): Docker.HostConfig {
+function toLimits(limits: WorkloadLimits, hostCpus = Infinity): Docker.HostConfig {
   const memoryBytes = limits.memoryMb * MiB;
   return {
     Memory: memoryBytes,
     MemorySwap: memoryBytes, // both together: equal means no swap
-    NanoCpus: Math.round(limits.cpus * 1e9),
+    // More than the host has is no limit, and the engine refuses it.
+    NanoCpus: Math.round(Math.min(limits.cpus, hostCpus) * 1e9),
     PidsLimit: limits.pids,
     // Charged to the memory limit; the engine's 64 MiB would fail multiprocessing with large arrays.
     ShmSize: Math.floor(memoryBytes / 2),
