@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import { lstat, chmod, readdir } from 'node:fs/promises';
+import type { BigIntStats, Dirent } from 'node:fs';
+import { chmod, lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import mime from 'mime';
 import { errnoOf } from '../common/app-error.js';
+import { MiB } from '../common/bytes.js';
 import { AppConfig } from '../config/app-config.js';
 import { Workspaces, openRegular } from './workspaces.js';
 
@@ -27,65 +29,171 @@ export interface OutputManifest {
   skipped: SkippedOutput[];
 }
 
+type FileDigest = Pick<OutputFileEntry, 'size' | 'sha256'>;
+
 const READ_BLOCK_BYTES = 256 * 1024;
 /** Skipped entries named one by one; a script can make millions. */
 const MAX_SKIPPED = 100;
+/** Entries of folders that are looked at: what bounds time and memory when a script made millions. */
+const MAX_ENTRIES = 100_000;
+/** Times that every date format and both databases can hold. */
+const MIN_TIME_MS = Date.parse('0001-01-01T00:00:00Z');
+const MAX_TIME_MS = Date.parse('9999-12-31T00:00:00Z');
+
+const PATH_TOO_LONG = 'path is too long';
+const WHY_UNREADABLE: Partial<Record<string, string>> = {
+  EACCES: 'not readable',
+  ENAMETOOLONG: PATH_TOO_LONG,
+  ENOENT: 'vanished',
+};
 
 /**
  * Lists what a job left in `/output`. Only called when the workload is provably dead. Walks with `lstat`, opens without
- * following links, takes regular files only, and names everything it leaves out with the reason.
+ * following links, takes regular files only, and names everything it leaves out with the reason. What a script makes
+ * cheaply costs little here too: entries and bytes are bounded, those of sparse files and hard links included.
  */
 @Injectable()
 export class OutputCollector {
-  private readonly maxFiles: number;
+  private readonly limits: OutputLimits;
 
   constructor(
     private readonly workspaces: Workspaces,
     config: AppConfig,
   ) {
-    this.maxFiles = config.MAX_OUTPUT_FILES;
+    this.limits = { files: config.MAX_OUTPUT_FILES, bytes: config.MAX_OUTPUT_BYTES, entries: MAX_ENTRIES };
   }
 
-  async collect(workspaceId: string): Promise<OutputManifest> {
-    const manifest: OutputManifest = { files: [], skipped: [] };
-    await this.walk(this.workspaces.paths(workspaceId).outputDir, '', manifest);
-    return manifest;
+  /** Rejects with the reason of `signal` when that aborts first. */
+  async collect(workspaceId: string, signal?: AbortSignal): Promise<OutputManifest> {
+    return new OutputWalk(this.workspaces.paths(workspaceId).outputDir, this.limits, signal).run();
   }
+}
 
-  private async walk(root: string, prefix: string, manifest: OutputManifest): Promise<void> {
-    for (const name of await this.readNames(root, prefix, manifest)) {
-      const path = prefix + name.toString('utf8');
-      const fault = nameFault(name);
-      if (fault) skip(manifest, path, fault);
-      else await this.take(root, path, manifest);
+interface OutputLimits {
+  files: number;
+  /** Of all files together, by their apparent size. */
+  bytes: number;
+  entries: number;
+}
+
+/** One walk through one tree, depth first and by name, on a stack of its own: trees can be deeper than the engine's. */
+class OutputWalk {
+  private readonly manifest: OutputManifest = { files: [], skipped: [] };
+  private readonly pending: { prefix: string; name: Buffer }[] = [];
+  /** Of files with several names, by device and inode. */
+  private readonly digests = new Map<string, FileDigest>();
+  private readonly block = Buffer.allocUnsafe(READ_BLOCK_BYTES);
+  private entries = 0;
+  private bytes = 0;
+
+  constructor(
+    private readonly root: string,
+    private readonly limits: OutputLimits,
+    private readonly signal: AbortSignal | undefined,
+  ) {}
+
+  async run(): Promise<OutputManifest> {
+    await this.enter('');
+    for (let next; (next = this.pending.pop());) {
+      this.signal?.throwIfAborted();
+      const path = next.prefix + next.name.toString('utf8');
+      const fault = nameFault(next.name);
+      if (fault) this.skip(path, fault);
+      else await this.take(path);
     }
+    if (this.entries > this.limits.entries) this.skipFirst('.', `more than ${this.limits.entries} entries`);
+    return this.manifest;
   }
 
-  private async take(root: string, path: string, manifest: OutputManifest): Promise<void> {
-    const full = join(root, path);
-    const stat = await lstat(full).catch(() => undefined);
-    if (!stat) return skip(manifest, path, 'vanished');
-    if (stat.isDirectory()) return this.walk(root, `${path}/`, manifest);
-    if (!stat.isFile()) return skip(manifest, path, kindOf(stat));
-    if (manifest.files.length >= this.maxFiles)
-      return skip(manifest, path, `more than ${this.maxFiles} files`);
+  private async enter(prefix: string, isOpened = false): Promise<void> {
+    const folder = join(this.root, prefix);
     try {
-      manifest.files.push(await describeFile(full, path));
+      const names = await this.namesIn(folder);
+      names.sort((a, b) => Buffer.compare(b, a));
+      for (const name of names) this.pending.push({ prefix, name });
     } catch (error) {
-      skip(manifest, path, errnoOf(error) === 'EACCES' ? 'not readable' : 'could not be read');
+      this.signal?.throwIfAborted();
+      const isClosed = errnoOf(error) === 'EACCES' && !isOpened;
+      if (isClosed && (await openFolder(folder))) return this.enter(prefix, true);
+      this.skip(prefix || '.', errnoOf(error) === 'ENAMETOOLONG' ? PATH_TOO_LONG : 'folder not readable');
     }
   }
 
-  private async readNames(root: string, prefix: string, manifest: OutputManifest): Promise<Buffer[]> {
-    const folder = join(root, prefix);
-    try {
-      return (await readdir(folder, { encoding: 'buffer' })).sort((a, b) => Buffer.compare(a, b));
-    } catch (error) {
-      if (errnoOf(error) === 'EACCES' && (await openFolder(folder)))
-        return this.readNames(root, prefix, manifest);
-      skip(manifest, prefix || '.', 'folder not readable');
-      return [];
+  /** By bytes, since names need not be UTF-8; none beyond the limit of entries. */
+  private async namesIn(folder: string): Promise<Buffer[]> {
+    const names: Buffer[] = [];
+    // The type of `opendir` knows no names in bytes.
+    const options = { encoding: 'buffer' as BufferEncoding, bufferSize: 256 };
+    const entries = (await opendir(folder, options)) as AsyncIterable<unknown>;
+    for await (const { name } of entries as AsyncIterable<Dirent<Buffer>>) {
+      this.signal?.throwIfAborted();
+      if (++this.entries > this.limits.entries) break;
+      names.push(name);
     }
+    return names;
+  }
+
+  private async take(path: string): Promise<void> {
+    const full = join(this.root, path);
+    try {
+      const stat = await lstat(full, { bigint: true });
+      if (stat.isDirectory()) return await this.enter(`${path}/`);
+      const fault = stat.isFile() ? this.limitFault(Number(stat.size)) : kindOf(stat);
+      if (fault) return this.skip(path, fault);
+      const digest = await this.digestOf(full, stat);
+      this.bytes += digest.size;
+      const modifiedAtMs = Math.min(Math.max(Number(stat.mtimeMs), MIN_TIME_MS), MAX_TIME_MS);
+      this.manifest.files.push({ path, ...digest, contentType: contentTypeOf(path), modifiedAtMs });
+    } catch (error) {
+      this.signal?.throwIfAborted();
+      this.skip(path, WHY_UNREADABLE[errnoOf(error) ?? ''] ?? 'could not be read');
+    }
+  }
+
+  private limitFault(size: number): string | undefined {
+    const { files, bytes } = this.limits;
+    if (this.manifest.files.length >= files) return `more than ${files} files`;
+    const limit = bytes % MiB === 0 ? `${bytes / MiB} MiB` : `${bytes} bytes`;
+    return this.bytes + size > bytes ? `the outputs together are larger than ${limit}` : undefined;
+  }
+
+  private async digestOf(full: string, { dev, ino, nlink, size }: BigIntStats): Promise<FileDigest> {
+    const key = `${dev}:${ino}`;
+    const known = this.digests.get(key);
+    if (known) return known;
+    const digest = await this.read(full, Number(size));
+    if (nlink > 1n) this.digests.set(key, digest);
+    return digest;
+  }
+
+  /** Reads no more than was counted. */
+  private async read(full: string, maxBytes: number): Promise<FileDigest> {
+    const file = await openRegular(full);
+    try {
+      const hash = createHash('sha256');
+      let size = 0;
+      while (size < maxBytes) {
+        this.signal?.throwIfAborted();
+        const length = Math.min(this.block.length, maxBytes - size);
+        const { bytesRead } = await file.read(this.block, 0, length, size);
+        if (bytesRead === 0) break;
+        hash.update(this.block.subarray(0, bytesRead));
+        size += bytesRead;
+      }
+      return { size, sha256: hash.digest('hex') };
+    } finally {
+      await file.close();
+    }
+  }
+
+  private skip(path: string, why: string): void {
+    if (this.manifest.skipped.length < MAX_SKIPPED) this.manifest.skipped.push({ path, why });
+  }
+
+  /** What concerns the whole tree is said even when there is no room left. */
+  private skipFirst(path: string, why: string): void {
+    this.manifest.skipped.unshift({ path, why });
+    this.manifest.skipped.splice(MAX_SKIPPED);
   }
 }
 
@@ -95,10 +203,6 @@ async function openFolder(folder: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function skip(manifest: OutputManifest, path: string, why: string): void {
-  if (manifest.skipped.length < MAX_SKIPPED) manifest.skipped.push({ path, why });
 }
 
 function nameFault(name: Buffer): string | undefined {
@@ -111,31 +215,6 @@ function kindOf(stat: { isSymbolicLink(): boolean; isFIFO(): boolean; isSocket()
   if (stat.isSymbolicLink()) return 'symbolic link';
   if (stat.isFIFO()) return 'named pipe';
   return stat.isSocket() ? 'socket' : 'not a regular file';
-}
-
-async function describeFile(full: string, path: string): Promise<OutputFileEntry> {
-  const file = await openRegular(full);
-  try {
-    const { mtimeMs } = await file.stat();
-    const hash = createHash('sha256');
-    const block = Buffer.allocUnsafe(READ_BLOCK_BYTES);
-    let size = 0;
-    for (;;) {
-      const { bytesRead } = await file.read(block, 0, block.length, size);
-      if (bytesRead === 0) break;
-      hash.update(block.subarray(0, bytesRead));
-      size += bytesRead;
-    }
-    return {
-      path,
-      size,
-      sha256: hash.digest('hex'),
-      contentType: contentTypeOf(path),
-      modifiedAtMs: Math.round(mtimeMs),
-    };
-  } finally {
-    await file.close();
-  }
 }
 
 function contentTypeOf(path: string): string {
