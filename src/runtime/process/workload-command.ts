@@ -54,11 +54,12 @@ export async function makeHome(name: string): Promise<void> {
   const { uid, gid } = runnerUser();
   try {
     await mkdir(home, { mode: 0o700 });
-    if (isRoot()) await lchown(home, uid, gid);
   } catch (error) {
+    // Another start of the same workload may have made it and not given it away yet.
     const found = await lstat(home);
-    if (!found.isDirectory() || found.uid !== uid) throw error;
+    if (!found.isDirectory() || (found.uid !== uid && found.uid !== process.getuid?.())) throw error;
   }
+  if (isRoot()) await lchown(home, uid, gid);
 }
 
 export async function removeHome(name: string): Promise<void> {
