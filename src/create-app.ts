@@ -10,6 +10,7 @@ import { newId } from './common/ids.js';
 import { LOG } from './common/log.js';
 import type { Log } from './common/log.js';
 import { AppConfig } from './config/app-config.js';
+import { answerFrameworkError } from './files/framework-errors.js';
 import { SubscriptionServer } from './graphql/subscription.server.js';
 import { NestLog } from './nest-log.js';
 
@@ -22,6 +23,7 @@ export async function createApp(
 ): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
+    frameworkErrors: answerFrameworkError,
     genReqId: () => newId(),
     // Keys like these are data here: nothing is merged into objects of ours.
     onProtoPoisoning: 'ignore',

@@ -146,6 +146,11 @@ describeServiceRuntimes(({ name, variables }) => {
       expect(errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'input.request' });
     });
 
+    it('answers an address that is none in its own shape', async () => {
+      const { status, body } = await rawGet(open, '/jobs/%zz/logs.txt');
+      expect([status, body]).toEqual([400, expect.stringContaining('"code":"BAD_USER_INPUT"')]);
+    });
+
     it('refuses NUL, which no database can look for', async () => {
       expect(await codeOf('{ jobs(filter: { nameContains: "\\u0000" }) { edges { cursor } } }')).toBe(
         'BAD_USER_INPUT',
@@ -389,11 +394,12 @@ function rawGet(
   service: TestService,
   path: string,
   headers: Record<string, string> = {},
-): Promise<{ status: number }> {
+): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const request = httpRequest({ port: service.port, host: '127.0.0.1', path, headers }, (response) => {
-      response.resume();
-      response.on('end', () => resolve({ status: response.statusCode ?? 0 }));
+      let body = '';
+      response.on('data', (data: Buffer) => (body += data.toString()));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
     });
     request.on('error', reject);
     request.end();

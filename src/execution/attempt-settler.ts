@@ -40,7 +40,7 @@ export class AttemptSettler {
     signal: AbortSignal,
   ): Promise<void> {
     const outputs =
-      script?.startedAtMs === undefined ? { files: [], skipped: [] } : await this.collect(claim);
+      script?.startedAtMs === undefined ? { files: [], skipped: [] } : await this.collect(claim, signal);
     const nowMs = this.clock.nowMs();
     const result = toJobResult(outcome, script, outputs, nowMs);
     const delayMs = await this.retryDelayMs(claim, outcome, script?.startedAtMs !== undefined);
@@ -52,10 +52,12 @@ export class AttemptSettler {
     else await this.recorder.requeue(claim.fence, result, nowMs + delayMs, signal);
   }
 
-  private async collect(claim: ClaimedJob): Promise<OutputManifest> {
+  private async collect(claim: ClaimedJob, signal: AbortSignal): Promise<OutputManifest> {
     try {
-      return await this.collector.collect(claim.attempt.workspace);
+      return await this.collector.collect(claim.attempt.workspace, signal);
     } catch (error) {
+      // The next server collects them, from the beginning.
+      signal.throwIfAborted();
       this.log.error({ jobId: claim.job.id, err: messageOf(error) }, 'outputs could not be collected');
       return { files: [], skipped: [{ path: '.', why: 'the outputs could not be read' }] };
     }
