@@ -1,0 +1,70 @@
+import { fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { appendFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { commit, describeMachine } from './lib/machine.mjs';
+import { ROOT } from './lib/paths.mjs';
+import { isKept, toTable } from './lib/report.mjs';
+
+/**
+ * npm run bench [-- name…]: measures every figure, or those named, one after the other, each in a process of its own.
+ * Results go to bench/results/; a run of all figures adds a line to bench/history.jsonl.
+ */
+const FOLDER = fileURLToPath(new URL('.', import.meta.url));
+
+/** What the figure found, or undefined when it failed. */
+function measure(name) {
+  return new Promise((resolve) => {
+    let figures;
+    const child = fork(join(FOLDER, 'run-figure.mjs'), [name]);
+    // Who stops the run stops the figure, which then clears away what it has started.
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => child.kill(signal));
+    child.on('message', (message) => (figures = message));
+    child.on('close', () => resolve(figures));
+  });
+}
+
+async function main() {
+  const known = (await readdir(join(FOLDER, 'figures'))).map((file) => file.replace(/\.mjs$/, '')).sort();
+  const asked = process.argv.slice(2);
+  const names = asked.length > 0 ? asked : known;
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new Error(`no figure ${unknown.join(', ')}; there are: ${known.join(', ')}`);
+  if (!existsSync(join(ROOT, 'dist/main.js'))) throw new Error('build the server first: npm run build');
+
+  const run = {
+    date: new Date().toISOString(),
+    commit: commit(),
+    machine: await describeMachine(),
+    figures: [],
+  };
+  const failed = [];
+  for (const name of names) {
+    const startedAt = Date.now();
+    const figures = await measure(name);
+    if (!figures) failed.push(name);
+    run.figures.push(...(figures ?? []).map((figure) => ({ name, ...figure, kept: isKept(figure) })));
+    console.error(
+      `${name}: ${figures ? 'measured' : 'FAILED'} in ${Math.round((Date.now() - startedAt) / 1000)} s`,
+    );
+  }
+  await write(run, asked.length === 0 && failed.length === 0);
+  console.log(toTable(run.figures));
+  if (failed.length > 0) throw new Error(`not measured: ${failed.join(', ')}`);
+}
+
+async function write(run, isWhole) {
+  const results = join(FOLDER, 'results');
+  await mkdir(results, { recursive: true });
+  await writeFile(
+    join(results, `${run.date.replaceAll(':', '-')}.json`),
+    `${JSON.stringify(run, null, 2)}\n`,
+  );
+  if (isWhole) await appendFile(join(FOLDER, 'history.jsonl'), `${JSON.stringify(run)}\n`);
+}
+
+main().catch((error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});
