@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Workspaces } from '../workspace/workspaces.js';
 import type { Frame } from './spool-frames.js';
-import { FRAME_HEADER_BYTES, SpoolDamagedError, parseFrame } from './spool-frames.js';
+import { FRAME_MAGIC, SpoolDamagedError, parseFrame } from './spool-frames.js';
 import { SpoolTails } from './spool-tails.js';
 
 /** The runner's account of how the script ended; see docs/runner-contract.md. Hostile until the engine agrees. */
@@ -51,7 +51,8 @@ export class SpoolEnds {
   async ended(workspaceId: string): Promise<EndedFrame | undefined> {
     const bytes = await this.readEdge(workspaceId, (size) => Math.max(0, size - ENDED_BYTES), ENDED_BYTES);
     if (!bytes) return undefined;
-    for (let at = bytes.length - FRAME_HEADER_BYTES; at >= 0; at--) {
+    // Backwards from one frame's beginning to the one before, until one ends where the file does.
+    for (let at = lastMagic(bytes, bytes.length); at >= 0; at = lastMagic(bytes, at)) {
       const frame = safeParse(bytes, at, 0);
       if (frame?.kind === 'ended' && frame.endOffset === bytes.length) return toEnded(frame);
     }
@@ -74,6 +75,11 @@ export class SpoolEnds {
       await file.close();
     }
   }
+}
+
+/** Where the last frame could begin that begins before `end`; -1 when none could. */
+function lastMagic(bytes: Buffer, end: number): number {
+  return end === 0 ? -1 : bytes.lastIndexOf(FRAME_MAGIC, end - 1);
 }
 
 function safeParse(bytes: Buffer, at: number, offset: number): Frame | undefined {

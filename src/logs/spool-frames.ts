@@ -5,7 +5,7 @@
 export const FRAME_HEADER_BYTES = 24;
 export const MAX_FRAME_PAYLOAD_BYTES = 64 * 1024;
 
-const MAGIC = 0x464c;
+export const FRAME_MAGIC = Buffer.from('LF');
 const KINDS = [undefined, 'started', 'output', 'gap', 'ended', 'ready'] as const;
 const STREAMS = ['NONE', 'STDOUT', 'STDERR'] as const;
 
@@ -54,7 +54,8 @@ export function parseFrames(bytes: Buffer, offset: number): Frame[] {
 /** The frame at `at`, or undefined when it is not all there. */
 export function parseFrame(bytes: Buffer, at: number, offset: number): Frame | undefined {
   if (bytes.length - at < FRAME_HEADER_BYTES) return undefined;
-  if (bytes.readUInt16LE(at) !== MAGIC) throw new SpoolDamagedError(offset + at, 'no frame begins there');
+  if (bytes[at] !== FRAME_MAGIC[0] || bytes[at + 1] !== FRAME_MAGIC[1])
+    throw new SpoolDamagedError(offset + at, 'no frame begins there');
   const kind = KINDS[bytes.readUInt8(at + 2)];
   const stream = STREAMS[bytes.readUInt8(at + 3)];
   const length = bytes.readUInt32LE(at + 4);
@@ -82,7 +83,7 @@ export function encodeFrame(frame: {
 }): Buffer {
   const payload = Buffer.from(frame.payload);
   const header = Buffer.alloc(FRAME_HEADER_BYTES);
-  header.writeUInt16LE(MAGIC, 0);
+  FRAME_MAGIC.copy(header, 0);
   header.writeUInt8(KINDS.indexOf(frame.kind), 2);
   header.writeUInt8(STREAMS.indexOf(frame.stream ?? 'NONE'), 3);
   header.writeUInt32LE(payload.length, 4);

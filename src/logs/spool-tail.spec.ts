@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync } from 'node:fs';
 import { appendFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -94,6 +94,15 @@ describe('the tail of a spool', () => {
     expect(await readAll()).toEqual([...texts, 'last']);
   });
 
+  it('holds one descriptor, however many ask at once, and none when closed', async () => {
+    await writeFile(path, output('a'));
+    const openFiles = (): number => readdirSync('/proc/self/fd').filter((fd) => isOpenOn(fd, path)).length;
+    await Promise.all(Array.from({ length: 50 }, () => tail.read(0)));
+    expect(openFiles()).toBe(1);
+    await tail.close();
+    expect(openFiles()).toBe(0);
+  });
+
   it('stops waiting when asked to', async () => {
     const controller = new AbortController();
     const wait = tail.waitBeyond(0, controller.signal);
@@ -130,3 +139,11 @@ describe('the tail of a spool', () => {
     });
   });
 });
+
+function isOpenOn(fd: string, path: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`) === path;
+  } catch {
+    return false;
+  }
+}

@@ -43,13 +43,17 @@ export class SpoolTail {
 
   /** Whole chunks from `offset` on, as many as one batch holds; none when the follower is at the tip. */
   async read(offset: number): Promise<SpoolBatch> {
-    if (offset === this.offset) {
-      await this.readTip();
-      if (offset === this.offset) return { chunks: [], endOffset: offset, damage: this.damage };
+    try {
+      if (offset === this.offset) {
+        await this.readTip();
+        if (offset === this.offset) return { chunks: [], endOffset: offset, damage: this.damage };
+      }
+      if (offset >= this.ringStart && offset < this.offset) return this.readRing(offset);
+      const file = await this.open();
+      return file ? await readBatch(file, offset) : { chunks: [], endOffset: offset };
+    } catch (error) {
+      return { chunks: [], endOffset: offset, damage: toDamage(error, offset) };
     }
-    if (offset >= this.ringStart && offset < this.offset) return this.readRing(offset);
-    const file = await this.open();
-    return file ? readBatch(file, offset) : { chunks: [], endOffset: offset };
   }
 
   private readRing(offset: number): SpoolBatch {
@@ -83,7 +87,7 @@ export class SpoolTail {
     for (const wake of [...this.waiters]) wake();
     await this.reading;
     await this.tipRead?.catch(() => undefined);
-    await this.opening;
+    await this.opening?.catch(() => undefined);
     await this.file?.close();
     this.file = undefined;
   }

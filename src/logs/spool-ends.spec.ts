@@ -1,0 +1,74 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { loadConfig } from '../config/load-config.js';
+import { spoolPath } from '../workspace/workspace-paths.js';
+import { Workspaces } from '../workspace/workspaces.js';
+import { SpoolEnds } from './spool-ends.js';
+import { encodeFrame } from './spool-frames.js';
+import { SpoolTails } from './spool-tails.js';
+
+const STARTED = encodeFrame({ kind: 'started', atMs: 1000, payload: '{"version":1}' });
+const ENDED = encodeFrame({
+  kind: 'ended',
+  atMs: 2000,
+  payload: '{"exitCode":3,"signal":null,"oomKills":1,"wallSeconds":1.5}',
+});
+
+describe('the ends of a spool', () => {
+  let folder: string;
+  let ends: SpoolEnds;
+  let write: (...parts: Buffer[]) => void;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'maps-ends-'));
+    const workspaces = new Workspaces(loadConfig({ DATA_DIR: folder }));
+    mkdirSync(workspaces.paths('w').spoolDir, { recursive: true });
+    write = (...parts) => writeFileSync(spoolPath(workspaces.paths('w')), Buffer.concat(parts));
+    ends = new SpoolEnds(workspaces, new SpoolTails(workspaces));
+  });
+
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it('are not there before the runner wrote them', async () => {
+    expect([await ends.startedAtMs('w'), await ends.ended('w')]).toEqual([undefined, undefined]);
+    write(STARTED);
+    expect([await ends.startedAtMs('w'), await ends.ended('w')]).toEqual([1000, undefined]);
+  });
+
+  it('are found around a log of any size', async () => {
+    const output = encodeFrame({ kind: 'output', stream: 'STDOUT', seq: 1, payload: 'LF'.repeat(30_000) });
+    write(STARTED, output, output, ENDED);
+    expect(await ends.ended('w')).toMatchObject({
+      atMs: 2000,
+      exitCode: 3,
+      signal: null,
+      oomKills: 1,
+      wallSeconds: 1.5,
+      timedOut: false,
+    });
+  });
+
+  it('take no frame for the last that is not: one in the middle, a cut one, one with other content', async () => {
+    write(STARTED, ENDED, encodeFrame({ kind: 'output', stream: 'STDOUT', seq: 1, payload: 'x' }));
+    expect(await ends.ended('w')).toBeUndefined();
+    write(STARTED, ENDED.subarray(0, -1));
+    expect(await ends.ended('w')).toBeUndefined();
+    write(STARTED, encodeFrame({ kind: 'ended', payload: 'no JSON' }));
+    expect(await ends.ended('w')).toBeUndefined();
+  });
+
+  it('tell when the script starts as soon as it does, and stop waiting when asked to', async () => {
+    const waiting = ends.waitForStart('w', new AbortController().signal);
+    write(STARTED);
+    expect(await waiting).toBe(1000);
+    write(Buffer.alloc(0));
+    const controller = new AbortController();
+    const stopped = ends.waitForStart('w', controller.signal);
+    controller.abort();
+    expect(await stopped).toBeUndefined();
+  });
+});
