@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from '
 import { join } from 'node:path';
 import { sleep } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
-import { systemErrorOf } from './system-error.js';
+import { errnoOf } from '../../common/app-error.js';
 import type { CgroupLimits, CgroupPlace, Controller } from './cgroup-tree.js';
 import { cgroupPlaces, cgroupSettings, parseOomKills } from './cgroup-tree.js';
 import { runCommand } from './run-command.js';
@@ -127,7 +127,7 @@ function makeCgroupAgain(...args: Parameters<typeof makeCgroup>): string {
     try {
       return makeCgroup(...args);
     } catch (error) {
-      if (systemErrorOf(error) !== 'ENOENT' || tries === 3) throw error;
+      if (errnoOf(error) !== 'ENOENT' || tries === 3) throw error;
     }
   }
 }
@@ -162,7 +162,7 @@ function makeFolder(path: string): void {
   try {
     mkdirSync(path);
   } catch (error) {
-    if (systemErrorOf(error) !== 'EEXIST') throw error;
+    if (errnoOf(error) !== 'EEXIST') throw error;
   }
 }
 
@@ -172,7 +172,7 @@ function removeFolder(path: string): boolean {
     rmdirSync(path);
     return true;
   } catch (error) {
-    return systemErrorOf(error) !== 'EBUSY';
+    return errnoOf(error) !== 'EBUSY';
   }
 }
 

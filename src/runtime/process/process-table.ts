@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
-import { systemErrorOf } from './system-error.js';
+import { errnoOf } from '../../common/app-error.js';
 
 /** A process that cannot be mistaken for a later one with the same pid. */
 export interface ProcessIdentity {
@@ -93,5 +93,5 @@ function readOrNothing(path: string): string | undefined {
 
 /** The process has ended, or it is another user's. Anything else must not be taken for a process that is not there. */
 function ignoreGone(error: unknown): undefined {
-  if (!['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(systemErrorOf(error) ?? '')) throw error;
+  if (!['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(errnoOf(error) ?? '')) throw error;
 }

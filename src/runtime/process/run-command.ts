@@ -21,7 +21,8 @@ export function runCommand(
       resolve({
         exitCode: typeof code === 'number' ? code : null,
         stdout,
-        stderr: stderr.trim() || (error?.message ?? ''),
+        // The message of an exit code would repeat the whole command line.
+        stderr: stderr.trim() || (typeof code === 'number' ? '' : (error?.message ?? '')),
       });
     });
   });

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunnerUser } from '../../workspace/runner-user.js';
-import { systemErrorOf } from './system-error.js';
+import { errnoOf } from '../../common/app-error.js';
 
 /** Where programs find libraries, time zones, file types and matplotlib's settings. */
 const COPIED = ['ld.so.cache', 'localtime', 'mime.types', 'matplotlibrc'];
@@ -36,6 +36,6 @@ async function replace(folder: string, name: string, write: (draft: string) => P
   } catch (error) {
     await rm(draft, { force: true });
     // Not every host has each of them.
-    if (systemErrorOf(error) !== 'ENOENT') throw error;
+    if (errnoOf(error) !== 'ENOENT') throw error;
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemErrorOf } from './system-error.js';
+import { errnoOf } from '../../common/app-error.js';
 import { parseStat } from './process-table.js';
 import type { WorkloadRecord } from './workload-record.js';
 import { parseRecord } from './workload-record.js';
@@ -48,7 +48,7 @@ export class WorkloadFolders {
       await rename(draft, this.path(name));
     } catch (error) {
       await rm(draft, { recursive: true, force: true });
-      const isThere = systemErrorOf(error) === 'ENOTEMPTY' || systemErrorOf(error) === 'EEXIST';
+      const isThere = errnoOf(error) === 'ENOTEMPTY' || errnoOf(error) === 'EEXIST';
       if (!isThere) throw error;
     }
   }
@@ -79,7 +79,7 @@ export class WorkloadFolders {
       await rename(this.path(name), this.path(RETIRED + name));
       return true;
     } catch (error) {
-      if (systemErrorOf(error) === 'ENOENT') return false;
+      if (errnoOf(error) === 'ENOENT') return false;
       throw error;
     }
   }
@@ -112,7 +112,7 @@ function readText(path: string): string | undefined {
     return readFileSync(path, 'utf8');
   } catch (error) {
     // Anything else, too many open files for example, must not be taken for "not there".
-    if (systemErrorOf(error) === 'ENOENT') return undefined;
+    if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }
