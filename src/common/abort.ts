@@ -12,6 +12,13 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** Resolves with `promise`, whatever becomes of it, or after `ms` milliseconds. Leaves no timer behind. */
+export async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
+  const patience = new AbortController();
+  await Promise.race([promise.catch(() => undefined), sleep(ms, patience.signal)]);
+  patience.abort();
+}
+
 /** Waits for `promise`, but rejects with the signal's reason as soon as it aborts. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;

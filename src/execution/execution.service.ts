@@ -1,6 +1,6 @@
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
-import { sleep } from '../common/abort.js';
+import { settledWithin } from '../common/abort.js';
 import type { RuntimeProvider } from '../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
 import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
@@ -42,8 +42,7 @@ export class ExecutionService implements OnApplicationBootstrap, BeforeApplicati
 
   async beforeApplicationShutdown(): Promise<void> {
     this.stopping.abort(new Error('the server is stopping'));
-    const finished = Promise.all([this.loops, this.running.drained()]);
-    await Promise.race([finished, sleep(STOP_PATIENCE_MS)]);
+    await settledWithin(Promise.all([this.loops, this.running.drained()]), STOP_PATIENCE_MS);
     await this.runtime.close();
   }
 }

@@ -10,7 +10,7 @@ import type { WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
 import { ApiToken } from '../auth/api-token.js';
 import { RequestGuard } from '../auth/request-guard.js';
-import { sleep } from '../common/abort.js';
+import { settledWithin } from '../common/abort.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { subscriptionOptions } from './subscription-options.js';
@@ -57,7 +57,7 @@ export class SubscriptionServer implements OnApplicationBootstrap {
    */
   async close(): Promise<void> {
     const clients = [...this.sockets.clients];
-    await Promise.race([this.served?.dispose(), sleep(CLOSE_PATIENCE_MS)]);
+    await settledWithin(Promise.resolve(this.served?.dispose()), CLOSE_PATIENCE_MS);
     for (const client of clients) client.terminate();
   }
 
