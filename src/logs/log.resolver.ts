@@ -13,7 +13,7 @@ import { toLogEvent, toLogPage } from './to-log-models.js';
 
 const DEFAULT_PAGE_CHUNKS = 100;
 const MAX_PAGE_CHUNKS = 1000;
-/** Opens and reads a file of up to 256 KiB, whatever `first` is: forty jobs' logs are what one query may ask for. */
+/** Opens and reads a file of up to 96 KiB, whatever `first` is: forty jobs' logs are what one query may ask for. */
 const LOG_PAGE_COST = 500;
 
 @Resolver(() => Job)
