@@ -18,7 +18,7 @@ export class Bell {
           this.wake = undefined;
           resolve();
         };
-        const timer = setTimeout(done, timeoutMs);
+        const timer = setTimeout(done, timeoutMs).unref();
         signal.addEventListener('abort', done, { once: true });
         this.wake = done;
       });

@@ -62,6 +62,14 @@ export class Database implements OnApplicationShutdown {
       await sql`select pg_advisory_xact_lock(hashtextextended(${text}, 0))`.execute(tx);
   }
 
+  /**
+   * How often rows are looked at although nothing was heard of a change, milliseconds: other replicas' changes raise no
+   * event in this process; where there are none this only guards against a lost one.
+   */
+  get recheckMs(): number {
+    return this.isShared ? 500 : 10_000;
+  }
+
   /** True when other replicas may change rows that this process shows. */
   get isShared(): boolean {
     return this.dialect === 'postgres';

@@ -1,4 +1,4 @@
-import type { Generated, Insertable, Selectable } from 'kysely';
+import type { Generated, Selectable } from 'kysely';
 
 /**
  * The tables, as both dialects hold them. Times are milliseconds since 1970 UTC; flags are 0 or 1, since SQLite has no
@@ -127,6 +127,5 @@ export interface ServiceMetaTable {
 }
 
 export type JobRow = Selectable<JobsTable>;
-export type NewJobRow = Insertable<JobsTable>;
 export type AttemptRow = Selectable<AttemptsTable>;
 export type OutputFileRow = Selectable<OutputFilesTable>;

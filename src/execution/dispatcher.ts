@@ -10,9 +10,6 @@ import { AttemptRunner } from './attempt-runner.js';
 import { JobQueue } from './job-queue.js';
 import { RunningAttempts } from './running-attempts.js';
 
-/** How often the queue is looked at although nothing was heard: other replicas' jobs raise no event here. */
-const LOOK_SHARED_MS = 500;
-const LOOK_MS = 10_000;
 const AFTER_ERROR_MS = 1_000;
 
 /** Takes waiting jobs whenever there is a free place and the runtime answers. */
@@ -30,7 +27,7 @@ export class Dispatcher {
     events: JobEvents,
     database: Database,
   ) {
-    this.lookMs = database.isShared ? LOOK_SHARED_MS : LOOK_MS;
+    this.lookMs = database.recheckMs;
     const ring = (): void => this.bell.ring();
     events.onQueued(ring);
     running.whenFree(ring);

@@ -41,9 +41,6 @@ const CROWD_INTERVAL_MS = 50;
 /** An event costs some 50 µs of CPU for each follower: so much time for each keeps a crowd at half a core. */
 const INTERVAL_MS_PER_FOLLOWER = 0.1;
 const MAX_CROWD_INTERVAL_MS = 250;
-/** Other replicas' changes raise no event here; on SQLite there are none, and this only guards against a lost one. */
-const RECHECK_SHARED_MS = 500;
-const RECHECK_MS = 10_000;
 
 /** A job's log over all its attempts, read from the spools whoever wrote them and whichever replica runs the job. */
 @Injectable()
@@ -173,7 +170,7 @@ export class JobLogService {
     const off = this.events.onJob(jobId, raise);
     signal.addEventListener('abort', raise, { once: true });
     if (signal.aborted) raise();
-    const timer = setTimeout(raise, this.database.isShared ? RECHECK_SHARED_MS : RECHECK_MS).unref();
+    const timer = setTimeout(raise, this.database.recheckMs).unref();
     const stop = (): void => {
       off();
       clearTimeout(timer);
