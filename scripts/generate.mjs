@@ -23,23 +23,38 @@ async function schema() {
 async function configuration() {
   await import('../dist/config/app-config.js');
   const { variableDocs } = await import('../dist/config/variable.decorator.js');
-  const rows = variableDocs().map((variable) => {
-    const unit = variable.unit ? ` (${variable.unit})` : '';
-    const secret = variable.secret ? ` Secret: \`${variable.name}_FILE\` may name a file that holds it.` : '';
-    return `| \`${variable.name}\` | ${variable.type}${unit} | ${variable.defaultText} | ${variable.description}${secret} |`;
-  });
+  const rowsOf = (group) =>
+    variableDocs()
+      .filter((each) => each.group === group)
+      .map(toRow);
+  return page(rowsOf('AppConfig'), rowsOf('KubernetesConfig'));
+}
+
+function toRow(variable) {
+  const unit = variable.unit ? ` (${variable.unit})` : '';
+  const secret = variable.secret ? ` Secret: \`${variable.name}_FILE\` may name a file that holds it.` : '';
+  return `| \`${variable.name}\` | ${variable.type}${unit} | ${variable.defaultText} | ${variable.description}${secret} |`;
+}
+
+const TABLE_HEAD = ['| variable | type | default | meaning |', '| --- | --- | --- | --- |'];
+
+function page(general, kubernetes) {
   return [
     '# Configuration',
     '',
-    'Generated from `src/config/app-config.ts` by `npm run generate`; do not edit.',
+    'Generated from `src/config/` by `npm run generate`; do not edit.',
     '',
     'Everything is set by environment variables, or by a `.env` file in the working directory (the environment wins). An',
     'empty variable counts as unset. A server whose configuration is not valid does not start, and names every fault at once.',
     'Lists are separated by commas.',
     '',
-    '| variable | type | default | meaning |',
-    '| --- | --- | --- | --- |',
-    ...rows,
+    ...TABLE_HEAD,
+    ...general,
+    '',
+    '## Of the kubernetes runtime',
+    '',
+    ...TABLE_HEAD,
+    ...kubernetes,
     '',
   ].join('\n');
 }

@@ -13,6 +13,7 @@ import {
   Min,
 } from 'class-validator';
 import { MiB } from '../common/bytes.js';
+import { KubernetesConfig } from './kubernetes-config.js';
 import { Variable } from './variable.decorator.js';
 
 export const RUNTIME_CHOICES = ['auto', 'docker', 'kubernetes', 'process'] as const;
@@ -27,7 +28,7 @@ const ENVIRONMENT_ENTRY = /^[a-z0-9][a-z0-9-]{0,62}=\S+$/;
  * Everything that can be set from outside, one property per environment variable. The class is the single source of
  * types, defaults and rules; `docs/configuration.md` is generated from it.
  */
-export class AppConfig {
+export class AppConfig extends KubernetesConfig {
   @Variable({
     type: 'integer',
     defaultText: '8000',
@@ -145,10 +146,6 @@ export class AppConfig {
   @IsOptional()
   @IsString()
   DOCKER_RUNTIME?: string;
-
-  @Variable({ type: 'string', defaultText: 'maps-python', description: 'Namespace of runner pods.' })
-  @Matches(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, { message: 'must be a DNS label' })
-  K8S_NAMESPACE: string = 'maps-python';
 
   @Variable({
     type: 'integer',

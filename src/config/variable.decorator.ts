@@ -3,7 +3,7 @@ import { Transform } from 'class-transformer';
 export interface VariableDoc {
   /** The environment variable, which is also the property's name. */
   name: string;
-  type: 'string' | 'integer' | 'boolean' | 'list' | 'map';
+  type: 'string' | 'integer' | 'boolean' | 'list' | 'map' | 'json';
   /** The unit of a number, for the reference page. */
   unit?: string;
   /** The default as the reference page shows it. */
@@ -12,6 +12,8 @@ export interface VariableDoc {
   description: string;
   /** `<NAME>_FILE` works, the value never appears in a message or a log. */
   secret: boolean;
+  /** The class that declares it: the reference page has a part for each. */
+  group: string;
 }
 
 const documented: VariableDoc[] = [];
@@ -21,7 +23,7 @@ export function variableDocs(): readonly VariableDoc[] {
   return documented;
 }
 
-type VariableOptions = Omit<VariableDoc, 'name' | 'secret'> & { secret?: boolean };
+type VariableOptions = Omit<VariableDoc, 'name' | 'secret' | 'group'> & { secret?: boolean };
 
 /**
  * Declares a property as an environment variable: documents it and converts its text. The conversion is by hand,
@@ -30,7 +32,7 @@ type VariableOptions = Omit<VariableDoc, 'name' | 'secret'> & { secret?: boolean
  */
 export function Variable(options: VariableOptions): PropertyDecorator {
   return (target, key) => {
-    documented.push({ secret: false, ...options, name: String(key) });
+    documented.push({ secret: false, ...options, name: String(key), group: target.constructor.name });
     Transform(({ value }) => convert(value, options.type))(target, key);
   };
 }
@@ -48,7 +50,17 @@ function convert(value: unknown, type: VariableDoc['type']): unknown {
       return text.split(',').flatMap((part) => part.trim() || []);
     case 'map':
       return text.split(',').flatMap((part) => part.trim() || []);
+    case 'json':
+      return parseJson(text);
     case 'string':
       return text;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
 }

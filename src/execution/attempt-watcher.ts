@@ -12,8 +12,6 @@ import { JobRecorder } from './job-recorder.js';
 import type { StopReason } from './stop-control.js';
 import { StopControl } from './stop-control.js';
 
-/** From the engine's start to the runner's first frame: generous, since a loaded machine is slow and not broken. */
-const START_TIMEOUT_MS = 120_000;
 /** How long after the deadline and the grace, which the runner holds by itself, the server steps in. */
 const DEADLINE_MARGIN_MS = 5_000;
 
@@ -71,7 +69,7 @@ export class AttemptWatcher {
     live: AbortSignal,
   ): Promise<number | undefined> {
     const patience = childSignal(live);
-    const timer = setTimeout(patience.abort, START_TIMEOUT_MS);
+    const timer = setTimeout(patience.abort, this.runtime.startTimeoutSeconds * 1000);
     const startedAtMs = await this.spools.waitForStart(claim.attempt.workspace, patience.signal);
     clearTimeout(timer);
     patience.release();

@@ -55,5 +55,6 @@ export function toWorkloadSpec(
     network: job.network === 'INTERNET' ? 'INTERNET' : 'NONE',
     timeoutSeconds: job.timeout_seconds,
     graceSeconds: config.STOP_GRACE_SECONDS,
+    secrets: [],
   };
 }

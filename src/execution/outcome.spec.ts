@@ -36,6 +36,27 @@ function exited(exitCode: number, oomKilled = false): WorkloadExit {
 }
 
 describe('what became of a script', () => {
+  it('that the engine ended by its own deadline has timed out, or never begun', () => {
+    expect(decide({ kind: 'deadlineExceeded' }, undefined)).toMatchObject({
+      state: 'TIMED_OUT',
+      reason: 'TIMEOUT',
+    });
+    expect(decide({ kind: 'deadlineExceeded' }, undefined, { started: false })).toMatchObject({
+      state: 'FAILED',
+      reason: 'START_FAILED',
+      retryable: true,
+    });
+  });
+
+  it('on a machine that was lost is lost; one that had not begun may begin elsewhere', () => {
+    const exit: WorkloadExit = { kind: 'nodeLost', message: 'The node n does not answer.' };
+    expect(decide(exit, undefined)).toMatchObject({ state: 'LOST', reason: 'NODE_LOST', retryable: false });
+    expect(decide(exit, undefined, { started: false })).toMatchObject({
+      reason: 'NODE_LOST',
+      retryable: true,
+    });
+  });
+
   it.each([
     ['ends with 0', exited(0), {}, 'SUCCEEDED', 'EXIT_ZERO'],
     [

@@ -56,20 +56,9 @@ function stoppedByUs(evidence: Evidence): Outcome | undefined {
     return outcome('CANCELLED', 'CANCELLED_BY_USER', 'The job was cancelled.', { ...how });
   }
   if (stoppedFor === 'deadline' || (ended?.timedOut && how.isAgreed)) {
-    const message = `The script did not end within its ${evidence.timeoutSeconds} s.`;
-    return outcome('TIMED_OUT', 'TIMEOUT', message, {
-      ...how,
-      hint: 'Raise timeoutSeconds, or do less in one job.',
-    });
+    return timedOut(evidence.timeoutSeconds, how);
   }
-  if (stoppedFor === 'startTimeout') {
-    return outcome(
-      'FAILED',
-      'START_FAILED',
-      'The workload was started but the script did not begin in time.',
-      { retryable: true },
-    );
-  }
+  if (stoppedFor === 'startTimeout') return beganTooLate();
   if (ended?.diskExceeded && how.isAgreed && !isCleanEnd(how)) {
     const message = `The script wrote more than ${megabytes(evidence.maxOutputBytes)} to /output.`;
     return outcome('FAILED', 'DISK_LIMIT', message, {
@@ -81,7 +70,8 @@ function stoppedByUs(evidence: Evidence): Outcome | undefined {
 }
 
 /** Ends that are not the script's own. */
-function brokenOff({ exit, started }: Evidence): Outcome | undefined {
+function brokenOff(evidence: Evidence): Outcome | undefined {
+  const { exit, started } = evidence;
   switch (exit.kind) {
     case 'startFailed':
       return startFailure(exit.failure);
@@ -91,6 +81,10 @@ function brokenOff({ exit, started }: Evidence): Outcome | undefined {
       });
     case 'evicted':
       return outcome('FAILED', 'EVICTED', exit.message, { retryable: !started });
+    case 'deadlineExceeded':
+      return engineDeadline(evidence);
+    case 'nodeLost':
+      return outcome('LOST', 'NODE_LOST', exit.message, { retryable: !started });
     case 'removed':
       return outcome('LOST', 'DELETED_EXTERNALLY', 'The workload was removed while the job ran.', {
         hint: 'Somebody or something outside this service deleted it.',
@@ -101,6 +95,23 @@ function brokenOff({ exit, started }: Evidence): Outcome | undefined {
     case 'signalled':
       return undefined;
   }
+}
+
+/** The engine's deadline allows for the start and for the runner's own deadline before it. */
+function engineDeadline({ started, timeoutSeconds }: Evidence): Outcome {
+  return started ? timedOut(timeoutSeconds) : beganTooLate();
+}
+
+function timedOut(timeoutSeconds: number, how?: HowItEnded): Outcome {
+  return outcome('TIMED_OUT', 'TIMEOUT', `The script did not end within its ${timeoutSeconds} s.`, {
+    ...how,
+    hint: 'Raise timeoutSeconds, or do less in one job.',
+  });
+}
+
+function beganTooLate(): Outcome {
+  const message = 'The workload was started but the script did not begin in time.';
+  return outcome('FAILED', 'START_FAILED', message, { retryable: true });
 }
 
 function endedByItself(evidence: Evidence): Outcome {

@@ -41,6 +41,12 @@ export interface RuntimeProvider {
   readonly scope: string;
 
   /**
+   * Seconds that a workload may take from its accepted start until its script runs: waiting for room, fetching the image,
+   * mounting. Generous, since a loaded engine is slow and not broken; whoever watches gives the workload up afterwards.
+   */
+  readonly startTimeoutSeconds: number;
+
+  /**
    * Whether the engine answers now. Called by health checks and before work is claimed, often and at the same time.
    * Never throws for an engine that is away: that is the answer.
    */
@@ -103,6 +109,9 @@ export interface RuntimeProvider {
 /** Injection token of the one `RuntimeProvider` that this server uses. */
 export const RUNTIME_PROVIDER = Symbol('RUNTIME_PROVIDER');
 
+/** `startTimeoutSeconds` of an engine on one machine, which has its images at hand. */
+export const LOCAL_START_TIMEOUT_SECONDS = 120;
+
 export type RuntimeName = 'docker' | 'kubernetes' | 'process' | 'fake';
 
 /**
@@ -148,6 +157,12 @@ export interface WorkloadSpec {
   /** Deadline and grace as the runner will enforce them: for engines that can enforce them a second time. */
   readonly timeoutSeconds: number;
   readonly graceSeconds: number;
+  /**
+   * Names of the secrets the script gets as environment variables. Only names: the runtime knows where the values are,
+   * and hands them to the runner so that they rest on no disk of ours and show in no description of the workload.
+   * A name without a value is a `WorkloadStartError` (or a `startFailed` exit) that is not retryable.
+   */
+  readonly secrets: readonly string[];
 }
 
 export interface WorkloadLimits {
@@ -174,6 +189,10 @@ export type WorkloadExit =
   | { kind: 'neverStarted' }
   /** Ended by the platform for its own reasons: node pressure, preemption. */
   | { kind: 'evicted'; message: string }
+  /** The engine's own deadline ended it, which lies behind the runner's: the runner could not hold the job's. */
+  | { kind: 'deadlineExceeded' }
+  /** The machine it ran on does not answer any more; whether it still runs there cannot be known. */
+  | { kind: 'nodeLost'; message: string }
   /** Removed by somebody else while it was waited for. */
   | { kind: 'removed' }
   /** Not there, or there without a trustworthy end. Never to be taken for a success. */

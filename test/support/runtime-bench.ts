@@ -105,6 +105,7 @@ export class RuntimeBench {
       workspace,
       limits,
       network: order.network ?? 'NONE',
+      secrets: [],
       ...timing,
     };
     const workload = new Workload(this, spec);

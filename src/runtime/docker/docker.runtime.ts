@@ -11,6 +11,7 @@ import type {
   WorkloadSpec,
   WorkloadSummary,
 } from '../runtime-provider.js';
+import { LOCAL_START_TIMEOUT_SECONDS } from '../runtime-provider.js';
 import { RuntimeUnavailableError } from '../runtime.errors.js';
 import { ContainerEvents } from './container-events.js';
 import { toAbsence, toExit, toSummaryState } from './container-exit.js';
@@ -57,6 +58,7 @@ export async function createDockerRuntime(
 
 class DockerRuntime implements RuntimeProvider {
   readonly name = 'docker';
+  readonly startTimeoutSeconds = LOCAL_START_TIMEOUT_SECONDS;
   readonly scope: string;
   readonly capabilities: RuntimeCapabilities;
   private readonly label: string;

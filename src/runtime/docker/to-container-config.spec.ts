@@ -14,6 +14,7 @@ const SPEC: WorkloadSpec = {
   network: 'NONE',
   timeoutSeconds: 60,
   graceSeconds: 10,
+  secrets: [],
 };
 const PLACEMENT = { dataDir: '/data', installationId: 'here' };
 const USER = { uid: 10001, gid: 10002 };

@@ -16,6 +16,7 @@ const SPEC: WorkloadSpec = {
   network: 'NONE',
   timeoutSeconds: 1,
   graceSeconds: 1,
+  secrets: [],
 };
 
 describe('FakeRuntime', () => {

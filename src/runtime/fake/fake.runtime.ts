@@ -7,6 +7,7 @@ import type {
   WorkloadSpec,
   WorkloadSummary,
 } from '../runtime-provider.js';
+import { LOCAL_START_TIMEOUT_SECONDS } from '../runtime-provider.js';
 import { RuntimeUnavailableError } from '../runtime.errors.js';
 import { FakeEngine } from './fake-engine.js';
 import type { FakeWorkload } from './fake-workload.js';
@@ -29,6 +30,7 @@ const NOTHING: RuntimeCapabilities = {
  */
 export class FakeRuntime implements RuntimeProvider {
   readonly name = 'fake';
+  readonly startTimeoutSeconds = LOCAL_START_TIMEOUT_SECONDS;
   readonly capabilities: RuntimeCapabilities;
   private readonly closing = new AbortController();
 

@@ -10,6 +10,7 @@ import type {
   WorkloadSpec,
   WorkloadSummary,
 } from '../runtime-provider.js';
+import { LOCAL_START_TIMEOUT_SECONDS } from '../runtime-provider.js';
 import { RuntimeUnavailableError } from '../runtime.errors.js';
 import { Cgroups } from './cgroups.js';
 import { CompiledRunner } from './compiled-runner.js';
@@ -66,6 +67,7 @@ export async function createProcessRuntime(
 
 class ProcessRuntime implements RuntimeProvider {
   readonly name = 'process';
+  readonly startTimeoutSeconds = LOCAL_START_TIMEOUT_SECONDS;
   readonly scope: string;
   readonly capabilities: RuntimeCapabilities;
   private readonly machine: Machine;
