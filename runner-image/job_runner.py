@@ -29,6 +29,8 @@ from codecs import utf_8_decode
 EXIT_SPOOL_IN_USE = 121
 EXIT_BAD_ORDER = 122
 EXIT_RUNNER_FAILED = 123
+EXIT_NO_SECRETS = 124
+EXIT_STOPPED = 128 + signal.SIGTERM
 
 JOB_DIR = os.environ.get("RUNNER_JOB_DIR", "/job")
 INPUT_DIR = os.environ.get("RUNNER_INPUT_DIR", "/input")
@@ -64,6 +66,7 @@ class Order:
         self.grace_seconds = _expect(fields, "graceSeconds", (int, float))
         self.max_log_bytes = _expect(fields, "maxLogBytes", int)
         self.max_output_bytes = _expect(fields, "maxOutputBytes", int)
+        self.secret_names = fields.get("secrets") or []
         limits = fields.get("limits") or {}
         self.rlimits = {
             resource.RLIMIT_CORE: 0,
@@ -75,6 +78,11 @@ class Order:
         for name, value in self.env.items():
             if not isinstance(value, str) or not name or "=" in name or "\0" in name + value:
                 raise ValueError("env must hold names and text")
+        if not isinstance(self.secret_names, list):
+            raise ValueError("secrets must be a list")
+        for name in self.secret_names:
+            if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+                raise ValueError("secrets must hold names")
         for value in self.rlimits.values():
             if value is not None and (type(value) is not int or value < 0):
                 raise ValueError("limits must be whole numbers or null")
@@ -127,13 +135,159 @@ def parse_json(text):
     return json.loads(text)  # has the words for what is wrong
 
 
+# --- The secrets ----------------------------------------------------------------------------------------------------
+
+SECRETS_PATIENCE_SECONDS = 30.0
+MAX_SECRETS_BYTES = 256 * KIB
+
+
+def read_secrets(names):
+    """The values of the order's secrets by name; `Refusal`, which shows no value, where one is missing."""
+    if os.environ.get("RUNNER_SECRETS_FROM") == "stdin":
+        return parse_secrets(read_line(0, clock() + SECRETS_PATIENCE_SECONDS), names)
+    missing = [name for name in names if name not in os.environ]
+    if missing:
+        raise Refusal(EXIT_NO_SECRETS, "the secrets did not arrive: there is no %s" % ", ".join(missing))
+    return {name: os.environ[name] for name in names}
+
+
+def read_line(fd, deadline):
+    """The bytes up to a newline, without it; what follows is left alone or lost."""
+    data = b""
+    while b"\n" not in data:
+        # Signals are blocked: before there is a script to end, they are looked for here.
+        if not signal.sigpending().isdisjoint((signal.SIGTERM, signal.SIGINT)):
+            raise Refusal(EXIT_STOPPED, "asked to stop before the secrets arrived")
+        try:
+            is_ready = select.select([fd], [], [], 0.1)[0]
+            piece = os.read(fd, 64 * KIB) if is_ready else None
+        except OSError as error:
+            raise Refusal(EXIT_NO_SECRETS, "the secrets did not arrive: %s" % error.strerror) from error
+        if piece is None:
+            if clock() > deadline:
+                raise Refusal(EXIT_NO_SECRETS, "the secrets did not arrive in time")
+            continue
+        data += piece
+        if not piece or len(data) > MAX_SECRETS_BYTES:
+            raise Refusal(EXIT_NO_SECRETS, "the secrets did not arrive: the input is not a line")
+    return data.partition(b"\n")[0]
+
+
+def parse_secrets(line, names):
+    try:
+        values = parse_json(line.decode())
+        for value in values.values():
+            if "\0" in value:
+                raise ValueError
+            value.encode()  # fails for half a surrogate pair
+        if values.keys() == set(names):
+            return values
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        pass  # what is wrong with them is said by nobody who might show them
+    raise Refusal(EXIT_NO_SECRETS, "the secrets did not arrive: the line does not hold %s" % ", ".join(names))
+
+
+class SecretMask:
+    """Puts `***` for each value in the text of one stream, which comes in pieces.
+
+    What a value may have begun in is held back. Time is linear in the text: values are found by the interpreter's own
+    search, and only the last bytes, fewer than a value has, are looked at one by one.
+    """
+
+    STARS = b"***"
+    SLICE_BYTES = 64 * KIB  # bounds the memory that a value of one character may take
+
+    def __init__(self, values):
+        # As the stream turns bytes into text, so that one that is not UTF-8 is found, too.
+        texts = {os.fsencode(value).decode("utf-8", "replace").encode() for value in values}
+        self.needles = [Needle(value) for value in texts if value]
+        self.held = b""
+        self.hidden = 0  # how much of the front of `held` is covered by stars that are out already
+
+    def feed(self, data, final=False):
+        """The next bytes that are decided; `data` is whole characters, and so are they."""
+        slices = [data[at : at + self.SLICE_BYTES] for at in range(0, len(data), self.SLICE_BYTES)]
+        decided = [self._feed_slice(each, False) for each in slices]
+        if final:
+            decided.append(self._feed_slice(b"", True))
+        return b"".join(decided)
+
+    def _feed_slice(self, data, final):
+        text = self.held + data
+        held_from = len(text) - (0 if final else self._undecided(text))
+        pieces, shown = [], self.hidden
+        for start, end in sorted(found for needle in self.needles for found in needle.occurrences(text)):
+            if start >= held_from:
+                break
+            if start >= shown:  # else it overlaps the one before
+                pieces += text[shown:start], self.STARS
+            shown = max(shown, end)
+        if shown < held_from:
+            pieces.append(text[shown:held_from])
+        self.held = text[held_from:]
+        self.hidden = max(0, shown - held_from)
+        return b"".join(pieces)
+
+    def _undecided(self, text):
+        """The length of the longest end of the text that is the beginning of a value and not the whole of it."""
+        return max((needle.begun(text) for needle in self.needles), default=0)
+
+
+class Needle:
+    """A value and what it shares with itself, which bounds how often a byte of the text is looked at."""
+
+    def __init__(self, value):
+        self.value = value
+        self.borders = border_lengths(value)
+        self.period = len(value) - self.borders[-1]
+
+    def occurrences(self, text):
+        """(start, end) of what occurrences cover; those that follow each other by the value's own period are one."""
+        value, period = self.value, self.period
+        overlaps_itself, step = period < len(value), value[-period:]
+        start = text.find(value)
+        while start >= 0:
+            end = start + len(value)
+            while overlaps_itself and text.startswith(step, end):
+                end += period
+            yield start, end
+            # None begins before this: overlapping by a period or more, it would have the same period, and be found.
+            start = text.find(value, end - period + 1)
+
+    def begun(self, text):
+        """How many of the last bytes of the text are the beginning of the value; less than its length."""
+        value, borders = self.value, self.borders
+        at, end, length = max(0, len(text) - len(value) + 1), len(text), 0
+        while at < end:
+            if not length:
+                at = text.find(value[:1], at)
+                if at < 0:
+                    return 0
+            while length and value[length] != text[at]:
+                length = borders[length - 1]
+            length += value[length] == text[at]
+            at += 1
+        return length
+
+
+def border_lengths(value):
+    """For each beginning of the value the length of its longest border (Knuth, Morris, Pratt)."""
+    borders, length = [0], 0
+    for byte in value[1:]:
+        while length and value[length] != byte:
+            length = borders[length - 1]
+        length += value[length] == byte
+        borders.append(length)
+    return borders
+
+
 # --- The script's process -------------------------------------------------------------------------------------------
 
 # Read by the interpreter or the C library only while a process starts, so a forked interpreter would ignore them.
 START_UP_VARIABLES = ("PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_TUNABLES", "LANG", "TZ")
 
 
-def script_environment(order):
+def script_environment(order, secrets):
     """The whole environment of the script, built from empty."""
     home = os.environ.get("HOME", "/tmp")
     env = {
@@ -147,6 +301,7 @@ def script_environment(order):
         if name in os.environ:
             env[name] = os.environ[name]
     env.update(order.env)
+    env.update(secrets)
     env.update(
         JOB_ID=order.job_id,
         INPUT_DIR=INPUT_DIR,
@@ -220,10 +375,10 @@ def limit_resources(rlimits):
             resource.setrlimit(kind, (value, value))
 
 
-def prepare_script(order):
+def prepare_script(order, secrets):
     """Sets up the forked process for one order; returns (path, namespace) of the script to run."""
     path = JOB_DIR + "/script.py"
-    env = script_environment(order)
+    env = script_environment(order, secrets)
     link_font_list(env)
     os.chdir(OUTPUT_DIR)
     replace_environment(env)
@@ -245,14 +400,14 @@ def prepare_script(order):
     return path, main.__dict__
 
 
-def script_process(order, stdout, stderr, ready, go):
+def script_process(order, secrets, stdout, stderr, ready, go):
     """The forked child up to the script's first line; returns (path, namespace) once the runner says go.
 
     Nothing may be in this process's memory that the script must not see: it can read all of it.
     """
     try:
         become_clean_process(stdout, stderr, keep=(ready, go))
-        script = prepare_script(order)
+        script = prepare_script(order, secrets)
         os.write(ready, b"\0")
     except BaseException as error:
         os.write(ready, ("%s: %s" % (type(error).__name__, error)).encode())
@@ -261,7 +416,7 @@ def script_process(order, stdout, stderr, ready, go):
     if not os.read(go, 1):  # the runner is gone
         os._exit(EXIT_RUNNER_FAILED)
     os.close(go)
-    if any(name.startswith(START_UP_VARIABLES) for name in order.env):
+    if any(name.startswith(START_UP_VARIABLES) for name in (*order.env, *secrets)):
         os.execv(sys.executable, [sys.executable, "-u", script[0]])
     return script
 
@@ -440,6 +595,7 @@ class Pipe:
             self.size = 64 * KIB
         self.open = True
         self.rest = b""  # an incomplete character
+        self.mask = None
         self.read_at = 0.0
         self.last_read = clock()
 
@@ -474,7 +630,7 @@ class Pipe:
             return b""
 
     def decode(self, data, final=False):
-        """The bytes as valid UTF-8, invalid ones replaced; an incomplete character is kept for the next call."""
+        """The bytes as valid UTF-8, invalid ones replaced and secrets masked; what is incomplete is kept for later."""
         if self.rest:
             data = self.rest + data
         try:
@@ -484,7 +640,7 @@ class Pipe:
             text, used = utf_8_decode(data, "replace", final)
             valid = text.encode()
         self.rest = data[used:]
-        return valid
+        return self.mask.feed(valid, final) if self.mask else valid
 
     def drain(self):
         """What is in the pipe now and not what is still being written to it, plus an incomplete character's U+FFFD."""
@@ -721,6 +877,31 @@ class OutputMeter:
         return False
 
 
+class StopFile:
+    """A file by which a runtime that cannot send a signal asks for the end: a line with the seconds of grace."""
+
+    INTERVAL_SECONDS = 0.25
+    MAX_BYTES = 64
+
+    def __init__(self, path):
+        self.path = path
+        self.next_at = clock() + self.INTERVAL_SECONDS
+
+    def look(self):
+        """The seconds of grace it asks for, or None."""
+        self.next_at = clock() + self.INTERVAL_SECONDS
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                text, end, _ = os.read(fd, self.MAX_BYTES).partition(b"\n")
+            finally:
+                os.close(fd)
+        except OSError:
+            return None
+        is_number = end and text.replace(b".", b"", 1).isdigit()
+        return float(text) if is_number else None
+
+
 def holds_at_least(root, min_bytes, seconds=1.0):
     """Whether the files below `root` add up to `min_bytes`, as far as that can be found out in the given time."""
     total, until = 0, clock() + seconds
@@ -737,13 +918,14 @@ def holds_at_least(root, min_bytes, seconds=1.0):
 class Runner:
     """Watches one running script until its process has ended, then finishes the log."""
 
-    def __init__(self, order, log, script_pid, pipes, signals, oom_kills):
+    def __init__(self, order, log, script_pid, pipes, signals, oom_kills, stop_file=None):
         self.order = order
         self.log = log
         self.script_pid = script_pid
         self.pipes = pipes
         self.signals = signals
         self.oom_kills = oom_kills
+        self.stop_file = stop_file
         self.copy = CourtesyCopy()
         self.meter = OutputMeter(OUTPUT_DIR, order.max_output_bytes)
         self.started_at = clock()
@@ -772,20 +954,34 @@ class Runner:
 
     def next_event(self, now):
         times = [pipe.read_at for pipe in self.pipes if pipe.open and pipe.read_at > now]
+        if self.stop_file:
+            times.append(self.stop_file.next_at)
         return min([self.deadline, self.kill_at, self.meter.next_at] + times)
 
     def handle_signals(self):
         for number, from_outside in self.signals.read():
             if number != signal.SIGCHLD and from_outside and not self.is_ending():
                 self.stopped = True
-                self.terminate()
+                self.terminate(self.order.grace_seconds)
         self.reap()
+
+    def obey_stop_file(self):
+        grace_seconds = self.stop_file.look()
+        if grace_seconds is None or self.status is not None:
+            return
+        if self.is_ending():
+            self.kill_at = min(self.kill_at, clock() + grace_seconds)
+        else:
+            self.stopped = True
+            self.terminate(grace_seconds)
 
     def enforce_limits(self):
         now = clock()
+        if self.stop_file and now >= self.stop_file.next_at:
+            self.obey_stop_file()
         if now >= self.deadline and self.status is None and not self.is_ending():
             self.timed_out = True
-            self.terminate()
+            self.terminate(self.order.grace_seconds)
         if now >= self.kill_at:
             self.kill()
         if now >= self.meter.next_at and self.meter.exceeds():
@@ -795,10 +991,10 @@ class Runner:
     def is_ending(self):
         return self.kill_at != float("inf")
 
-    def terminate(self):
+    def terminate(self, grace_seconds):
         signal_tree(self.script_pid, signal.SIGTERM)
         self.deadline = float("inf")
-        self.kill_at = clock() + self.order.grace_seconds
+        self.kill_at = clock() + grace_seconds
 
     def kill(self):
         """Ends the tree; what the kernel did not end is tried again a second later."""
@@ -897,16 +1093,24 @@ def main():
     try:
         log_fd = open_log()
         order = read_order()
+        stop_path = os.environ.get("RUNNER_STOP_FILE")
+        stop_file = StopFile(stop_path) if stop_path else None
+        if stop_file and stop_file.look() is not None:
+            raise Refusal(EXIT_STOPPED, "asked to stop before the script was started")
+        secrets = read_secrets(order.secret_names) if order.secret_names else {}
         pipes = Pipe(STDOUT), Pipe(STDERR)
         ready_read, ready = os.pipe()
         go, go_write = os.pipe()
         # Before the runner hides itself: the script's process is to be an ordinary one.
         pid = os.fork()
         if pid == 0:
-            return script_process(order, pipes[0].script_end, pipes[1].script_end, ready, go)
+            return script_process(order, secrets, pipes[0].script_end, pipes[1].script_end, ready, go)
         for fd in (pipes[0].script_end, pipes[1].script_end, ready, go):
             os.close(fd)
-        exit_code = supervise(order, log_fd, pid, pipes, ready_read, go_write)
+        if secrets:
+            for pipe in pipes:
+                pipe.mask = SecretMask(secrets.values())
+        exit_code = supervise(order, log_fd, pid, pipes, ready_read, go_write, stop_file)
     except Refusal as refusal:
         exit_code = refusal.exit_code
         complain(refusal)
@@ -918,7 +1122,7 @@ def main():
     os._exit(exit_code)
 
 
-def supervise(order, log_fd, pid, pipes, ready, go):
+def supervise(order, log_fd, pid, pipes, ready, go, stop_file):
     """The runner's part from the fork to the end; returns the exit code."""
     prctl = libc_function("prctl")
     prctl(PR_SET_DUMPABLE, 0)
@@ -930,7 +1134,7 @@ def supervise(order, log_fd, pid, pipes, ready, go):
     if answer != b"\0":
         raise Refusal(EXIT_RUNNER_FAILED, "the script could not be set up: " + answer.decode("utf-8", "replace"))
     log.started(pid)
-    runner = Runner(order, log, pid, pipes, signals, oom_kills)
+    runner = Runner(order, log, pid, pipes, signals, oom_kills, stop_file)
     os.write(go, b"\0")
     runner.watch()
     return runner.finish()
