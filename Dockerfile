@@ -8,14 +8,17 @@ ARG NODE_IMAGE=node:24-bookworm-slim
 ARG BASE_IMAGE=debian:bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
-# better-sqlite3 is compiled where its ready-made binary cannot be fetched.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends g++ make python3 \
  && rm -rf /var/lib/apt/lists/*
 ARG NPM_CONFIG_REGISTRY
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --include=dev --loglevel=error
+# Since Node 24.19 an object of an addon is bound to its environment, and a collection outside of one aborts the process
+# (nodejs/node#65446). better-sqlite3 is therefore compiled here, without those two calls.
+RUN sed -i -E '/^ +(Add|Remove)CleanupHook\(\);$/d' /usr/local/include/node/node_object_wrap.h \
+ && npm_config_nodedir=/usr/local npm_config_build_from_source=true npm ci --include=dev --loglevel=error \
+ && ! grep -q RemoveEnvironmentCleanupHook node_modules/better-sqlite3/build/Release/better_sqlite3.node
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run --silent build
