@@ -303,6 +303,9 @@ export class AppConfig extends KubernetesConfig {
   })
   @IsOptional()
   @Matches(/^\S{16,}$/, { message: 'must be at least 16 characters without spaces' })
+  @Matches(/^(?!replace[-_ ]?me|change[-_ ]?me)/i, {
+    message: 'is still a placeholder: set a random word of your own, such as `openssl rand -hex 32` prints',
+  })
   API_TOKEN?: string;
 
   @Variable({

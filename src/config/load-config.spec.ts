@@ -75,6 +75,14 @@ describe('the configuration', () => {
     ]);
   });
 
+  it('does not start with the placeholder of a manifest as its token', () => {
+    for (const API_TOKEN of ['REPLACE_ME', 'REPLACE_ME_WITH_A_RANDOM_WORD', 'change-me-please-now-1234']) {
+      const faults = faultsOf({ HOST: '0.0.0.0', API_TOKEN });
+      expect(faults).toContainEqual(expect.stringMatching(/^API_TOKEN is still a placeholder: set a random/));
+      expect(faults.join()).not.toContain(API_TOKEN);
+    }
+  });
+
   it('refuses in production what is only fit for development', () => {
     expect(
       faultsOf({ NODE_ENV: 'production', EXECUTION_RUNTIME: 'process', PROCESS_ISOLATION: 'none' }),
