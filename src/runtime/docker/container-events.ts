@@ -4,7 +4,7 @@ import { Bell } from './bell.js';
 import { mayRun } from './container-exit.js';
 import type { DockerEngine } from './docker-engine.js';
 import type { RuntimeLogger } from './docker-options.js';
-import { linesOf } from './lines.js';
+import { linesOf } from '../lines.js';
 
 /**
  * The engine answers before it listens, so that an event may fall between; it is asked to repeat what happened shortly

@@ -1,0 +1,55 @@
+/** What the kubernetes runtime is made from; taken from `AppConfig` by `choose-runtime.ts`. */
+export interface KubernetesOptions {
+  /** Kubeconfig file; unset: the pod's service account, else where kubectl looks. */
+  kubeconfig?: string;
+  namespace: string;
+  /** Folder that holds `inputs/`, `outputs/` and `logs/`, each the same storage as its claim. */
+  workspaceDir: string;
+  claims: ClaimNames;
+  /** Marks this installation's objects; others' are never touched. */
+  installationId: string;
+  /** The cluster's Secret with the values of job secrets, one key for each. */
+  secretName: string;
+  /** Seconds that a pod may take until its container starts. */
+  startTimeoutSeconds: number;
+  pod: PodOptions;
+  /** The operator says that the cluster's network enforces our NetworkPolicy. */
+  isNetworkEnforced: boolean;
+  /** This server's own node, where it is a pod. */
+  nodeName?: string;
+  /** Image with which a server outside the cluster tries whether its folders are the claims. */
+  probeImage: string;
+  logger: RuntimeLogger;
+  /** How often all waits together look at the pods themselves, should the watch have gone silent. */
+  reconcileMs?: number;
+}
+
+export interface ClaimNames {
+  inputs: string;
+  outputs: string;
+  logs: string;
+  datasets?: string;
+}
+
+/** What an operator decides for all runner pods. */
+export interface PodOptions {
+  imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
+  imagePullSecrets: readonly string[];
+  /** Share of its CPU limit that a pod requests, 1 to 100. */
+  cpuRequestPercent: number;
+  /** Disk of the node besides the claims, MiB. */
+  ephemeralStorageMb: number;
+  runtimeClass?: string;
+  hostUsers?: boolean;
+  nodeSelector: Readonly<Record<string, string>>;
+  /** In Kubernetes' own form. */
+  tolerations: readonly object[];
+  priorityClass?: string;
+  /** Kueue's local queue. */
+  queueName?: string;
+}
+
+export interface RuntimeLogger {
+  info(message: string): void;
+  warn(message: string): void;
+}

@@ -1,0 +1,233 @@
+import { abortable } from '../../common/abort.js';
+import { messageOf } from '../../common/app-error.js';
+import { runnerUser } from '../../workspace/runner-user.js';
+import { workspacePaths } from '../../workspace/workspace-paths.js';
+import { decodeHandle, encodeHandle } from '../handle.js';
+import type {
+  RuntimeCapabilities,
+  RuntimeHealth,
+  RuntimeProvider,
+  WorkloadExit,
+  WorkloadSpec,
+  WorkloadSummary,
+} from '../runtime-provider.js';
+import { RuntimeUnavailableError } from '../runtime.errors.js';
+import { Cluster } from './cluster.js';
+import { connect } from './connect.js';
+import type { KubernetesOptions } from './kubernetes-options.js';
+import { installationSelector, readLabels } from './labels.js';
+import type { ObservedObject, ObservedPod } from './observed-pod.js';
+import { isTerminal, terminatedState } from './observed-pod.js';
+import type { PodHandle } from './pod-handle.js';
+import { removePod } from './remove-pod.js';
+import { requiredNode } from './placement.js';
+import { PodStop } from './pod-stop.js';
+import { PodWait } from './pod-wait.js';
+import { PodWatch } from './pod-watch.js';
+import { startPod } from './start-pod.js';
+import { prepareStopOrder } from './stop-order.js';
+import type { PodTemplate } from './to-pod.js';
+
+const HEALTH_TIMEOUT_MS = 2_000;
+/** How long an end can go unnoticed when the watch has gone silent; one list each time. */
+const RECONCILE_MS = 30_000;
+/** By then `wait` has given up a start by itself, and said why. */
+const START_MARGIN_SECONDS = 30;
+/** Since then a volume in memory has the size that was asked for. */
+const SIZED_MEMORY_VOLUMES = 22;
+
+export interface KubernetesRuntimeProvider extends RuntimeProvider {
+  /** This server is a pod of the cluster, so that its folders are the claims themselves. */
+  readonly isInside: boolean;
+}
+
+/** Connects to the cluster. @throws RuntimeUnavailableError when it does not answer or refuses us */
+export async function createKubernetesRuntime(
+  options: KubernetesOptions,
+  signal?: AbortSignal,
+): Promise<KubernetesRuntimeProvider> {
+  const { connection, isInside } = connect(options.kubeconfig);
+  const cluster = new Cluster(connection, options.namespace, installationSelector(options.installationId));
+  try {
+    const [version, scope, nodeName] = await Promise.all([
+      cluster.version(signal),
+      cluster.namespaceUid(signal),
+      requiredNode(cluster, options.claims, options.nodeName, options.logger, signal),
+    ]);
+    const template: PodTemplate = {
+      ...options,
+      options: options.pod,
+      user: runnerUser(),
+      ...(nodeName ? { nodeName } : { nodeName: undefined }),
+    };
+    return new KubernetesRuntime(cluster, template, options, { ...version, scope, isInside });
+  } catch (error) {
+    cluster.close();
+    throw error;
+  }
+}
+
+interface ClusterFacts {
+  scope: string;
+  gitVersion: string;
+  major: string;
+  minor: string;
+  isInside: boolean;
+}
+
+class KubernetesRuntime implements KubernetesRuntimeProvider {
+  readonly name = 'kubernetes';
+  readonly startTimeoutSeconds: number;
+  readonly scope: string;
+  readonly isInside: boolean;
+  readonly capabilities: RuntimeCapabilities;
+  private readonly watch: PodWatch;
+  private readonly starting = new Map<string, Promise<string>>();
+  /** Ownership of ConfigMaps, written beside the way. */
+  private readonly owning = new Set<Promise<void>>();
+
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly template: PodTemplate,
+    private readonly options: KubernetesOptions,
+    private readonly facts: ClusterFacts,
+  ) {
+    this.scope = facts.scope;
+    this.isInside = facts.isInside;
+    this.startTimeoutSeconds = options.startTimeoutSeconds + START_MARGIN_SECONDS;
+    this.capabilities = toCapabilities(facts, options);
+    this.watch = new PodWatch(cluster, options.reconcileMs ?? RECONCILE_MS, options.logger);
+  }
+
+  async checkHealth(signal?: AbortSignal): Promise<RuntimeHealth> {
+    try {
+      await this.cluster.ping(HEALTH_TIMEOUT_MS, signal);
+      const { namespace } = this.options;
+      return {
+        healthy: true,
+        message: `Kubernetes ${this.facts.gitVersion} answers for namespace ${namespace}.`,
+      };
+    } catch (error) {
+      signal?.throwIfAborted();
+      return { healthy: false, message: messageOf(error) };
+    }
+  }
+
+  /** Calls for one name share one start, so that only one of them makes requests. */
+  async start(spec: WorkloadSpec, signal?: AbortSignal): Promise<string> {
+    signal?.throwIfAborted();
+    let start = this.starting.get(spec.name);
+    if (!start) {
+      start = this.startOnce(spec).finally(() => this.starting.delete(spec.name));
+      this.starting.set(spec.name, start);
+    }
+    return abortable(start, signal);
+  }
+
+  async wait(handle: string, signal = new AbortController().signal): Promise<WorkloadExit> {
+    const { name, uid } = this.decode(handle);
+    signal.throwIfAborted();
+    const { startTimeoutSeconds } = this.options;
+    return new PodWait(this.cluster, this.watch, name, uid, startTimeoutSeconds).run(signal);
+  }
+
+  async stop(handle: string, graceSeconds: number, signal = new AbortController().signal): Promise<void> {
+    const decoded = this.decode(handle);
+    signal.throwIfAborted();
+    await new PodStop(this.cluster, this.watch, decoded, this.jobDir(decoded)).run(graceSeconds, signal);
+  }
+
+  async remove(handle: string, signal?: AbortSignal): Promise<void> {
+    const decoded = this.decode(handle);
+    await removePod(this.cluster, decoded, this.jobDir(decoded), signal);
+  }
+
+  async list(signal?: AbortSignal): Promise<WorkloadSummary[]> {
+    // In this order: a ConfigMap whose pod is made in between is not taken for one without.
+    const configMaps = await this.cluster.listConfigMaps(signal);
+    const pods = await this.cluster.listPods(signal);
+    const names = new Set(pods.items.map((pod) => pod.metadata.name));
+    const withoutPod = configMaps.items.filter(({ metadata }) => !names.has(metadata.name));
+    return [
+      ...pods.items.map((pod) => this.toSummary(pod, pod.metadata.uid, isOver(pod) ? 'ended' : 'running')),
+      ...withoutPod.map((configMap) => this.toSummary(configMap, null, 'created')),
+    ];
+  }
+
+  async close(): Promise<void> {
+    this.watch.close(new RuntimeUnavailableError('The kubernetes runtime was closed.'));
+    await Promise.allSettled([...this.owning, ...this.starting.values()]);
+    this.cluster.close();
+  }
+
+  private async startOnce(spec: WorkloadSpec): Promise<string> {
+    await prepareStopOrder(spec.workspace.jobDir);
+    const { pod, isNew } = await startPod(this.cluster, spec, this.template, this.options.logger);
+    this.watch.note(pod);
+    if (isNew) this.own(spec.name, pod);
+    return this.encode(spec.name, pod.metadata.uid, spec.workspace.id);
+  }
+
+  /** The cluster then removes the ConfigMap with its pod. Should it fail, the sweep of orphans does. */
+  private own(name: string, pod: ObservedPod): void {
+    const owning = this.cluster
+      .ownConfigMap(name, pod)
+      .catch((error: unknown) =>
+        this.options.logger.warn(`The ConfigMap ${name} has no owner: ${messageOf(error)}`),
+      )
+      .finally(() => this.owning.delete(owning));
+    this.owning.add(owning);
+  }
+
+  private toSummary(
+    { metadata }: ObservedObject,
+    uid: string | null,
+    state: WorkloadSummary['state'],
+  ): WorkloadSummary {
+    const { jobId, attempt, workspace } = readLabels(metadata.labels);
+    return {
+      handle: this.encode(metadata.name, uid, workspace ?? ''),
+      name: metadata.name,
+      jobId,
+      attempt,
+      state,
+      createdAtMs: Date.parse(metadata.creationTimestamp),
+    };
+  }
+
+  private jobDir({ workspace }: PodHandle): string | undefined {
+    return workspace === '' ? undefined : workspacePaths(this.options.workspaceDir, workspace).jobDir;
+  }
+
+  private encode(name: string, uid: string | null, workspace: string): string {
+    const handle = { v: 1, runtime: 'kubernetes', scope: this.scope, name, uid, workspace } as const;
+    return encodeHandle<PodHandle>(handle);
+  }
+
+  /** A handle from elsewhere is a fault of the caller, not a workload that is lost. */
+  private decode(handle: string): PodHandle {
+    const decoded = decodeHandle<PodHandle>(handle, 'kubernetes');
+    if (decoded?.scope !== this.scope) throw new Error('The handle is not of this cluster and namespace.');
+    return decoded;
+  }
+}
+
+function isOver(pod: ObservedPod): boolean {
+  return terminatedState(pod) !== undefined || isTerminal(pod);
+}
+
+/** Pids are limited by the kubelet's own setting for all pods, so that a pod of ours has no limit of its own. */
+function toCapabilities({ major, minor }: ClusterFacts, options: KubernetesOptions): RuntimeCapabilities {
+  const isRecent = Number(major) > 1 || Number.parseInt(minor, 10) >= SIZED_MEMORY_VOLUMES;
+  return {
+    networkIsolation: options.isNetworkEnforced,
+    filesystemIsolation: true,
+    processIsolation: true,
+    memoryLimit: 'cgroup',
+    pidsLimit: 'perUser',
+    cpuLimit: true,
+    tmpLimit: isRecent,
+    outlivesServer: true,
+    images: true,
+  };
+}

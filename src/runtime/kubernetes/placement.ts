@@ -1,0 +1,43 @@
+import { RuntimeUnavailableError } from '../runtime.errors.js';
+import { messageOf } from '../../common/app-error.js';
+import type { Cluster } from './cluster.js';
+import type { ClaimNames, RuntimeLogger } from './kubernetes-options.js';
+
+/**
+ * The node that every pod must run on, or undefined when any will do: a claim that one node at a time can mount binds
+ * pods to the node where this server has it. A claim that is missing is said once, here, and again by each pod that waits.
+ */
+export async function requiredNode(
+  cluster: Cluster,
+  claims: ClaimNames,
+  nodeName: string | undefined,
+  logger: RuntimeLogger,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const names = [claims.inputs, claims.outputs, claims.logs, ...(claims.datasets ? [claims.datasets] : [])];
+  const shared = await Promise.all(names.map((name) => isShared(cluster, name, logger, signal)));
+  return shared.every(Boolean) ? undefined : nodeName;
+}
+
+async function isShared(
+  cluster: Cluster,
+  name: string,
+  logger: RuntimeLogger,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  try {
+    const claim = await cluster.claim(name, signal);
+    if (!claim) {
+      logger.warn(
+        `There is no claim ${name}; jobs will wait for it: kubectl apply -f k8s/persistent-volumes.yaml`,
+      );
+    }
+    // What was asked for, not what the volume could do besides: that is what binds the scheduler.
+    const modes = claim?.spec.accessModes ?? [];
+    return modes.includes('ReadWriteMany') || modes.includes('ReadOnlyMany');
+  } catch (error) {
+    if (!(error instanceof RuntimeUnavailableError)) throw error;
+    logger.warn(`The claim ${name} cannot be looked at: ${messageOf(error)}`);
+    return false;
+  }
+}

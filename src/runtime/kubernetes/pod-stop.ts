@@ -1,0 +1,84 @@
+import type { Cluster } from './cluster.js';
+import { RuntimeUnavailableError } from '../runtime.errors.js';
+import type { ObservedPod } from './observed-pod.js';
+import { hasBegun, isTerminal, terminatedState } from './observed-pod.js';
+import type { PodHandle } from './pod-handle.js';
+import type { PodFollower, PodWatch } from './pod-watch.js';
+import { readPod } from './pod-verdict.js';
+import { orderStop } from './stop-order.js';
+import { STOP_MARGIN_SECONDS } from './to-pod.js';
+
+/** The runner looks at its order several times a second; network file systems may show it later. */
+const ORDER_MARGIN_MS = (STOP_MARGIN_SECONDS + 5) * 1000;
+/** A pod that is on its way to its start ends by its order as soon as it is there; one that takes longer is deleted. */
+const START_PATIENCE_MS = 30_000;
+/** How long a stop goes on without an API server that could say whether it has ended. */
+const AWAY_PATIENCE_MS = 10_000;
+const LOOK_MS = 1_000;
+
+/**
+ * Ends one pod, with the mildest means that works: the order that the runner reads; the pod's own deadline, by which the
+ * kubelet ends it; its deletion. The first two leave the record of how it ended.
+ */
+export class PodStop {
+  private readonly follower: PodFollower;
+  private means: 'order' | 'deadline' | 'deletion' = 'order';
+  private nextAtMs = 0;
+  private readonly beganAtMs = Date.now();
+
+  constructor(
+    private readonly cluster: Cluster,
+    watch: PodWatch,
+    private readonly handle: PodHandle,
+    /** Undefined when the pod's labels do not name a workspace. */
+    private readonly jobDir: string | undefined,
+  ) {
+    this.follower = watch.follow(handle.name);
+  }
+
+  /** @throws RuntimeUnavailableError while the API server cannot say whether it has ended; the order stands */
+  async run(graceSeconds: number, signal: AbortSignal): Promise<void> {
+    try {
+      if (this.jobDir) await orderStop(this.jobDir, graceSeconds);
+      this.nextAtMs = Date.now() + graceSeconds * 1000 + ORDER_MARGIN_MS;
+      while (!(await this.hasEnded(signal))) await this.follower.changed(LOOK_MS, signal);
+    } finally {
+      this.follower.stop();
+    }
+  }
+
+  private async hasEnded(signal: AbortSignal): Promise<boolean> {
+    const sight = this.follower.current();
+    if (!sight) return this.stillAway();
+    const pod =
+      sight.isThere && sight.last ? sight.last : await this.cluster.findPod(this.handle.name, signal);
+    if (!pod || pod.metadata.uid !== this.handle.uid) return true;
+    if (terminatedState(pod) || (isTerminal(pod) && !hasBegun(pod))) return true;
+    if (!pod.metadata.deletionTimestamp) await this.press(pod, signal);
+    return false;
+  }
+
+  private stillAway(): false {
+    if (Date.now() - this.beganAtMs < AWAY_PATIENCE_MS) return false;
+    throw new RuntimeUnavailableError('The Kubernetes API server does not say whether the pod has ended.');
+  }
+
+  private async press(pod: ObservedPod, signal: AbortSignal): Promise<void> {
+    const { name, uid, resourceVersion } = pod.metadata;
+    if (!hasBegun(pod)) {
+      const isStuck = readPod(pod).kind !== 'underWay' || Date.now() - this.beganAtMs > START_PATIENCE_MS;
+      if (isStuck) await this.cluster.deletePod(name, uid, { graceSeconds: 1, resourceVersion }, signal);
+      return;
+    }
+    if (Date.now() < this.nextAtMs) return;
+    const graceMs = (pod.spec.terminationGracePeriodSeconds ?? 0) * 1000;
+    if (this.means === 'order') {
+      this.means = 'deadline';
+      this.nextAtMs = Date.now() + graceMs + ORDER_MARGIN_MS;
+      await this.cluster.expirePod(name, uid, signal);
+    } else {
+      this.means = 'deletion';
+      await this.cluster.deletePod(name, uid, { graceSeconds: 1 }, signal);
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import { Backoff } from '../../common/abort.js';
+import { RuntimeUnavailableError } from '../runtime.errors.js';
+import type { Cluster } from './cluster.js';
+import type { ObservedPod } from './observed-pod.js';
+import { hasBegun, terminatedState } from './observed-pod.js';
+import type { PodHandle } from './pod-handle.js';
+import { orderStop } from './stop-order.js';
+
+const REMOVAL_TIMEOUT_MS = 60_000;
+
+/**
+ * Removes a pod and its ConfigMap; what still runs is killed first, and its kubelet is waited for.
+ * @throws RuntimeUnavailableError when it does not go
+ */
+export async function removePod(
+  cluster: Cluster,
+  { name, uid }: PodHandle,
+  jobDir: string | undefined,
+  signal?: AbortSignal,
+): Promise<void> {
+  const backoff = new Backoff(50, 1_000);
+  const deadline = Date.now() + REMOVAL_TIMEOUT_MS;
+  for (let pod; (pod = await findOurs(cluster, name, uid, signal));) {
+    if (Date.now() > deadline)
+      throw new RuntimeUnavailableError(`The pod ${name} is being deleted and does not go.`);
+    // An object without its kubelet's word may only be taken away when nothing of it runs.
+    const graceSeconds = terminatedState(pod) ? 0 : 1;
+    if (!pod.metadata.deletionTimestamp || graceSeconds === 0) {
+      if (jobDir && hasBegun(pod)) await orderStop(jobDir, 0);
+      await cluster.deletePod(name, pod.metadata.uid, { graceSeconds }, signal);
+      if (graceSeconds === 0) break;
+    }
+    await backoff.wait(signal);
+    signal?.throwIfAborted();
+  }
+  await cluster.deleteConfigMap(name, signal);
+}
+
+/** Without an id whichever pod has the name is meant, as it is for the ConfigMap. */
+async function findOurs(
+  cluster: Cluster,
+  name: string,
+  uid: string | null,
+  signal?: AbortSignal,
+): Promise<ObservedPod | undefined> {
+  const pod = await cluster.findPod(name, signal);
+  return pod && (uid === null || pod.metadata.uid === uid) ? pod : undefined;
+}

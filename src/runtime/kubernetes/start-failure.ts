@@ -1,0 +1,155 @@
+import type { StartFailure } from '../runtime-provider.js';
+import type { ApiStatusError } from './api.errors.js';
+
+const MAX_MESSAGE_LENGTH = 400;
+
+/**
+ * What registries and nodes answer when trying again will not help; everything else may be passing. Only the choice
+ * between waiting and giving up hangs on these words, which the cluster passes on from its registry and container engine.
+ */
+const NO_SUCH_IMAGE = /not found|manifest unknown|does not exist|denied|unauthorized|forbidden/i;
+const CANNOT_RUN =
+  /no such file|executable file not found|exec format error|permission denied|not a directory/i;
+
+/** Why the API server did not make the pod. Undefined: it said "not now", and nothing about the pod. */
+export function toCreateFailure(
+  { status, message }: ApiStatusError,
+  image: string,
+): StartFailure | undefined {
+  const said = publicMessage(message);
+  switch (status) {
+    case 403:
+      return toForbidden(said, image);
+    case 404:
+      return refused(`The cluster has no place for the pod: ${said}`, 'kubectl apply -f k8s/namespace.yaml');
+    case 400:
+    case 413:
+    case 422:
+      return refused(`The cluster does not take the pod: ${said}`);
+    default:
+      return undefined;
+  }
+}
+
+/** One status for four causes, told apart only by the words of the API server's own admission. */
+function toForbidden(said: string, image: string): StartFailure {
+  if (/exceeded quota|status unknown for quota|insufficient quota/i.test(said)) {
+    return noRoom(`The quota of the namespace is used up: ${said}`, 'Raise the ResourceQuota, or wait.');
+  }
+  if (/error looking up service account/i.test(said)) {
+    return { kind: 'failed', message: `The namespace is not ready: ${said}`, retryable: true };
+  }
+  if (/cannot create resource/i.test(said)) {
+    return refused(`The service may not create pods: ${said}`, 'kubectl apply -f k8s/rbac.yaml');
+  }
+  if (/per container|per pod|limit to request ratio|must specify/i.test(said)) {
+    const hint = 'Ask for limits that the LimitRange and the quota of the namespace allow.';
+    return refused(`The limits of the namespace forbid the pod: ${said}`, hint);
+  }
+  return refused(`The cluster's admission refused the pod with image ${image}: ${said}`);
+}
+
+export interface WaitingState {
+  reason?: string;
+  message?: string;
+}
+
+/** A start that does not go on, and how long it may stay so before it is given up, in milliseconds. */
+export interface Hindrance {
+  failure: StartFailure;
+  patienceMs: number;
+}
+
+/** A container that waits for something that is not there; undefined for what is a part of every start. */
+export function toHindrance(
+  { reason = '', message = '' }: WaitingState,
+  image: string,
+): Hindrance | undefined {
+  const said = publicMessage(message || reason);
+  switch (reason) {
+    case 'InvalidImageName':
+    case 'ErrImageNeverPull':
+    case 'SignatureValidationFailed':
+      return { failure: imageUnavailable(image, reason, said, false), patienceMs: 0 };
+    case 'ErrImagePull':
+    case 'ImagePullBackOff':
+    case 'RegistryUnavailable':
+    case 'ImageInspectError':
+      return imageNotPulled(image, reason, said);
+    case 'CreateContainerConfigError':
+      return { failure: notConfigured(said), patienceMs: 10_000 };
+    case 'CreateContainerError':
+    case 'RunContainerError':
+    case 'PreCreateHookError':
+    case 'PreStartHookError':
+    case 'PostStartHookError':
+      return { failure: containerFailed(reason, said), patienceMs: 15_000 };
+    default:
+      return undefined;
+  }
+}
+
+/** A kubelet says ImagePullBackOff between two tries and drops the words of the last one. */
+function imageNotPulled(image: string, reason: string, said: string): Hindrance {
+  const isFinal = NO_SUCH_IMAGE.test(said);
+  return { failure: imageUnavailable(image, reason, said, !isFinal), patienceMs: isFinal ? 0 : 30_000 };
+}
+
+/** The container was made, and what it was to run could not be run. Nothing of the script ran. */
+export function containerFailed(reason: string, message: string): StartFailure {
+  const said = publicMessage(message || reason);
+  const isFinal = CANNOT_RUN.test(said);
+  return {
+    kind: isFinal ? 'refused' : 'failed',
+    message: `The container could not be started (${reason}): ${said}`,
+    ...(isFinal ? { hint: 'The image must be made from runner-image/Dockerfile.' } : {}),
+    retryable: !isFinal,
+  };
+}
+
+/** Nowhere to run now. */
+export function noRoom(message: string, hint?: string): StartFailure {
+  return { kind: 'unschedulable', message, ...(hint ? { hint } : {}), retryable: true };
+}
+
+/** The start did not come to its end in the time it has; `said` is the last that the cluster told about it. */
+export function startTooLate(seconds: number, said: string | undefined): StartFailure {
+  return {
+    kind: 'failed',
+    message: `The pod did not start within ${seconds} s${said ? `: ${publicMessage(said)}` : ''}.`,
+    hint: 'kubectl describe pod tells more; K8S_START_TIMEOUT_SECONDS gives it more time.',
+    retryable: true,
+  };
+}
+
+function imageUnavailable(image: string, reason: string, said: string, retryable: boolean): StartFailure {
+  return {
+    kind: 'imageUnavailable',
+    message: `The nodes cannot get the runner image ${image} (${reason}): ${said}`,
+    hint: imageHint(reason, image),
+    retryable,
+  };
+}
+
+function imageHint(reason: string, image: string): string {
+  if (reason === 'InvalidImageName') return `${image} is no image reference; correct RUNNER_IMAGE.`;
+  if (reason === 'ErrImageNeverPull') {
+    return `Load ${image} onto every node, or let them fetch it: K8S_IMAGE_PULL_POLICY=IfNotPresent.`;
+  }
+  return `See that ${image} is in a registry the nodes reach, and name its credentials in K8S_IMAGE_PULL_SECRETS.`;
+}
+
+function notConfigured(said: string): StartFailure {
+  const hint = 'A secret that the job asks for, or its key, is missing: kubectl apply -f k8s/secret.yaml';
+  return refused(`The container cannot be configured: ${said}`, hint);
+}
+
+function refused(message: string, hint?: string): StartFailure {
+  return { kind: 'refused', message, ...(hint ? { hint } : {}), retryable: false };
+}
+
+/** The cluster's own words, fit for a job's owner: one line, bounded. */
+export function publicMessage(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length <= MAX_MESSAGE_LENGTH ? line : `${line.slice(0, MAX_MESSAGE_LENGTH - 1)}…`;
+}

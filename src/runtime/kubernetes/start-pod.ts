@@ -1,0 +1,70 @@
+import type { V1Pod } from '@kubernetes/client-node';
+import { messageOf } from '../../common/app-error.js';
+import type { WorkloadSpec } from '../runtime-provider.js';
+import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
+import { ApiStatusError, refusalSentence } from './api.errors.js';
+import type { Cluster } from './cluster.js';
+import type { RuntimeLogger } from './kubernetes-options.js';
+import { INSTALLATION_LABEL } from './labels.js';
+import type { ObservedPod } from './observed-pod.js';
+import { toCreateFailure } from './start-failure.js';
+import { hasContent, toConfigMap } from './to-config-map.js';
+import type { PodTemplate } from './to-pod.js';
+import { toPod } from './to-pod.js';
+
+/**
+ * Makes the ConfigMap and the pod of a workload, or finds the pod of this name: two requests where nothing is in the
+ * way. The pod is started by the cluster; without its ConfigMap it cannot be, so one that lost it never runs.
+ */
+export async function startPod(
+  cluster: Cluster,
+  spec: WorkloadSpec,
+  template: PodTemplate,
+  logger: RuntimeLogger,
+): Promise<{ pod: ObservedPod; isNew: boolean }> {
+  const configMap = await toConfigMap(spec, template);
+  const pod = toPod(spec, template, hasContent(configMap));
+  await create(() => cluster.createConfigMap(configMap), spec.image);
+  try {
+    const made = await create(() => cluster.createPod(pod), spec.image);
+    return made ? { pod: made, isNew: true } : { pod: await findOwn(cluster, pod), isNew: false };
+  } catch (error) {
+    if (error instanceof WorkloadStartError) await clear(cluster, spec.name, logger);
+    throw error;
+  }
+}
+
+/** Undefined when there is an object of this name already. */
+async function create<T>(make: () => Promise<T>, image: string): Promise<T | undefined> {
+  try {
+    return await make();
+  } catch (error) {
+    if (!(error instanceof ApiStatusError)) throw error;
+    if (error.status === 409 && error.reason === 'AlreadyExists') return undefined;
+    const failure = toCreateFailure(error, image);
+    throw failure
+      ? new WorkloadStartError(failure, error)
+      : new RuntimeUnavailableError(refusalSentence(error), error);
+  }
+}
+
+async function findOwn(cluster: Cluster, { metadata }: V1Pod): Promise<ObservedPod> {
+  const name = metadata?.name ?? '';
+  const found = await cluster.findPod(name);
+  if (!found) throw new RuntimeUnavailableError(`The pod ${name} was there and is gone; asking again.`);
+  if (found.metadata.labels?.[INSTALLATION_LABEL] === metadata?.labels?.[INSTALLATION_LABEL]) return found;
+  throw new WorkloadStartError({
+    kind: 'refused',
+    message: `A pod named ${name} is there already, and it is not of this installation.`,
+    retryable: false,
+  });
+}
+
+/** Nothing stays of a pod that was refused; should even that fail, the sweep of orphans finds it. */
+async function clear(cluster: Cluster, name: string, logger: RuntimeLogger): Promise<void> {
+  try {
+    await cluster.deleteConfigMap(name);
+  } catch (error) {
+    logger.warn(`The ConfigMap of a pod that was refused could not be removed: ${messageOf(error)}`);
+  }
+}

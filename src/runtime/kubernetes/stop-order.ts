@@ -1,0 +1,28 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf } from '../../common/app-error.js';
+import { STOP_FILE } from './to-pod.js';
+
+/**
+ * The order to stop is a file that the runner looks at several times a second (docs/runner-contract.md): it needs no API
+ * server, gives any grace and a shorter one later, and leaves the pod's record where a deletion would take it away. It
+ * lies in a folder that the pod can only read, so no script can put a link in its place.
+ */
+export async function prepareStopOrder(jobDir: string): Promise<void> {
+  // There from the beginning: network file systems remember for a while that a file was not there.
+  await writeFile(join(jobDir, STOP_FILE), '', { flag: 'wx', mode: 0o644 }).catch((error: unknown) => {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  });
+}
+
+/** Orders the runner to stop within `graceSeconds`; never more than was ordered before. A folder that is gone is fine. */
+export async function orderStop(jobDir: string, graceSeconds: number): Promise<void> {
+  const path = join(jobDir, STOP_FILE);
+  try {
+    const ordered = Number.parseFloat(await readFile(path, 'utf8'));
+    if (ordered <= graceSeconds) return;
+    await writeFile(path, `${graceSeconds}\n`, { flag: 'r+' });
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}

@@ -1,0 +1,45 @@
+import type { AppConfig } from '../../config/app-config.js';
+import type { KubernetesOptions, RuntimeLogger } from './kubernetes-options.js';
+
+/** The runtime's options as the configuration has them; a variable that is not set is left out. */
+export function toKubernetesOptions(
+  config: AppConfig,
+  installationId: string,
+  logger: RuntimeLogger,
+): KubernetesOptions {
+  return {
+    ...(config.KUBECONFIG ? { kubeconfig: config.KUBECONFIG } : {}),
+    namespace: config.K8S_NAMESPACE,
+    workspaceDir: config.workspaceDir,
+    claims: {
+      inputs: config.K8S_INPUTS_CLAIM,
+      outputs: config.K8S_OUTPUTS_CLAIM,
+      logs: config.K8S_LOGS_CLAIM,
+      ...(config.K8S_DATASETS_CLAIM ? { datasets: config.K8S_DATASETS_CLAIM } : {}),
+    },
+    installationId,
+    secretName: config.K8S_SECRET_NAME,
+    startTimeoutSeconds: config.K8S_START_TIMEOUT_SECONDS,
+    pod: {
+      imagePullPolicy: config.K8S_IMAGE_PULL_POLICY,
+      imagePullSecrets: config.K8S_IMAGE_PULL_SECRETS,
+      cpuRequestPercent: config.K8S_CPU_REQUEST_PERCENT,
+      ephemeralStorageMb: config.K8S_EPHEMERAL_STORAGE_MB,
+      nodeSelector: Object.fromEntries(config.K8S_NODE_SELECTOR.map(toEntry)),
+      tolerations: config.K8S_TOLERATIONS,
+      ...(config.K8S_RUNTIME_CLASS ? { runtimeClass: config.K8S_RUNTIME_CLASS } : {}),
+      ...(config.K8S_HOST_USERS === undefined ? {} : { hostUsers: config.K8S_HOST_USERS }),
+      ...(config.K8S_PRIORITY_CLASS ? { priorityClass: config.K8S_PRIORITY_CLASS } : {}),
+      ...(config.K8S_QUEUE_NAME ? { queueName: config.K8S_QUEUE_NAME } : {}),
+    },
+    isNetworkEnforced: config.K8S_NETWORK_POLICY,
+    ...(config.NODE_NAME ? { nodeName: config.NODE_NAME } : {}),
+    probeImage: config.RUNNER_IMAGE,
+    logger,
+  };
+}
+
+function toEntry(text: string): [string, string] {
+  const at = text.indexOf('=');
+  return [text.slice(0, at), text.slice(at + 1)];
+}
