@@ -22,6 +22,8 @@ export type RuntimeChoice = (typeof RUNTIME_CHOICES)[number];
 /** The API shows these as GraphQL integers, which have 32 bits. */
 const MAX_INT32 = 2 ** 31 - 1;
 
+/** What manifests and examples ship where a secret belongs. */
+const PLACEHOLDER = /^(replace|change)[-_]?me/i;
 const ENVIRONMENT_ENTRY = /^[a-z0-9][a-z0-9-]{0,62}=\S+$/;
 
 /**
@@ -302,9 +304,11 @@ export class AppConfig extends KubernetesConfig {
     description: 'Bearer token that callers must present.',
   })
   @IsOptional()
-  @Matches(/^\S{16,}$/, { message: 'must be at least 16 characters without spaces' })
-  @Matches(/^(?!replace[-_ ]?me|change[-_ ]?me)/i, {
-    message: 'is still a placeholder: set a random word of your own, such as `openssl rand -hex 32` prints',
+  @Matches(/^(?!(replace|change)[-_]?me)\S{16,}$/i, {
+    message: ({ value }) =>
+      PLACEHOLDER.test(String(value))
+        ? 'is still a placeholder: set a random word of your own, such as `openssl rand -hex 32` prints'
+        : 'must be at least 16 characters without spaces',
   })
   API_TOKEN?: string;
 
