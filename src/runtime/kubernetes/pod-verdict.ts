@@ -42,14 +42,16 @@ export function readPod(pod: ObservedPod): Verdict {
 export function readVanished(last: ObservedPod): WorkloadExit {
   const terminated = terminatedState(last);
   if (terminated) return toExit(last, terminated);
-  return disruption(last) ?? { kind: 'removed' };
+  return byPlatform(last) ?? { kind: 'removed' };
 }
 
 function toExit(pod: ObservedPod, terminated: TerminatedState): WorkloadExit {
   const { exitCode, reason = '', message = '' } = terminated;
   if (NOT_RUN.includes(reason)) return { kind: 'startFailed', failure: containerFailed(reason, message) };
   if (reason === 'ContainerStatusUnknown') {
-    return { kind: 'lost', message: 'The cluster does not know how the container ended.' };
+    return (
+      byPlatform(pod) ?? { kind: 'lost', message: 'The cluster does not know how the container ended.' }
+    );
   }
   const exit: WorkloadExit = { kind: 'exited', exitCode, oomKilled: reason === 'OOMKilled' };
   return ENDED_FROM_OUTSIDE.includes(exitCode) ? (endedByOthers(pod, terminated) ?? exit) : exit;
@@ -57,10 +59,19 @@ function toExit(pod: ObservedPod, terminated: TerminatedState): WorkloadExit {
 
 /** Somebody else's doing; ours carries an annotation, or leaves the pod where it is. */
 function endedByOthers(pod: ObservedPod, terminated: TerminatedState): WorkloadExit | undefined {
-  if (pod.metadata.annotations?.[STOPPED_ANNOTATION]) return undefined;
-  const platform = ofStatus(pod) ?? disruption(pod);
+  if (isStopped(pod)) return undefined;
+  const platform = byPlatform(pod);
   if (platform) return platform;
   return wasDeletedBefore(pod, terminated) ? { kind: 'removed' } : undefined;
+}
+
+/** What the pod itself says of an end that was the platform's doing. */
+function byPlatform(pod: ObservedPod): WorkloadExit | undefined {
+  return isStopped(pod) ? undefined : (ofStatus(pod) ?? disruption(pod));
+}
+
+function isStopped({ metadata }: ObservedPod): boolean {
+  return metadata.annotations?.[STOPPED_ANNOTATION] !== undefined;
 }
 
 /** The deletion's own time: the one in the pod is when its grace will be over. To the second, as all of these. */
@@ -72,8 +83,7 @@ function wasDeletedBefore({ metadata }: ObservedPod, { finishedAt }: TerminatedS
 
 /** The pod has failed as a whole, and its container's end is not written down, or there was no container. */
 function overWithoutEnd(pod: ObservedPod): Verdict {
-  const isStopped = pod.metadata.annotations?.[STOPPED_ANNOTATION] !== undefined;
-  const known = isStopped ? undefined : ofStatus(pod);
+  const known = byPlatform(pod);
   if (known?.kind === 'startFailed') return { kind: 'ended', exit: known };
   const graceMs = (pod.spec.terminationGracePeriodSeconds ?? 0) * 1000;
   const exit = known ?? { kind: 'lost', message: 'The pod ended and the cluster did not say how.' };
