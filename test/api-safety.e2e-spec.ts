@@ -1,13 +1,13 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WebSocket } from 'ws';
-import { describeServiceRuntimes } from './support/service-runtimes.js';
+import { describeLocalRuntimes } from './support/service-runtimes.js';
 import { LOGS, TestService } from './support/service.js';
 
 const TOKEN = 'a-token-for-tests-0123456789';
 const UNKNOWN_ID = '01890000-0000-7000-8000-000000000000';
 
-describeServiceRuntimes(({ name, variables }) => {
+await describeLocalRuntimes(({ name, variables }) => {
   // What is tested here does not depend on the runtime; one is enough.
   if (name !== 'process') return;
 
@@ -356,7 +356,6 @@ describeServiceRuntimes(({ name, variables }) => {
     });
   });
 });
-
 function upgradeStatus(service: TestService, headers: Record<string, string>): Promise<number> {
   return new Promise((resolve, reject) => {
     const request = httpRequest({

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import type { Job } from '../src/client/api-types.js';
 import type { MapsEnd } from './support/maps-cli.js';
 import { buildMaps, startMaps } from './support/maps-cli.js';
-import { describeServiceRuntimes } from './support/service-runtimes.js';
+import { describeLocalRuntimes } from './support/service-runtimes.js';
 import { TestService } from './support/service.js';
 import { waitFor } from './support/wait-for.js';
 
@@ -26,7 +26,7 @@ const TOKEN = 'a-token-of-the-tests';
 const PRINTS_BOTH = "import sys\nprint('out')\nsys.stdout.flush()\nprint('err', file=sys.stderr)\n";
 const SLEEPS = "import time\nprint('asleep', flush=True)\ntime.sleep(600)\n";
 
-describeServiceRuntimes(({ name, variables }) => {
+await describeLocalRuntimes(({ name, variables }) => {
   describe(`maps on ${name}`, () => {
     let service: TestService;
     let folder: string;
@@ -101,7 +101,10 @@ print(sorted(os.path.relpath(os.path.join(d, f), os.environ['INPUT_DIR'])
       expect(run).toEqual({ code: 0, stdout: `${id}\n`, stderr: '' });
       expect(await maps('logs', id, '-f')).toEqual({ code: 0, stdout: 'out\n', stderr: 'err\n' });
       expect(await maps('logs', id)).toEqual({ code: 0, stdout: 'out\n', stderr: 'err\n' });
-      expect(JSON.parse((await maps('get', id, '--json')).stdout)).toMatchObject({ id, state: 'SUCCEEDED' });
+      expect(JSON.parse((await maps('get', id, '--json')).stdout)).toMatchObject({
+        id,
+        state: 'SUCCEEDED',
+      });
       expect((await maps('get', id)).stdout).toMatch(/^state {8}SUCCEEDED$/m);
       const list = await maps('list', '--state', 'succeeded', '--label', 'team=maps', '--json');
       expect(JSON.parse(list.stdout)).toMatchObject([{ id, name: 'mine' }]);

@@ -8,7 +8,7 @@ import { waitFor } from './support/wait-for.js';
 
 const SLEEP = 'import time\nprint("up", flush=True)\ntime.sleep(300)';
 
-describeServiceRuntimes(({ name, variables }) => {
+await describeServiceRuntimes(({ name, variables }) => {
   describe(`jobs on ${name}`, () => {
     let service: TestService;
 
@@ -223,9 +223,9 @@ describeServiceRuntimes(({ name, variables }) => {
     }, 60_000);
 
     it('leaves no inputs and no workload of finished jobs behind', async () => {
-      await waitFor(async () => (await readdir(join(service.dataDir, 'workspaces', 'inputs'))).length === 0, {
+      await waitFor(async () => (await readdir(join(service.workspaceDir, 'inputs'))).length === 0, {
         describe: () => 'the inputs of finished jobs are removed',
       });
-    });
+    }, 30_000);
   });
 });

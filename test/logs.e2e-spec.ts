@@ -23,7 +23,7 @@ function expectedText(): string {
   return Array.from({ length: LINES }, (_, i) => `${String(i).padStart(8, '0')} äöü €\n`).join('');
 }
 
-describeServiceRuntimes(({ name, variables }) => {
+await describeServiceRuntimes(({ name, variables }) => {
   describe(`logs on ${name}`, () => {
     let service: TestService;
 

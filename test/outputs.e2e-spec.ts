@@ -5,7 +5,7 @@ import { describeServiceRuntimes } from './support/service-runtimes.js';
 import { TestService } from './support/service.js';
 import { waitFor } from './support/wait-for.js';
 
-describeServiceRuntimes(({ name, variables }) => {
+await describeServiceRuntimes(({ name, variables }) => {
   // What is tested here does not depend on the runtime; one is enough.
   if (name !== 'process') return;
 
@@ -65,7 +65,7 @@ describeServiceRuntimes(({ name, variables }) => {
         await zip.body!.getReader().read();
         dropped.abort();
       }
-      const outputs = join(service.dataDir, 'workspaces', 'outputs');
+      const outputs = join(service.workspaceDir, 'outputs');
       expect(existsSync(outputs)).toBe(true);
       await waitFor(() => openFilesIn(outputs) === 0, {
         describe: () => `no output open (${openFilesIn(outputs)} are)`,

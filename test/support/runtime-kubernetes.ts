@@ -126,15 +126,20 @@ export class TestCluster implements RuntimeHooks {
   }
 
   async leftovers(): Promise<string[]> {
+    const left = await this.objectsLeft(`maps-python/installation=${this.installationId}`);
+    for (const [root, folder] of this.folders)
+      left.push(...(await readdir(folder)).map((name) => `folder ${root}/${name}`));
+    return left;
+  }
+
+  /** Every workload object in the namespace, of any installation. */
+  async objectsLeft(labelSelector = 'app.kubernetes.io/name=maps-runner'): Promise<string[]> {
     const left: string[] = [];
     for (const kind of ['pods', 'configmaps', 'secrets']) {
-      const query = { labelSelector: `maps-python/installation=${this.installationId}` };
-      const request = { method: 'GET', path: `${this.base}/${kind}`, query } as const;
+      const request = { method: 'GET', path: `${this.base}/${kind}`, query: { labelSelector } } as const;
       const { items } = await this.request<{ items: { metadata: { name: string } }[] }>(request);
       left.push(...items.map(({ metadata }) => `${kind} ${metadata.name}`));
     }
-    for (const [root, folder] of this.folders)
-      left.push(...(await readdir(folder)).map((name) => `folder ${root}/${name}`));
     return left;
   }
 

@@ -56,6 +56,8 @@ export class TestService {
     readonly app: NestFastifyApplication,
     readonly dataDir: string,
     readonly port: number,
+    /** Holds `inputs/`, `outputs/` and `logs/`. */
+    readonly workspaceDir: string,
   ) {}
 
   /** Starts it on `dataDir`, or on a folder of its own that `stop` removes. */
@@ -69,7 +71,7 @@ export class TestService {
     });
     await app.listen(0, '127.0.0.1');
     const { port } = app.getHttpServer().address() as AddressInfo;
-    return new TestService(app, folder, port);
+    return new TestService(app, folder, port, variables.WORKSPACE_DIR ?? join(folder, 'workspaces'));
   }
 
   get url(): string {
