@@ -9,9 +9,9 @@ const SCRIPT = 'print("x")\n';
 const PAUSE_MS = 50;
 
 /** From `runScript` sent until the first chunk is here, beside the bare workload until its first line is. */
-export async function measureCold({ runtime, n, makeBaseline, settle }) {
+export async function measureCold({ runtime, variables, n, makeBaseline, settle }) {
   const bare = await makeBaseline(SCRIPT);
-  const server = await startServer(runtime);
+  const server = await startServer(runtime, variables);
   const api = await connect(server.url);
   const phases = [];
   const answered = [];

@@ -39,7 +39,7 @@ export async function startServer(runtime, variables = {}) {
   const stop = atEnd(async () => {
     await stopProcess(child);
     if (runtime === 'docker') await removeContainers(`io.maps-python.installation=${installation}`);
-    else removeCgroups(installation);
+    else if (runtime === 'process') removeCgroups(installation);
   });
   const url = await listening(child);
   return {

@@ -1,0 +1,22 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { measureCold } from '../lib/cold.mjs';
+import { kubeNamespace, kubectl } from '../lib/kube-namespace.mjs';
+import { kubectlRuns } from '../lib/kubectl-run.mjs';
+
+export const title = 'cold start, Kubernetes: runScript sent → first chunk';
+
+const IMAGE = 'py-exec:slim';
+
+export async function measure() {
+  const { namespace, variables } = await kubeNamespace();
+  const figure = await measureCold({
+    runtime: 'kubernetes',
+    variables,
+    n: 20,
+    makeBaseline: (script) => kubectlRuns(namespace, IMAGE, script),
+    settle: async () => {
+      while ((await kubectl('get', 'pods', '-n', namespace, '-o', 'name')) !== '') await sleep(50);
+    },
+  });
+  return [{ what: 'cold start, Kubernetes (p50)', unit: 'ms', promise: { ratioAtMost: 0.8 }, ...figure }];
+}
