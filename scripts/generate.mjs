@@ -1,4 +1,4 @@
-// Writes what is generated from the code: schema.gql and docs/configuration.md. With --check it only compares, and
+// Writes what is generated from the code: schema.gql, docs/configuration.md and k8s/runner-pod-template.yaml. With --check it only compares, and
 // fails when a file is not what the code says. Needs `npm run build` before.
 import { readFileSync, writeFileSync } from 'node:fs';
 import 'reflect-metadata';
@@ -59,11 +59,47 @@ function page(general, kubernetes) {
   ].join('\n');
 }
 
+/** The pod of a job that asks for nothing special, with a secret to show how those get in. */
+async function runnerPod() {
+  const { toPod } = await import('../dist/runtime/kubernetes/to-pod.js');
+  const { toKubernetesOptions } = await import('../dist/runtime/kubernetes/to-kubernetes-options.js');
+  const { loadConfig } = await import('../dist/config/load-config.js');
+  const { dumpYaml } = await import('@kubernetes/client-node');
+  const config = loadConfig({ K8S_DATASETS_CLAIM: 'maps-datasets', NODE_NAME: 'node-of-the-backend' });
+  const options = toKubernetesOptions(config, 'installation-id', undefined);
+  const spec = {
+    name: 'runner-job-id',
+    jobId: 'job-id',
+    attempt: 1,
+    image: config.RUNNER_IMAGE,
+    workspace: { id: 'workspace-id' },
+    limits: {
+      memoryMb: config.DEFAULT_MEMORY_MB,
+      cpus: 1,
+      pids: config.MAX_PIDS,
+      tmpBytes: config.MAX_TMP_BYTES,
+    },
+    network: 'NONE',
+    timeoutSeconds: config.DEFAULT_TIMEOUT_SECONDS,
+    graceSeconds: config.STOP_GRACE_SECONDS,
+    secrets: ['GOOGLE_API_KEY'],
+  };
+  const user = { uid: 10001, gid: 10001 };
+  const pod = toPod(spec, { ...options, options: options.pod, user, nodeName: options.nodeName });
+  return [
+    HEADER.trimEnd(),
+    '# The pod that the service makes for a job, for reference: it is not to be applied. The names job-id, workspace-id,',
+    '# installation-id and node-of-the-backend stand for what each job and installation has.',
+    dumpYaml(pod),
+  ].join('\n');
+}
+
 const isCheck = process.argv.includes('--check');
 let stale = 0;
 for (const [path, content] of [
   ['schema.gql', await schema()],
   ['docs/configuration.md', await configuration()],
+  ['k8s/runner-pod-template.yaml', await runnerPod()],
 ]) {
   const url = new URL(`../${path}`, import.meta.url);
   if (!isCheck) {
