@@ -49,9 +49,7 @@ function toExit(pod: ObservedPod, terminated: TerminatedState): WorkloadExit {
   const { exitCode, reason = '', message = '' } = terminated;
   if (NOT_RUN.includes(reason)) return { kind: 'startFailed', failure: containerFailed(reason, message) };
   if (reason === 'ContainerStatusUnknown') {
-    return (
-      byPlatform(pod) ?? { kind: 'lost', message: 'The cluster does not know how the container ended.' }
-    );
+    return byPlatform(pod) ?? { kind: 'lost', message: 'The cluster does not know how the container ended.' };
   }
   const exit: WorkloadExit = { kind: 'exited', exitCode, oomKilled: reason === 'OOMKilled' };
   return ENDED_FROM_OUTSIDE.includes(exitCode) ? (endedByOthers(pod, terminated) ?? exit) : exit;

@@ -9,7 +9,9 @@ const MAX_MESSAGE_LENGTH = 400;
  */
 const NO_SUCH_IMAGE = /not found|manifest unknown|does not exist|denied|unauthorized|forbidden/i;
 const CANNOT_RUN =
-  /no such file|executable file not found|exec format error|permission denied|not a directory/i;
+  /exec format error|(exec: |executable|chdir ).*(not found|no such file|permission denied|not a directory)/i;
+const NO_SUCH_KEY = /not found|couldn't find key|non-existent/i;
+const ADMISSION_HINT = 'An admission rule of the cluster or a K8S_ setting is why; the message names it.';
 
 /** Why the API server did not make the pod. Undefined: it said "not now", and nothing about the pod. */
 export function toCreateFailure(
@@ -19,34 +21,34 @@ export function toCreateFailure(
   const said = publicMessage(message);
   switch (status) {
     case 403:
-      return toForbidden(said, image);
+      return toForbidden(message, said, image);
     case 404:
       return refused(`The cluster has no place for the pod: ${said}`, 'kubectl apply -f k8s/namespace.yaml');
     case 400:
     case 413:
     case 422:
-      return refused(`The cluster does not take the pod: ${said}`);
+      return refused(`The cluster does not take the pod: ${said}`, ADMISSION_HINT);
     default:
       return undefined;
   }
 }
 
 /** One status for four causes, told apart only by the words of the API server's own admission. */
-function toForbidden(said: string, image: string): StartFailure {
-  if (/exceeded quota|status unknown for quota|insufficient quota/i.test(said)) {
+function toForbidden(message: string, said: string, image: string): StartFailure {
+  if (/exceeded quota|status unknown for quota|insufficient quota/i.test(message)) {
     return noRoom(`The quota of the namespace is used up: ${said}`, 'Raise the ResourceQuota, or wait.');
   }
-  if (/error looking up service account/i.test(said)) {
+  if (/error looking up service account/i.test(message)) {
     return { kind: 'failed', message: `The namespace is not ready: ${said}`, retryable: true };
   }
-  if (/cannot create resource/i.test(said)) {
+  if (/cannot create resource/i.test(message)) {
     return refused(`The service may not create pods: ${said}`, 'kubectl apply -f k8s/rbac.yaml');
   }
-  if (/per container|per pod|limit to request ratio|must specify/i.test(said)) {
+  if (/per container|per pod|limit to request ratio|must specify/i.test(message)) {
     const hint = 'Ask for limits that the LimitRange and the quota of the namespace allow.';
     return refused(`The limits of the namespace forbid the pod: ${said}`, hint);
   }
-  return refused(`The cluster's admission refused the pod with image ${image}: ${said}`);
+  return refused(`The cluster's admission refused the pod with image ${image}: ${said}`, ADMISSION_HINT);
 }
 
 export interface WaitingState {
@@ -75,30 +77,31 @@ export function toHindrance(
     case 'ImagePullBackOff':
     case 'RegistryUnavailable':
     case 'ImageInspectError':
-      return imageNotPulled(image, reason, said);
+      return imageNotPulled(image, reason, message);
     case 'CreateContainerConfigError':
-      return { failure: notConfigured(said), patienceMs: 10_000 };
+      return { failure: notConfigured(message || reason), patienceMs: 10_000 };
     case 'CreateContainerError':
     case 'RunContainerError':
     case 'PreCreateHookError':
     case 'PreStartHookError':
     case 'PostStartHookError':
-      return { failure: containerFailed(reason, said), patienceMs: 15_000 };
+      return { failure: containerFailed(reason, message), patienceMs: 15_000 };
     default:
       return undefined;
   }
 }
 
 /** A kubelet says ImagePullBackOff between two tries and drops the words of the last one. */
-function imageNotPulled(image: string, reason: string, said: string): Hindrance {
-  const isFinal = NO_SUCH_IMAGE.test(said);
-  return { failure: imageUnavailable(image, reason, said, !isFinal), patienceMs: isFinal ? 0 : 30_000 };
+function imageNotPulled(image: string, reason: string, message: string): Hindrance {
+  const isFinal = NO_SUCH_IMAGE.test(message);
+  const failure = imageUnavailable(image, reason, publicMessage(message || reason), !isFinal);
+  return { failure, patienceMs: isFinal ? 0 : 30_000 };
 }
 
 /** The container was made, and what it was to run could not be run. Nothing of the script ran. */
 export function containerFailed(reason: string, message: string): StartFailure {
   const said = publicMessage(message || reason);
-  const isFinal = CANNOT_RUN.test(said);
+  const isFinal = CANNOT_RUN.test(message);
   return {
     kind: isFinal ? 'refused' : 'failed',
     message: `The container could not be started (${reason}): ${said}`,
@@ -139,9 +142,13 @@ function imageHint(reason: string, image: string): string {
   return `See that ${image} is in a registry the nodes reach, and name its credentials in K8S_IMAGE_PULL_SECRETS.`;
 }
 
-function notConfigured(said: string): StartFailure {
+function notConfigured(message: string): StartFailure {
+  const said = `The container cannot be configured: ${publicMessage(message)}`;
+  if (!NO_SUCH_KEY.test(message)) {
+    return { kind: 'failed', message: said, hint: 'kubectl describe pod tells more.', retryable: true };
+  }
   const hint = 'A secret that the job asks for, or its key, is missing: kubectl apply -f k8s/secret.yaml';
-  return refused(`The container cannot be configured: ${said}`, hint);
+  return refused(said, hint);
 }
 
 function refused(message: string, hint?: string): StartFailure {
