@@ -74,6 +74,7 @@ function addRun(program: Command, withContext: WithContext): void {
     .option('--request <json|@file>', 'reaches the script as /input/request.json')
     .option('--file <path|name=path>', 'a file for /input; may be given often', collect)
     .option('--env <name=value|name>', "a variable for the script; a name alone passes this shell's", collect)
+    .option('--secret <name>', 'a secret of the service, as a variable; may be given often', collect)
     .option('--label <name=value>', 'a label of the job; may be given often', collectPair)
     .option('--name <name>', "name of the job (default: the script's)")
     .option('--environment <name>', 'one of the environments of the service')

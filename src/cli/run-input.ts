@@ -12,6 +12,7 @@ export interface RunOptions {
   request?: string;
   file?: string[];
   env?: string[];
+  secret?: string[];
   label?: Pair[];
   name?: string;
   environment?: string;
@@ -35,6 +36,7 @@ export async function toRunInput(
     request: options.request === undefined ? undefined : await toRequest(options.request),
     files: options.file && (await readFiles(options.file)),
     env: options.env?.map((entry) => toVariable(entry, env)),
+    secrets: options.secret,
     labels: options.label,
     name: options.name ?? (script === '-' ? undefined : basename(script)),
     environment: options.environment,

@@ -95,6 +95,7 @@ export interface RunScriptInput {
   cpus?: number;
   network?: 'NONE' | 'INTERNET';
   env?: { name: string; value: string }[];
+  secrets?: string[];
   retries?: number;
   idempotencyKey?: string;
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
+  ArrayUnique,
   IsArray,
   IsBoolean,
   IsIn,
@@ -14,6 +15,8 @@ import {
 } from 'class-validator';
 import { MiB } from '../common/bytes.js';
 import { KubernetesConfig } from './kubernetes-config.js';
+import { SECRET_NAME } from './secret-names.js';
+import { SecretValues } from './secret-values.js';
 import { Variable } from './variable.decorator.js';
 
 export const RUNTIME_CHOICES = ['auto', 'docker', 'kubernetes', 'process'] as const;
@@ -296,6 +299,20 @@ export class AppConfig extends KubernetesConfig {
   })
   @IsBoolean()
   ALLOW_INTERNET: boolean = true;
+
+  @Variable({
+    type: 'list',
+    defaultText: 'GOOGLE_API_KEY,OPENAI_API_KEY',
+    description:
+      'Names of the secrets a job may ask for; the value of each is in the variable of that name, or in the file that `<name>_FILE` names. On kubernetes it is in K8S_SECRET_NAME instead.',
+  })
+  @IsArray()
+  @ArrayUnique({ message: 'must name each secret once' })
+  @Matches(SECRET_NAME, { each: true, message: 'each must be of letters, digits and underscores' })
+  JOB_SECRETS: string[] = ['GOOGLE_API_KEY', 'OPENAI_API_KEY'];
+
+  /** Of those in JOB_SECRETS that this server was given. */
+  secretValues: SecretValues = new SecretValues();
 
   @Variable({
     type: 'string',

@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { ConfigError, loadConfig } from './load-config.js';
 import { variableDocs } from './variable.decorator.js';
@@ -73,6 +74,47 @@ describe('the configuration', () => {
     expect(faultsOf({ API_TOKEN_FILE: '/nowhere/token' })).toEqual([
       'API_TOKEN_FILE cannot be read (ENOENT)',
     ]);
+  });
+
+  it('takes the values of secrets from variables and files, and counts an empty one as unset', () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'maps-config-')), 'key');
+    writeFileSync(path, 'from a file\n');
+    const { JOB_SECRETS, secretValues } = loadConfig({ GOOGLE_API_KEY: 'value', OPENAI_API_KEY_FILE: path });
+    expect(JOB_SECRETS).toEqual(['GOOGLE_API_KEY', 'OPENAI_API_KEY']);
+    expect(secretValues.get('GOOGLE_API_KEY')).toBe('value');
+    expect(secretValues.get('OPENAI_API_KEY')).toBe('from a file');
+    expect(loadConfig({ GOOGLE_API_KEY: '' }).secretValues.get('GOOGLE_API_KEY')).toBeUndefined();
+    expect(loadConfig({ OTHER: 'x' }).secretValues.get('OTHER')).toBeUndefined();
+    expect(faultsOf({ GOOGLE_API_KEY_FILE: '/nowhere' })).toEqual([
+      'GOOGLE_API_KEY_FILE cannot be read (ENOENT)',
+    ]);
+  });
+
+  it('shows no value of a secret, however it is printed', () => {
+    const config = loadConfig({ JOB_SECRETS: 'KEY', KEY: 'the-value' });
+    expect(config.secretValues.get('KEY')).toBe('the-value');
+    const printed = [JSON.stringify(config), inspect(config, { depth: null, showHidden: true })];
+    expect(printed.join()).not.toContain('the-value');
+    expect(faultsOf({ JOB_SECRETS: 'KEY', KEY: 'the-value\0' }).join()).toBe(
+      'KEY must not hold a NUL character',
+    );
+  });
+
+  it.each([
+    'API_TOKEN',
+    'API_TOKEN_FILE',
+    'DATABASE_URL',
+    'KUBERNETES_SERVICE_HOST',
+    'PATH',
+    'RUNNER_SPOOL_DIR',
+  ])('refuses to give jobs %s as a secret', (name) => {
+    expect(faultsOf({ JOB_SECRETS: `KEY,${name}` })).toEqual([
+      expect.stringMatching(new RegExp(`^JOB_SECRETS must not name ${name}, `)),
+    ]);
+  });
+
+  it.each(['A-B', '1A', 'A B', 'KEY,KEY'])('refuses the list of secrets %s', (list) => {
+    expect(faultsOf({ JOB_SECRETS: list })).toHaveLength(1);
   });
 
   it('does not start with the placeholder of a manifest as its token', () => {

@@ -3,6 +3,8 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { errnoOf } from '../common/app-error.js';
 import { AppConfig } from './app-config.js';
+import { secretNameFaults } from './secret-names.js';
+import { SecretValues } from './secret-values.js';
 import { variableDocs } from './variable.decorator.js';
 
 /** Thrown with every fault at once; names and rules only, never a value. */
@@ -12,6 +14,9 @@ export class ConfigError extends Error {
     this.name = 'ConfigError';
   }
 }
+
+/** Set by Kubernetes in every pod. */
+const IN_CLUSTER = 'KUBERNETES_SERVICE_HOST';
 
 type Variables = Record<string, string | undefined>;
 
@@ -24,6 +29,7 @@ export function loadConfig(variables: Variables): AppConfig {
     faults.push(...Object.values(fault.constraints ?? {}).map((rule) => withName(fault.property, rule)));
   }
   if (faults.length === 0) faults.push(...crossFaults(config));
+  if (faults.length === 0) config.secretValues = readSecretValues(config.JOB_SECRETS, variables, faults);
   if (faults.length > 0) throw new ConfigError(faults);
   return config;
 }
@@ -32,10 +38,21 @@ function withName(name: string, rule: string): string {
   return rule.startsWith(name) ? rule : `${name} ${rule}`;
 }
 
+/** The values that jobs may be handed; one that is not set is missed only by a job that asks for it. */
+function readSecretValues(names: readonly string[], variables: Variables, faults: string[]): SecretValues {
+  const found = names.map(
+    (name) => [name, variables[name] || readSecretFile(name, variables, faults)] as const,
+  );
+  for (const [name, value] of found) {
+    if (value?.includes('\0')) faults.push(`${name} must not hold a NUL character`);
+  }
+  return new SecretValues(found.flatMap(([name, value]) => (value ? [[name, value] as const] : [])));
+}
+
 /** An empty variable counts as unset: Compose files and manifests cannot leave one out. */
 function pickKnown(variables: Variables, faults: string[]): Variables {
   const raw: Variables = {};
-  const names = [...variableDocs(), { name: 'KUBERNETES_SERVICE_HOST', secret: false }];
+  const names = [...variableDocs(), { name: IN_CLUSTER, secret: false }];
   for (const { name, secret } of names) {
     const value = variables[name] || (secret ? readSecretFile(name, variables, faults) : undefined);
     if (value) raw[name] = value;
@@ -73,5 +90,7 @@ function crossFaults(config: AppConfig): string[] {
   if (config.isProduction && config.EXECUTION_RUNTIME === 'process' && config.PROCESS_ISOLATION === 'none') {
     faults.push('PROCESS_ISOLATION=none is not allowed with NODE_ENV=production');
   }
+  const serverVariables = [IN_CLUSTER, ...variableDocs().map(({ name }) => name)];
+  faults.push(...secretNameFaults(config.JOB_SECRETS, serverVariables));
   return faults;
 }

@@ -3,9 +3,10 @@ import { Migrator } from 'kysely';
 import type { DialectName } from './dialect.js';
 import { SchemaTooNewError } from './database.errors.js';
 import { createJobs } from './migrations/0001-jobs.js';
+import { addJobSecrets } from './migrations/0002-job-secrets.js';
 
 function migrations(dialect: DialectName): Record<string, Migration> {
-  return { '0001-jobs': createJobs(dialect) };
+  return { '0001-jobs': createJobs(dialect), '0002-job-secrets': addJobSecrets };
 }
 
 /**

@@ -66,6 +66,8 @@ export interface JobSpecsTable {
   request: string;
   /** JSON: name to value. */
   env: string;
+  /** JSON: names of secrets, never a value. */
+  secrets: Generated<string>;
 }
 
 export interface JobInputFilesTable {

@@ -32,11 +32,12 @@ export function toJobOrder(
         capabilities.pidsLimit === 'perUser' ? config.MAX_PIDS * (config.MAX_CONCURRENT_JOBS + 1) : null,
       openFiles: OPEN_FILES,
     },
+    secrets: JSON.parse(spec.secrets) as string[],
   };
 }
 
 export function toWorkloadSpec(
-  { job, attempt }: ClaimedJob,
+  { job, attempt, spec }: ClaimedJob,
   workspace: WorkspacePaths,
   config: AppConfig,
 ): WorkloadSpec {
@@ -55,6 +56,6 @@ export function toWorkloadSpec(
     network: job.network === 'INTERNET' ? 'INTERNET' : 'NONE',
     timeoutSeconds: job.timeout_seconds,
     graceSeconds: config.STOP_GRACE_SECONDS,
-    secrets: [],
+    secrets: JSON.parse(spec.secrets) as string[],
   };
 }

@@ -39,6 +39,7 @@ const RUNNER_REFUSALS: Readonly<Record<number, string>> = {
   121: 'The workspace had been used before.',
   122: 'The runner did not understand its order; the runner image and the service may be of different versions.',
   123: 'The runner failed.',
+  124: 'The values of the job’s secrets did not reach the runner.',
 };
 
 /**

@@ -101,4 +101,7 @@ export class Service {
 
   @Field(() => ServiceLimits)
   limits!: ServiceLimits;
+
+  @Field(() => [String], { description: 'Names of the secrets that a job may ask for.' })
+  secrets!: string[];
 }

@@ -34,6 +34,7 @@ export class ServiceResolver {
       queue: await this.queue(),
       pool: { ready: 0 },
       limits: this.limits(),
+      secrets: this.config.JOB_SECRETS,
     };
   }
 

@@ -6,6 +6,7 @@ import { JobRepository } from './job.repository.js';
 interface Spec {
   script: string;
   request: string;
+  secrets: string;
 }
 
 /** Batched reads of what belongs to jobs, so that a list of a hundred jobs costs one query per field. */

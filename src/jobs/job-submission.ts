@@ -15,14 +15,21 @@ export interface JobSubmission {
   cpus: number;
   network: 'NONE' | 'INTERNET';
   env: Record<string, string>;
+  /** Names; the values are never part of a job. */
+  secrets: string[];
   retries: number;
   idempotencyKey: string | null;
 }
 
 /** What two requests with one idempotency key must share. Independent of the order of keys in objects. */
 export function submissionDigest(submission: JobSubmission): string {
-  const { idempotencyKey: _, files, ...rest } = submission;
-  const body = { ...rest, files: files.map((file) => [file.path, file.content.toString('base64')]) };
+  const { idempotencyKey: _, files, secrets, ...rest } = submission;
+  const body = {
+    ...rest,
+    files: files.map((file) => [file.path, file.content.toString('base64')]),
+    // Left out where there are none, so that keys of a version without secrets go on finding their jobs.
+    ...(secrets.length > 0 ? { secrets: [...secrets].sort() } : {}),
+  };
   return createHash('sha256')
     .update(JSON.stringify(sortKeys(body)))
     .digest('hex');

@@ -298,5 +298,6 @@ function toSpecRow(id: string, submission: JobSubmission) {
     script: submission.script,
     request: JSON.stringify(submission.request ?? null),
     env: JSON.stringify(submission.env),
+    secrets: JSON.stringify(submission.secrets),
   };
 }

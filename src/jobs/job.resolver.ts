@@ -125,6 +125,15 @@ export class JobResolver {
     return spec ? (JSON.parse(spec.request) as unknown) : null;
   }
 
+  @ResolveField(() => [String], {
+    complexity: SPEC_COST,
+    description: 'Names of the secrets that the script was given.',
+  })
+  async secrets(@Parent() job: Job, @Context() context: object): Promise<string[]> {
+    const spec = await this.loader.of(context).specs.load(job.id);
+    return spec ? (JSON.parse(spec.secrets) as string[]) : [];
+  }
+
   @ResolveField(() => [Attempt])
   async attempts(@Parent() job: Job, @Context() context: object): Promise<Attempt[]> {
     return (await this.loader.of(context).attempts.load(job.id)).map(toAttempt);

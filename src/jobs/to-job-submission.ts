@@ -14,6 +14,7 @@ import {
   MAX_REQUEST_BYTES,
   MAX_RETRIES,
   MAX_SCRIPT_BYTES,
+  MAX_SECRETS,
 } from './job-limits.js';
 import type { JobSubmission } from './job-submission.js';
 import type { EnvVarInput, InputFileInput, LabelInput, RunScriptInput } from './models/run-script.input.js';
@@ -41,6 +42,7 @@ export function toJobSubmission(input: RunScriptInput, config: AppConfig): JobSu
     cpus: inRange('cpus', input.cpus ?? 1, 0.01, config.MAX_CPUS),
     network: checkNetwork(input.network ?? 'NONE', config),
     env: toEnv(input.env ?? []),
+    secrets: checkSecrets(input.secrets ?? [], input.env ?? [], config),
     retries: inRange('retries', input.retries ?? 0, 0, MAX_RETRIES),
     idempotencyKey: checkKey(input.idempotencyKey ?? null),
   };
@@ -165,6 +167,28 @@ function toEnv(env: EnvVarInput[]): Record<string, string> {
   });
   tooLarge('env', bytes, MAX_ENV_BYTES);
   return { ...result };
+}
+
+function checkSecrets(names: string[], env: EnvVarInput[], config: AppConfig): string[] {
+  if (names.length > MAX_SECRETS) throw new BadInputError(`At most ${MAX_SECRETS} secrets.`, 'input.secrets');
+  names.forEach((name, at) => {
+    const fault = secretFault(name, names.slice(0, at), env, config);
+    if (fault) throw new BadInputError(fault, `input.secrets.${at}`);
+  });
+  return names;
+}
+
+function secretFault(
+  name: string,
+  before: string[],
+  env: EnvVarInput[],
+  config: AppConfig,
+): string | undefined {
+  if (!config.JOB_SECRETS.includes(name)) {
+    return 'This service gives jobs no secret of this name; service { secrets } lists those it gives.';
+  }
+  if (before.includes(name)) return `The secret ${name} is asked for twice.`;
+  return env.some((each) => each.name === name) ? `${name} is in env, too.` : undefined;
 }
 
 function checkKey(key: string | null): string | null {

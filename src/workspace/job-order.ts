@@ -11,4 +11,6 @@ export interface JobOrder {
   maxOutputBytes: number;
   /** Resource limits (`setrlimit`) of the script, for runtimes that cannot limit the workload as a whole. */
   limits: { addressSpaceBytes: number | null; processes: number | null; openFiles: number | null };
+  /** Names of variables whose values reach the runner another way; none when absent. */
+  secrets?: readonly string[];
 }

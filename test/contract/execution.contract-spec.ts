@@ -88,6 +88,7 @@ describe('execution', () => {
       cpus: 1,
       network: 'NONE',
       env: {},
+      secrets: [],
       retries: 0,
       idempotencyKey: null,
       ...more,

@@ -55,6 +55,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       const id = await insert({
         files,
         env: { A: 'ä' },
+        secrets: ['KEY'],
         request: { x: [1, null] },
         labels: [{ name: 'n', value: 'v' }],
       });
@@ -70,6 +71,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
         script: 'print(1)',
         request: '{"x":[1,null]}',
         env: '{"A":"ä"}',
+        secrets: '["KEY"]',
       });
       const [file] = await jobs.inputFiles(id);
       expect([file!.path, Buffer.compare(file!.content, files[0]!.content)]).toEqual(['a/b.bin', 0]);
@@ -88,6 +90,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       await expect(insert({ idempotencyKey: 'k', script: 'print(2)' })).rejects.toThrow(
         IdempotencyMismatchError,
       );
+      await expect(insert({ idempotencyKey: 'k', secrets: ['A'] })).rejects.toThrow(IdempotencyMismatchError);
       const ids = await Promise.all(Array.from({ length: 20 }, () => insert({ idempotencyKey: 'l' })));
       expect(new Set(ids).size).toBe(1);
     });
@@ -273,6 +276,7 @@ function submission(more: Partial<JobSubmission>): JobSubmission {
     cpus: 0.5,
     network: 'NONE',
     env: {},
+    secrets: [],
     retries: 0,
     idempotencyKey: null,
     ...more,

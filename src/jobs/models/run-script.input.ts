@@ -83,6 +83,13 @@ export class RunScriptInput {
   })
   env?: EnvVarInput[] | null;
 
+  @Field(() => [String], {
+    nullable: true,
+    description:
+      'Names out of `service { secrets }`, at most 20: each is a variable of the script, whose value is never stored and is masked in the log.',
+  })
+  secrets?: string[] | null;
+
   @Field(() => Int, {
     nullable: true,
     defaultValue: 0,
