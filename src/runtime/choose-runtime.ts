@@ -67,6 +67,7 @@ async function makeDocker(config: AppConfig, installationId: string, log: Log): 
     hostDataDir: config.DOCKER_HOST_DATA_DIR,
     ociRuntime: config.DOCKER_RUNTIME,
     installationId,
+    secrets: config.secretValues,
     logger: toRuntimeLogger(log, 'docker'),
   };
   return createDockerRuntime(options);
@@ -79,6 +80,7 @@ async function makeProcess(config: AppConfig, installationId: string, log: Log):
     isolation: config.PROCESS_ISOLATION,
     python: config.PROCESS_PYTHON,
     installationId,
+    secrets: config.secretValues,
     logger: toRuntimeLogger(log, 'process'),
   };
   return createProcessRuntime(options);

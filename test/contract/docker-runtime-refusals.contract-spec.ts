@@ -77,7 +77,7 @@ describeTier('docker', await whyNoDocker(IMAGE), () => {
       const client = createDockerClient(undefined);
       try {
         const container = withoutCommand(spec, installationId);
-        const start = startContainer(new DockerEngine(client), container, logger);
+        const start = startContainer(new DockerEngine(client), container, undefined, logger);
         expect(await failureOf(start)).toMatchObject({ message: expect.stringContaining('could not start') });
         expect(await bench.provider.list()).toEqual([]);
       } finally {

@@ -3,6 +3,7 @@ import Docker from 'dockerode';
 import { createDockerRuntime } from '../../src/runtime/docker/docker.runtime.js';
 import { describeRuntimeContract } from './runtime-provider.contract.js';
 import { DockerBackdoor, whyNoDocker } from '../support/runtime-docker.js';
+import { SECRET_VALUES } from '../support/runtime-secrets.js';
 
 const IMAGE = 'py-exec:slim';
 const installationId = `test-${randomUUID()}`;
@@ -13,6 +14,7 @@ describeRuntimeContract('docker', {
     createDockerRuntime({
       dataDir,
       installationId,
+      secrets: SECRET_VALUES,
       logger: { info: () => undefined, warn: () => undefined },
     }),
   hooks: backdoor,

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { createProcessRuntime } from '../../src/runtime/process/process.runtime.js';
 import { RuntimeBench } from '../support/runtime-bench.js';
 import { ProcessBackdoor, testPython, whyNoProcess } from '../support/runtime-process.js';
+import { SECRET_VALUES } from '../support/runtime-secrets.js';
 import { describeTier } from '../support/runtime-tier.js';
 import { unmetNeed } from './runtime-cases/runtime-case.js';
 import { CASES } from './runtime-provider.contract.js';
@@ -43,6 +44,7 @@ describeTier('process', await whyNoProcess(isolation), () => {
           isolation,
           installationId,
           python: testPython(isolation),
+          secrets: SECRET_VALUES,
           logger,
         });
       },

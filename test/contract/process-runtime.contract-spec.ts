@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { watch } from 'node:fs';
 import { createProcessRuntime } from '../../src/runtime/process/process.runtime.js';
 import { ProcessBackdoor, testPython, whyNoProcess } from '../support/runtime-process.js';
+import { SECRET_VALUES } from '../support/runtime-secrets.js';
 import { describeRuntimeContract } from './runtime-provider.contract.js';
 
 const isolation = 'bubblewrap';
@@ -19,12 +20,14 @@ describeRuntimeContract('process (bubblewrap)', {
       isolation,
       installationId,
       python: testPython(isolation),
+      secrets: SECRET_VALUES,
       logger: { info: () => undefined, warn: () => undefined },
     });
   },
   hooks: {
     makeWithoutStart: (spec) => backdoor.makeWithoutStart(spec),
     removeBehind: (handle, spec) => backdoor.removeBehind(handle, spec),
+    describe: (handle, spec) => backdoor.describe(handle, spec),
     leftovers: () => backdoor.leftovers(),
   },
   image: 'none',

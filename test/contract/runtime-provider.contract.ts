@@ -12,6 +12,7 @@ import { LOG_CASES } from './runtime-cases/log.cases.js';
 import type { RuntimeCase } from './runtime-cases/runtime-case.js';
 import { unmetNeed } from './runtime-cases/runtime-case.js';
 import { SCRIPT_END_CASES } from './runtime-cases/script-end.cases.js';
+import { SECRET_CASES } from './runtime-cases/secret.cases.js';
 import { STOP_CASES } from './runtime-cases/stop.cases.js';
 
 export const CASES: readonly RuntimeCase[] = [
@@ -21,13 +22,15 @@ export const CASES: readonly RuntimeCase[] = [
   ...LIMIT_CASES,
   ...LOG_CASES,
   ...ISOLATION_CASES,
+  ...SECRET_CASES,
 ];
 const CASE_TIMEOUT_MS = 90_000;
 
 export interface RuntimeContractSetup {
   /**
    * Makes a provider. Every call of one suite is for the same installation, as servers that follow each other have it;
-   * each run of the suite uses an installation of its own. Everything the provider keeps is below `dataDir`.
+   * each run of the suite uses an installation of its own. Everything the provider keeps is below `dataDir`. It has
+   * the values of `SECRET_VALUES`, from its options or from the engine.
    */
   create(dataDir: string): Promise<RuntimeProvider>;
   hooks: RuntimeHooks;

@@ -25,6 +25,8 @@ export interface RuntimeHooks {
   makeWithoutStart?(spec: WorkloadSpec): Promise<string>;
   /** Removes the workload as somebody else would, with the engine's own tools. */
   removeBehind?(handle: string, spec: WorkloadSpec): Promise<void>;
+  /** Everything that the engine tells anybody about the workload while it runs; not what its script itself has. */
+  describe?(handle: string, spec: WorkloadSpec): Promise<string>;
   /** Names of everything of this installation that is still there: containers, processes, pods. */
   leftovers(): Promise<string[]>;
 }
@@ -42,6 +44,7 @@ export interface Order {
   network?: WorkloadSpec['network'];
   image?: string;
   attempt?: number;
+  secrets?: string[];
 }
 
 const LIMITS: WorkloadLimits = { memoryMb: 256, cpus: 1, pids: 64, tmpBytes: 16 * MiB };
@@ -105,7 +108,7 @@ export class RuntimeBench {
       workspace,
       limits,
       network: order.network ?? 'NONE',
-      secrets: [],
+      secrets: order.secrets ?? [],
       ...timing,
     };
     const workload = new Workload(this, spec);
@@ -165,6 +168,7 @@ export class RuntimeBench {
         processes: pidsLimit === 'perUser' ? limits.pids : null,
         openFiles: 1024,
       },
+      secrets: order.secrets ?? [],
     };
   }
 }
@@ -216,6 +220,11 @@ export class Workload {
 
   async makeWithoutStart(): Promise<void> {
     this.handle = await this.bench.hooks.makeWithoutStart!(this.spec);
+  }
+
+  /** What the engine tells about it; see the hook. */
+  description(): Promise<string> {
+    return this.bench.hooks.describe!(this.handle, this.spec);
   }
 
   async removeBehind(): Promise<void> {

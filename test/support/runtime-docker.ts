@@ -33,6 +33,14 @@ export class DockerBackdoor implements RuntimeHooks {
     await this.docker.getContainer(id).remove({ force: true });
   }
 
+  /** What `docker inspect`, `docker top` and `docker logs` show. */
+  async describe(handle: string): Promise<string> {
+    const container = this.docker.getContainer(decodeHandle<DockerHandle>(handle, 'docker')!.id);
+    const answers = await Promise.all([container.inspect(), container.top({ ps_args: 'auxeww' })]);
+    const log = await container.logs({ stdout: true, stderr: true });
+    return [...answers.map((answer) => JSON.stringify(answer)), log.toString()].join('\n');
+  }
+
   async leftovers(): Promise<string[]> {
     const filters = { label: [`io.maps-python.installation=${this.installationId}`] };
     const containers = await this.docker.listContainers({ all: true, filters });

@@ -52,6 +52,17 @@ export class ProcessBackdoor implements RuntimeHooks {
     for (const pid of pids) process.kill(pid, 'SIGKILL');
   }
 
+  /**
+   * What /proc shows of the workload's processes. The script's is among them: it is a fork of the runner, so that it
+   * shows what the runner was started with.
+   */
+  async describe(_handle: string, spec: WorkloadSpec): Promise<string> {
+    const pids = this.processesOf(spec);
+    return pids
+      .flatMap((pid) => ['cmdline', 'environ'].map((file) => readText(`/proc/${pid}/${file}`)))
+      .join('\n');
+  }
+
   /** The supervisor, what it supervises, and everything in the workload's cgroups. */
   processesOf({ name }: WorkloadSpec): number[] {
     const { supervisor, sandbox } = this.folders.read(name)!;

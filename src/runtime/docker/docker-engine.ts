@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { abortable } from '../../common/abort.js';
 import type { DockerClient } from './docker-client.js';
@@ -57,6 +57,18 @@ export class DockerEngine {
   async start(id: string, signal?: AbortSignal): Promise<void> {
     const container = this.docker.getContainer(id);
     await ask((options) => container.start(options), WORK_TIMEOUT_MS, signal).catch(orUndefined(304));
+  }
+
+  /** Opens the standard input of a container that is not started yet. @throws EngineStatusError */
+  async attachInput(id: string, signal?: AbortSignal): Promise<Duplex> {
+    const container = this.docker.getContainer(id);
+    const query = { stream: true, stdin: true };
+    const stream = await ask(
+      (options) => container.attach({ ...query, hijack: true, ...options }),
+      WORK_TIMEOUT_MS,
+      signal,
+    );
+    return stream as Duplex;
   }
 
   /** The container's state, by id or name; undefined when there is none. */

@@ -1,3 +1,5 @@
+import type { SecretLookup } from '../secret-line.js';
+
 /** What the docker runtime is made from; taken from `AppConfig` by the runtime module. */
 export interface DockerOptions {
   /** `unix:///path`, `tcp://host:port`, `http://…` or `https://…`; unset: where the client library finds an engine. */
@@ -10,6 +12,8 @@ export interface DockerOptions {
   ociRuntime?: string;
   /** Marks this installation's containers; others' are never touched. */
   installationId: string;
+  /** Values of the secrets that jobs may name; none when absent. */
+  secrets?: SecretLookup;
   logger: RuntimeLogger;
   /** How often all waits together look at the engine themselves, should its events have gone silent. */
   reconcileMs?: number;

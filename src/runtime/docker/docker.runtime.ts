@@ -12,6 +12,7 @@ import type {
   WorkloadSummary,
 } from '../runtime-provider.js';
 import { LOCAL_START_TIMEOUT_SECONDS } from '../runtime-provider.js';
+import { secretLine } from '../secret-line.js';
 import { RuntimeUnavailableError } from '../runtime.errors.js';
 import { ContainerEvents } from './container-events.js';
 import { toAbsence, toExit, toSummaryState } from './container-exit.js';
@@ -168,7 +169,8 @@ class DockerRuntime implements RuntimeProvider {
   private async startOnce(spec: WorkloadSpec): Promise<string> {
     const placement = { ...this.options, hostCpus: this.info.NCPU };
     const config = toContainerConfig(spec, placement, runnerUser());
-    return this.encode(await startContainer(this.engine, config, this.options.logger), spec.name);
+    const input = secretLine(spec.secrets, this.options.secrets ?? new Map());
+    return this.encode(await startContainer(this.engine, config, input, this.options.logger), spec.name);
   }
 
   /** As PID 1 the runner hears no SIGTERM in its first milliseconds; one that heard the first ignores the others. */

@@ -1,5 +1,5 @@
 import type Docker from 'dockerode';
-import { Backoff } from '../../common/abort.js';
+import { Backoff, settledWithin } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { StartFailure } from '../runtime-provider.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
@@ -12,19 +12,24 @@ import { publicMessage, toCreateFailure, toStartFailure } from './start-failure.
 /** How long the engine may take to show a container whose name it has taken. */
 const RESERVED_TIMEOUT_MS = 10_000;
 
+/** How long the engine may take to pass on what was written to a container's input. */
+const INPUT_TIMEOUT_MS = 10_000;
+
 /**
  * Makes and starts a container, or finds the one of this name, and returns its id. Two requests where nothing is in the
- * way. A container that ran is never started again: the engine would run it a second time.
+ * way, three where it is to read `input`. A container that ran is never started again: the engine would run it a second
+ * time.
  */
 export async function startContainer(
   engine: DockerEngine,
   container: NamedContainerConfig,
+  input: string | undefined,
   logger: RuntimeLogger,
 ): Promise<string> {
   const made = await create(engine, container);
-  if (made !== undefined) return startCreated(engine, made, logger);
+  if (made !== undefined) return startCreated(engine, made, input, logger);
   const found = await findOwn(engine, container);
-  return found.State.Status === 'created' ? startCreated(engine, found.Id, logger) : found.Id;
+  return found.State.Status === 'created' ? startCreated(engine, found.Id, input, logger) : found.Id;
 }
 
 /** Undefined when there is a container of this name already. */
@@ -67,15 +72,38 @@ async function inspectReserved(
   }
 }
 
-async function startCreated(engine: DockerEngine, id: string, logger: RuntimeLogger): Promise<string> {
+async function startCreated(
+  engine: DockerEngine,
+  id: string,
+  input: string | undefined,
+  logger: RuntimeLogger,
+): Promise<string> {
   try {
-    await engine.start(id);
+    if (input === undefined) await engine.start(id);
+    else await startWithInput(engine, id, input);
     return id;
   } catch (error) {
     if (!(error instanceof EngineStatusError)) throw error;
     const failure: StartFailure = toStartFailure(error);
     await clear(engine, id, logger);
     throw new WorkloadStartError(failure, error);
+  }
+}
+
+/**
+ * The input is there before the container is, so that nothing waits. Should the connection break before all is written,
+ * the engine closes the container's input, and the runner ends before any script runs and says so.
+ */
+async function startWithInput(engine: DockerEngine, id: string, input: string): Promise<void> {
+  const stdin = await engine.attachInput(id);
+  const closed = new Promise<void>((resolve) => stdin.once('close', resolve));
+  stdin.on('error', () => undefined).resume();
+  try {
+    await engine.start(id);
+    stdin.end(input);
+    await settledWithin(closed, INPUT_TIMEOUT_MS);
+  } finally {
+    stdin.destroy();
   }
 }
 

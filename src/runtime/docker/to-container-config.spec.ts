@@ -105,6 +105,15 @@ describe('toContainerConfig', () => {
     expect(configOf()).not.toHaveProperty('Entrypoint');
   });
 
+  it('opens standard input, once, for a job with secrets, and holds no value', () => {
+    expect(configOf({ secrets: ['API_KEY'] })).toMatchObject({
+      Env: ['RUNNER_SECRETS_FROM=stdin'],
+      OpenStdin: true,
+      StdinOnce: true,
+    });
+    expect(configOf()).not.toHaveProperty('OpenStdin');
+  });
+
   it('leaves the runner time for its last words when the engine stops it', () => {
     expect(configOf()).toMatchObject({ StopSignal: 'SIGTERM', StopTimeout: 13 });
   });

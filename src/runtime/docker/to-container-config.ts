@@ -2,6 +2,7 @@ import type Docker from 'dockerode';
 import { MiB } from '../../common/bytes.js';
 import type { RunnerUser } from '../../workspace/runner-user.js';
 import type { WorkloadLimits, WorkloadSpec } from '../runtime-provider.js';
+import { SECRETS_FROM_STDIN } from '../secret-line.js';
 import type { DockerOptions } from './docker-options.js';
 import type { NamedContainerConfig } from './docker-engine.js';
 import { toHostPath } from './host-path.js';
@@ -25,8 +26,9 @@ export function toContainerConfig(
     name: spec.name,
     config: {
       Image: spec.image,
-      // Only what the image itself declares: the script's variables are in its order.
+      // Beside this only what the image itself declares: the script's variables are in its order.
       Env: [],
+      ...(spec.secrets.length > 0 ? TAKES_SECRETS : {}),
       Labels: toLabels(spec, placement.installationId),
       User: `${user.uid}:${user.gid}`,
       StopSignal: 'SIGTERM',
@@ -43,6 +45,14 @@ export function toContainerConfig(
     },
   };
 }
+
+/** Values come by standard input, of which the engine keeps and shows nothing; it ends with who wrote to it. */
+const TAKES_SECRETS: Partial<Docker.ContainerCreateOptions> = {
+  Env: Object.entries(SECRETS_FROM_STDIN).map(([name, value]) => `${name}=${value}`),
+  AttachStdin: true,
+  OpenStdin: true,
+  StdinOnce: true,
+};
 
 /** The same for every container, whatever its job asks for. */
 const LOCKED_DOWN: Docker.HostConfig = {

@@ -46,6 +46,8 @@ export interface Launch {
   readonly filterPath: string;
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** What the command finds on its standard input, at most a pipe's buffer full; undefined: `/dev/null`. */
+  readonly input?: string;
 }
 
 /** Starts a supervisor, in a session of its own, and waits until it has claimed the start or given way. */
@@ -63,8 +65,10 @@ export async function launch(order: Launch): Promise<void> {
       cwd: '/',
       detached: true,
       env: { PATH: '/usr/bin:/bin', ...order.env, [WORKLOAD_VARIABLE]: order.folder },
-      stdio: ['ignore', 'ignore', stderr, 'ignore', 'pipe'],
+      stdio: [order.input === undefined ? 'ignore' : 'pipe', 'ignore', stderr, 'ignore', 'pipe'],
     });
+    // Written at once, whole, to the kernel: the workload needs no server to get it. One that has given way reads nothing.
+    child.stdin?.on('error', () => undefined).end(order.input);
     child.unref();
     await new Promise<void>((resolve, reject) => {
       child.once('error', (error) =>

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import type { SecretLookup } from '../secret-line.js';
 
 /** What the process runtime needs to know; made from the configuration by `runtime.module.ts`. */
 export interface ProcessRuntimeOptions {
@@ -8,6 +9,8 @@ export interface ProcessRuntimeOptions {
   /** Interpreter of the scripts: a path, or a name that is looked up in PATH. */
   readonly python: string;
   readonly installationId: string;
+  /** Values of the secrets that jobs may name; none when absent. */
+  readonly secrets?: SecretLookup;
   /** `job_runner.py`; the one of this package where nothing else is said. */
   readonly runnerPath?: string;
   readonly logger: ProcessRuntimeLogger;

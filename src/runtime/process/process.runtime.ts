@@ -52,7 +52,7 @@ export async function createProcessRuntime(
   if (typeof machine === 'string') throw new RuntimeUnavailableError(machine);
   const folders = new WorkloadFolders(join(options.dataDir, 'process'));
   await folders.prepare();
-  const { installationId, isolation, logger, runnerPath = PACKAGED_RUNNER } = options;
+  const { installationId, isolation, logger, runnerPath = PACKAGED_RUNNER, secrets = new Map() } = options;
   const runtime = new ProcessRuntime({
     machine,
     folders,
@@ -60,6 +60,7 @@ export async function createProcessRuntime(
     runner: await CompiledRunner.make(runnerPath, folders.root, machine.interpreter),
     cgroups: await Cgroups.probe(installationId, signal),
     record: { scope: scopeText(hostScope()), installationId, isolation },
+    secrets,
   });
   await runtime.sweep(logger);
   return runtime;

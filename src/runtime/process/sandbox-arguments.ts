@@ -39,6 +39,8 @@ export interface SandboxOrder {
   readonly workspace: WorkspacePaths;
   readonly network: 'NONE' | 'INTERNET';
   readonly tmpBytes: number;
+  /** For the runner, beside the base. */
+  readonly variables?: Readonly<Record<string, string>>;
   /** The counter of out-of-memory kills: where it is, and where the runner looks for it. */
   readonly oomCounter?: { source: string; target: string };
 }
@@ -48,7 +50,7 @@ export function sandboxCommand(setup: SandboxSetup, order: SandboxOrder): string
   return [
     setup.bwrap,
     ...namespaces(setup, order),
-    ...environment(setup),
+    ...environment(setup, order),
     ...fileSystem(setup, order),
     ...['--json-status-fd', String(STATUS_FD)],
     ...(setup.isFiltered ? ['--seccomp', String(FILTER_FD)] : []),
@@ -74,8 +76,8 @@ function namespaces(setup: SandboxSetup, order: SandboxOrder): string[] {
   ];
 }
 
-function environment(setup: SandboxSetup): string[] {
-  const variables = { ...baseEnvironment(setup.executable), HOME: '/tmp' };
+function environment(setup: SandboxSetup, order: SandboxOrder): string[] {
+  const variables = { ...baseEnvironment(setup.executable), HOME: '/tmp', ...order.variables };
   return ['--clearenv', ...Object.entries(variables).flatMap(([name, value]) => ['--setenv', name, value])];
 }
 

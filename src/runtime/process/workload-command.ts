@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isRoot, runnerUser } from '../../workspace/runner-user.js';
 import type { WorkloadSpec } from '../runtime-provider.js';
+import { SECRETS_FROM_STDIN } from '../secret-line.js';
 import type { Machine } from './machine.js';
 import type { SandboxOrder } from './sandbox-arguments.js';
 import { RUNNER_FD, baseEnvironment, dropCommand, sandboxCommand } from './sandbox-arguments.js';
@@ -21,13 +22,19 @@ export function workloadCommand(
   oomCounter: SandboxOrder['oomCounter'],
 ): WorkloadCommand {
   const { name, workspace, network, limits } = spec;
+  const variables = secretVariables(spec);
   if (!machine.sandbox) return bareCommand(machine, spec);
-  const order = { name, workspace, network, tmpBytes: limits.tmpBytes, oomCounter };
+  const order = { name, workspace, network, variables, tmpBytes: limits.tmpBytes, oomCounter };
   return { command: sandboxCommand({ ...machine.sandbox, etcDir }, order), env: {} };
 }
 
+function secretVariables({ secrets }: WorkloadSpec): Readonly<Record<string, string>> {
+  return secrets.length > 0 ? SECRETS_FROM_STDIN : {};
+}
+
 /** Without a sandbox. The runner is read by descriptor: its user may have no way through the folders above it. */
-function bareCommand({ interpreter, setpriv }: Machine, { name, workspace }: WorkloadSpec): WorkloadCommand {
+function bareCommand({ interpreter, setpriv }: Machine, spec: WorkloadSpec): WorkloadCommand {
+  const { name, workspace } = spec;
   const drop = isRoot() ? dropCommand(setpriv, runnerUser()) : [];
   return {
     // The last is for nobody to read, but tells the runner, and what its script forks, from other processes.
@@ -39,6 +46,7 @@ function bareCommand({ interpreter, setpriv }: Machine, { name, workspace }: Wor
       RUNNER_INPUT_DIR: workspace.inputDir,
       RUNNER_OUTPUT_DIR: workspace.outputDir,
       RUNNER_SPOOL_DIR: workspace.spoolDir,
+      ...secretVariables(spec),
     },
   };
 }

@@ -5,6 +5,8 @@ import { MiB } from '../../common/bytes.js';
 import { isRoot, runnerUser } from '../../workspace/runner-user.js';
 import type { WorkloadSpec } from '../runtime-provider.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
+import type { SecretLookup } from '../secret-line.js';
+import { secretLine } from '../secret-line.js';
 import type { Cgroups } from './cgroups.js';
 import type { CompiledRunner } from './compiled-runner.js';
 import { launch } from './launch.js';
@@ -31,6 +33,7 @@ export interface StarterParts {
   readonly folders: WorkloadFolders;
   readonly cgroups: Cgroups;
   readonly record: Pick<WorkloadRecord, 'scope' | 'installationId' | 'isolation'>;
+  readonly secrets: SecretLookup;
 }
 
 /** Starts workloads, each at most once, whoever else does the same. */
@@ -53,9 +56,10 @@ export class WorkloadStarter {
     const { folders, record } = this.parts;
     if (folders.read(spec.name)?.claimed) return this.claimedState(spec.name);
     await this.refuseUnfit(spec);
+    const input = secretLine(spec.secrets, this.parts.secrets);
     try {
       await folders.create(spec.name, toRecord(spec, record));
-      await this.launch(spec);
+      await this.launch(spec, input);
     } catch (error) {
       if (error instanceof RuntimeUnavailableError) throw error;
       throw new RuntimeUnavailableError('This host cannot start a workload now.', error);
@@ -63,7 +67,7 @@ export class WorkloadStarter {
     return this.claimedState(spec.name);
   }
 
-  private async launch(spec: WorkloadSpec): Promise<void> {
+  private async launch(spec: WorkloadSpec, input: string | undefined): Promise<void> {
     const { machine, runner, files, folders, cgroups } = this.parts;
     const { memoryMb, cpus, pids } = spec.limits;
     const limits = { memoryBytes: memoryMb * MiB, cpus, pids: pids + SUPERVISING_PROCESSES };
@@ -75,6 +79,7 @@ export class WorkloadStarter {
       runnerPath: runner.path(),
       filterPath: files.filterPath,
       cgroupFolders,
+      input,
     });
   }
 
