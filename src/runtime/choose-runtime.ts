@@ -5,6 +5,9 @@ import type { AppConfig } from '../config/app-config.js';
 import type { DockerOptions } from './docker/docker-options.js';
 import type { ProcessRuntimeOptions } from './process/process-options.js';
 import type { RuntimeProvider } from './runtime-provider.js';
+import { Workspaces } from '../workspace/workspaces.js';
+import { storageFault } from './kubernetes/storage-probe.js';
+import { toKubernetesOptions } from './kubernetes/to-kubernetes-options.js';
 import { RuntimeUnavailableError } from './runtime.errors.js';
 
 export interface RuntimeChoice {
@@ -34,16 +37,22 @@ export async function chooseRuntime(
     case 'process':
       return { runtime: await makeProcess(config, installationId, log), reason: 'EXECUTION_RUNTIME=process' };
     case 'kubernetes':
-      throw new AppError(
-        'RUNTIME_UNAVAILABLE',
-        'This version runs jobs on docker and process; kubernetes comes with a later one.',
-      );
+      return {
+        runtime: await patiently(() => makeKubernetes(config, installationId, log), log),
+        reason: 'EXECUTION_RUNTIME=kubernetes',
+      };
     case 'auto':
       return chooseByItself(config, installationId, log);
   }
 }
 
 async function chooseByItself(config: AppConfig, installationId: string, log: Log): Promise<RuntimeChoice> {
+  if (config.KUBERNETES_SERVICE_HOST) {
+    return {
+      runtime: await patiently(() => makeKubernetes(config, installationId, log), log),
+      reason: 'The server runs in a Kubernetes cluster.',
+    };
+  }
   const { probeDocker } = await import('./docker/probe-docker.js');
   const docker = await probeDocker({ dockerHost: config.DOCKER_HOST, image: config.RUNNER_IMAGE });
   if (docker.ok) return { runtime: await makeDocker(config, installationId, log), reason: docker.reason };
@@ -84,6 +93,17 @@ async function makeProcess(config: AppConfig, installationId: string, log: Log):
     logger: toRuntimeLogger(log, 'process'),
   };
   return createProcessRuntime(options);
+}
+
+async function makeKubernetes(config: AppConfig, installationId: string, log: Log): Promise<RuntimeProvider> {
+  const { createKubernetesRuntime } = await import('./kubernetes/kubernetes.runtime.js');
+  const options = toKubernetesOptions(config, installationId, toRuntimeLogger(log, 'kubernetes'));
+  const runtime = await createKubernetesRuntime(options);
+  if (runtime.isInside) return runtime;
+  const fault = await storageFault(runtime, new Workspaces(config), options.claims, options.probeImage);
+  if (fault === undefined) return runtime;
+  await runtime.close();
+  throw new AppError('RUNTIME_UNAVAILABLE', `The server runs outside the cluster. ${fault}`);
 }
 
 /** Docker often starts beside this server: wait for it a while before giving up. */

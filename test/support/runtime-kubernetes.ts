@@ -14,6 +14,7 @@ import type { RuntimeProvider, WorkloadSpec } from '../../src/runtime/runtime-pr
 import { runnerUser } from '../../src/workspace/runner-user.js';
 import { WORKSPACE_ROOTS } from '../../src/workspace/workspace-paths.js';
 import type { RuntimeHooks } from './runtime-bench.js';
+import { SECRET_VALUES } from './runtime-secrets.js';
 import { waitFor } from './wait-for.js';
 
 const TIMEOUT_MS = 30_000;
@@ -69,6 +70,8 @@ export class TestCluster implements RuntimeHooks {
     const cluster = new TestCluster(connect(process.env.KUBECONFIG).connection);
     await cluster.post('/api/v1/namespaces', { metadata: { name: cluster.namespace } });
     for (const claim of Object.values(CLAIMS)) await cluster.makeClaim(claim);
+    const stringData = Object.fromEntries(SECRET_VALUES);
+    await cluster.post(`${cluster.base}/secrets`, { metadata: { name: 'maps-api-keys' }, stringData });
     for (const [root, claim] of Object.entries(CLAIMS))
       cluster.folders.set(root, await cluster.folderOf(claim));
     return cluster;
@@ -123,6 +126,17 @@ export class TestCluster implements RuntimeHooks {
   async removeBehind(handle: string): Promise<void> {
     const { name } = decodeHandle<PodHandle>(handle, 'kubernetes')!;
     await this.request({ method: 'DELETE', path: `${this.base}/pods/${name}` });
+  }
+
+  /** All that the cluster tells about a workload. */
+  async describe(handle: string): Promise<string> {
+    const { name } = decodeHandle<PodHandle>(handle, 'kubernetes')!;
+    const told = await Promise.all([
+      this.get(`${this.base}/pods/${name}`),
+      this.get(`${this.base}/configmaps/${name}`),
+      this.get(`${this.base}/events`),
+    ]);
+    return JSON.stringify(told);
   }
 
   async leftovers(): Promise<string[]> {

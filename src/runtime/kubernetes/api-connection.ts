@@ -202,7 +202,7 @@ function basicAuth({ auth }: RequestOptions): Record<string, string> {
 }
 
 function fingerprintOf({ ca, cert, key }: RequestOptions): string {
-  const hash = createHash('sha256');
-  for (const part of [ca, cert, key]) hash.update(String(part)).update('\0');
-  return hash.digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify([ca, cert, key]))
+    .digest('hex');
 }

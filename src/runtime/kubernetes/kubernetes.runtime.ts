@@ -125,10 +125,12 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
   }
 
   async wait(handle: string, signal = new AbortController().signal): Promise<WorkloadExit> {
-    const { name, uid } = this.decode(handle);
+    const decoded = this.decode(handle);
     signal.throwIfAborted();
     const { startTimeoutSeconds } = this.options;
-    return new PodWait(this.cluster, this.watch, name, uid, startTimeoutSeconds).run(signal);
+    const { name, uid } = decoded;
+    const jobDir = this.jobDir(decoded);
+    return new PodWait(this.cluster, this.watch, name, uid, startTimeoutSeconds, jobDir).run(signal);
   }
 
   async stop(handle: string, graceSeconds: number, signal = new AbortController().signal): Promise<void> {

@@ -4,7 +4,7 @@ import type { ObservedPod } from './observed-pod.js';
 import { hasBegun, isTerminal, terminatedState } from './observed-pod.js';
 import type { PodHandle } from './pod-handle.js';
 import type { PodFollower, PodWatch } from './pod-watch.js';
-import { readPod } from './pod-verdict.js';
+import { deletionGrace, readPod } from './pod-verdict.js';
 import { orderStop } from './stop-order.js';
 import { STOP_MARGIN_SECONDS } from './to-pod.js';
 
@@ -67,7 +67,13 @@ export class PodStop {
     const { name, uid, resourceVersion } = pod.metadata;
     if (!hasBegun(pod)) {
       const isStuck = readPod(pod).kind !== 'underWay' || Date.now() - this.beganAtMs > START_PATIENCE_MS;
-      if (isStuck) await this.cluster.deletePod(name, uid, { graceSeconds: 1, resourceVersion }, signal);
+      if (isStuck)
+        await this.cluster.deletePod(
+          name,
+          uid,
+          { graceSeconds: deletionGrace(pod), resourceVersion },
+          signal,
+        );
       return;
     }
     if (Date.now() < this.nextAtMs) return;

@@ -45,6 +45,15 @@ export function readVanished(last: ObservedPod): WorkloadExit {
   return byPlatform(last) ?? { kind: 'removed' };
 }
 
+/**
+ * The grace of a deletion, seconds. Without any the object goes at once, whatever its kubelet does: right where nothing
+ * of the pod can run, since old kubelets take a minute to let a container go that never was.
+ */
+export function deletionGrace(pod: ObservedPod): 0 | 1 {
+  const cannotRun = !hasBegun(pod) && starting(pod).kind !== 'underWay';
+  return terminatedState(pod) || cannotRun ? 0 : 1;
+}
+
 function toExit(pod: ObservedPod, terminated: TerminatedState): WorkloadExit {
   const { exitCode, reason = '', message = '' } = terminated;
   if (NOT_RUN.includes(reason)) return { kind: 'startFailed', failure: containerFailed(reason, message) };

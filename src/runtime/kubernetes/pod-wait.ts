@@ -6,8 +6,9 @@ import type { ObservedPod } from './observed-pod.js';
 import { hasBegun } from './observed-pod.js';
 import type { PodFollower, PodWatch } from './pod-watch.js';
 import type { Verdict } from './pod-verdict.js';
-import { readPod, readVanished } from './pod-verdict.js';
+import { deletionGrace, readPod, readVanished } from './pod-verdict.js';
 import { startTooLate } from './start-failure.js';
+import { orderStop } from './stop-order.js';
 
 /** Events that name who took a pod away, where the pod itself does not. */
 const TAKEN_AWAY: Readonly<Record<string, 'evicted' | 'nodeLost'>> = {
@@ -33,6 +34,8 @@ export class PodWait {
     /** Null: whichever pod has the name. */
     private uid: string | null,
     private readonly startTimeoutSeconds: number,
+    /** Where its order to stop lies; undefined when its labels do not say. */
+    private readonly jobDir: string | undefined,
   ) {
     this.follower = watch.follow(name);
   }
@@ -124,7 +127,9 @@ export class PodWait {
   /** Takes the pod back so that it cannot begin after it was given up; one that has changed is looked at again. */
   private async retract(pod: ObservedPod, failure: StartFailure, signal: AbortSignal): Promise<number> {
     const { uid, resourceVersion } = pod.metadata;
-    const order = { graceSeconds: 1, resourceVersion };
+    // Should its container be made all the same, its runner finds this and begins nothing.
+    if (this.jobDir) await orderStop(this.jobDir, 0);
+    const order = { graceSeconds: deletionGrace(pod), resourceVersion };
     const taken = await this.tryAsking(() => this.cluster.deletePod(this.name, uid, order, signal), signal);
     if (taken === true) this.retracted = failure;
     return RETRY_MS;

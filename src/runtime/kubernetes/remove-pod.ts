@@ -2,11 +2,11 @@ import { Backoff } from '../../common/abort.js';
 import { RuntimeUnavailableError } from '../runtime.errors.js';
 import type { Cluster } from './cluster.js';
 import type { ObservedPod } from './observed-pod.js';
-import { hasBegun, terminatedState } from './observed-pod.js';
 import type { PodHandle } from './pod-handle.js';
+import { deletionGrace } from './pod-verdict.js';
 import { orderStop } from './stop-order.js';
 
-const REMOVAL_TIMEOUT_MS = 60_000;
+const REMOVAL_TIMEOUT_MS = 90_000;
 
 /**
  * Removes a pod and its ConfigMap; what still runs is killed first, and its kubelet is waited for.
@@ -24,9 +24,9 @@ export async function removePod(
     if (Date.now() > deadline)
       throw new RuntimeUnavailableError(`The pod ${name} is being deleted and does not go.`);
     // An object without its kubelet's word may only be taken away when nothing of it runs.
-    const graceSeconds = terminatedState(pod) ? 0 : 1;
+    const graceSeconds = deletionGrace(pod);
     if (!pod.metadata.deletionTimestamp || graceSeconds === 0) {
-      if (jobDir && hasBegun(pod)) await orderStop(jobDir, 0);
+      if (jobDir) await orderStop(jobDir, 0);
       await cluster.deletePod(name, pod.metadata.uid, { graceSeconds }, signal);
       if (graceSeconds === 0) break;
     }
