@@ -23,6 +23,7 @@ import { waitFor } from './support/wait-for.js';
 jest.setTimeout(60_000);
 
 const TOKEN = 'a-token-of-the-tests';
+const SECRETS = { GOOGLE_API_KEY: 'a-key-of-the-tests', OPENAI_API_KEY: 'another-key' };
 const PRINTS_BOTH = "import sys\nprint('out')\nsys.stdout.flush()\nprint('err', file=sys.stderr)\n";
 const SLEEPS = "import time\nprint('asleep', flush=True)\ntime.sleep(600)\n";
 
@@ -33,7 +34,12 @@ await describeLocalRuntimes(({ name, variables }) => {
 
     beforeAll(async () => {
       await buildMaps();
-      service = await TestService.start({ ...variables, API_TOKEN: TOKEN, STOP_GRACE_SECONDS: '1' });
+      service = await TestService.start({
+        ...variables,
+        API_TOKEN: TOKEN,
+        STOP_GRACE_SECONDS: '1',
+        ...SECRETS,
+      });
       folder = mkdtempSync(join(tmpdir(), 'maps-cli-'));
     }, 120_000);
     afterAll(async () => {
@@ -93,6 +99,13 @@ print(sorted(os.path.relpath(os.path.join(d, f), os.environ['INPUT_DIR'])
       ];
       const { stdout } = await maps('run', script(source), '-f', ...options);
       expect(stdout).toBe("{'a': 1} hi\n['data.csv', 'deep/x', 'request.json']\n");
+    });
+
+    it('asks for secrets by name', async () => {
+      const source = 'import os\nprint(*(len(os.environ[f"{a}_API_KEY"]) for a in ("GOOGLE", "OPENAI")))\n';
+      const options = ['--secret', 'GOOGLE_API_KEY', '--secret', 'OPENAI_API_KEY'];
+      expect((await maps('run', script(source), '-f', ...options)).stdout).toBe('18 11\n');
+      expect(await maps('run', script(source), '-f', '--secret', 'PATH')).toMatchObject({ code: 126 });
     });
 
     it('prints the id of a job it does not wait for, and everything about it afterwards', async () => {

@@ -139,7 +139,13 @@ describe('what became of a script', () => {
   });
 
   it('is the platform’s fault, and worth another try, when the script never began', () => {
-    for (const exit of [exited(122), exited(1), { kind: 'neverStarted' } as const]) {
+    for (const exit of [
+      exited(122),
+      exited(124),
+      exited(143),
+      exited(1),
+      { kind: 'neverStarted' } as const,
+    ]) {
       expect(decide(exit, undefined, { started: false })).toMatchObject({
         reason: 'START_FAILED',
         retryable: true,

@@ -7,6 +7,7 @@ import type { RuntimeProvider } from '../../src/runtime/runtime-provider.js';
 import { RuntimeUnavailableError } from '../../src/runtime/runtime.errors.js';
 import { RuntimeBench } from '../support/runtime-bench.js';
 import { DockerBackdoor, whyNoDocker } from '../support/runtime-docker.js';
+import { SECRET_VALUES } from '../support/runtime-secrets.js';
 import { EngineProxy } from '../support/runtime-engine-proxy.js';
 import { describeTier } from '../support/runtime-tier.js';
 import { waitFor } from '../support/wait-for.js';
@@ -38,7 +39,8 @@ describeTier('docker', await whyNoDocker(IMAGE), () => {
 
     beforeEach(async () => {
       proxy = await EngineProxy.open();
-      const options = { dataDir, installationId, logger, dockerHost: proxy.host, reconcileMs: 500 };
+      const server = { dataDir, installationId, logger, secrets: SECRET_VALUES };
+      const options = { ...server, dockerHost: proxy.host, reconcileMs: 500 };
       runtime = await createDockerRuntime(options);
     });
 
@@ -66,6 +68,46 @@ describeTier('docker', await whyNoDocker(IMAGE), () => {
         'POST /containers/create',
         expect.stringMatching(/^POST \/containers\/[0-9a-f]{64}\/start$/),
       ]);
+    });
+
+    it('makes one request more for a workload with secrets, and leaves no connection open', async () => {
+      const workload = await bench.prepare({ script: 'raise SystemExit(3)\n', secrets: ['API_KEY'] });
+      proxy.requests.length = 0;
+      await workload.start(runtime);
+      expect(proxy.requests).toEqual([
+        'POST /containers/create',
+        expect.stringMatching(/^POST \/containers\/[0-9a-f]{64}\/attach$/),
+        expect.stringMatching(/^POST \/containers\/[0-9a-f]{64}\/start$/),
+      ]);
+      await waitFor(() => proxy.openConnections === 0, { describe: () => 'the input closed' });
+      expect(await workload.exit()).toEqual(EXITED_3);
+    });
+
+    it(
+      'lets no script run without its secrets when the connection breaks before they are sent',
+      async () => {
+        for (const request of [/^POST .*\/attach$/, /^POST .*\/start$/]) {
+          const script = 'open("/output/ran", "w")\n';
+          const workload = await bench.prepare({ script, secrets: ['API_KEY'] });
+          proxy.loseNextAnswerTo(request);
+          await expect(workload.start(runtime)).rejects.toThrow(RuntimeUnavailableError);
+          await workload.start(runtime);
+          expect(await workload.exit(runtime)).toEqual({ kind: 'exited', exitCode: 124, oomKilled: false });
+          expect((await workload.spool()).started).toBe(false);
+          await expect(workload.output('ran')).rejects.toThrow('ENOENT');
+        }
+      },
+      TIMEOUT_MS,
+    );
+
+    it('gives a workload its secrets when the engine made it and could not say so', async () => {
+      const script = 'import os\nprint(len(os.environ["API_KEY"]))\n';
+      const workload = await bench.prepare({ script, secrets: ['API_KEY'] });
+      proxy.loseNextAnswerTo(/^POST \/containers\/create$/);
+      await expect(workload.start(runtime)).rejects.toThrow(RuntimeUnavailableError);
+      await workload.start(runtime);
+      await workload.exit(runtime);
+      expect((await workload.spool()).stdout).toBe(`${SECRET_VALUES.get('API_KEY')!.length}\n`);
     });
 
     it('follows all waits by one stream, and closes it with the last of them', async () => {
