@@ -7,7 +7,8 @@ import { LOG } from '../common/log.js';
 import { AppConfig } from '../config/app-config.js';
 import { Database } from '../database/database.js';
 
-const MARK = '.database-id';
+/** Beside the outputs, which are what must not be lost: on Kubernetes the folder above is no volume and is read-only. */
+const MARK = join('outputs', '.database-id');
 
 /**
  * Whether the folders belong to the database. A server that was pointed at another database knows none of the jobs whose

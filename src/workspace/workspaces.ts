@@ -23,6 +23,9 @@ export interface InputFile {
   content: Buffer;
 }
 
+/** Tells workspaces from what else may lie beside them: a mark of ours, the `lost+found` of a volume. */
+const WORKSPACE_ID = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
+
 /**
  * The folders of workloads. Made by the server before a workload starts, read by it while and after it runs, removed by
  * it alone. What a script left in `outputs/` and `logs/` is hostile: it is opened without following links.
@@ -111,7 +114,7 @@ export class Workspaces {
 
   private async listRoot(folder: string, beforeMs: number): Promise<string[]> {
     const old: string[] = [];
-    for (const name of await namesIn(folder)) {
+    for (const name of (await namesIn(folder)).filter((name) => WORKSPACE_ID.test(name))) {
       const stat = await lstat(join(folder, name)).catch(() => undefined);
       if (stat && stat.mtimeMs < beforeMs) old.push(name);
     }
