@@ -2,11 +2,13 @@
 // else is there (Docker, PostgreSQL, bubblewrap) is found and used.
 //
 //   npm test                    every tier that can run here
-//   node scripts/test.mjs unit  one tier: unit, runner, contract or e2e
+//   node scripts/test.mjs unit  one tier: unit, runner, contract, e2e or restarts
 //
-//   TEST_REQUIRE       tiers that must be able to run, comma separated: process, docker, docker-latest, postgres;
-//                      a skip there is a failure
+//   TEST_REQUIRE       tiers that must be able to run, comma separated: process, docker, docker-latest, postgres,
+//                      kubernetes, kubernetes-restarts; a skip there is a failure
 //   TEST_DATABASE_URL  a PostgreSQL server whose databases the tests may create and drop
+//   KUBECONFIG         a cluster to test on: one node, this machine, with the image py-exec:slim and hostPath volumes
+//   TEST_KUBE_RESTART  a command that kills a component of that cluster and starts it again: <command> NAME SECONDS
 //   DOCKER_HOST        the Docker engine, where it is not at the usual place
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -23,6 +25,8 @@ const TIERS = {
   runner: () => pythonUnittest(),
   contract: () => jest('contract', ['test/contract/'], ['--maxWorkers=2']),
   e2e: () => jest('e2e', ['test/.*\\.e2e-spec'], ['--runInBand']),
+  // Alone: they take the cluster away from whatever else uses it.
+  restarts: () => jest('restarts', ['test/restarts/'], ['--runInBand']),
 };
 
 const asked = process.argv.slice(2);
