@@ -529,6 +529,7 @@ class TheMask(unittest.TestCase):
             ([b"key", b"key-long"], b"key-long key-lon", b"*** ***-lon"),
             ([b"abc", b"bcde"], b"abcde abcd bcde", b"*** ***d ***"),
             ([b"aa"], b"aaa aaaa a", b"*** *** a"),
+            ([b"aabaa"], b"aabaaabaa aabaabaa", b"*** ***"),
             ([b"ab"], b"ababab", b"*********"),
             ([b"abcde", b"c"], b"abcdx", b"ab***dx"),
             ([b"", b"x"], b"xyz", b"***yz"),
@@ -549,7 +550,7 @@ class TheMask(unittest.TestCase):
             text = b"".join(rng.choice([word(0, 5), rng.choice(values)]) for _ in range(rng.randint(0, 6)))
             pieces, rest = [], text
             while rest:
-                size = rng.randint(1, 4)
+                size = rng.choice([1, 2, 3, 4, len(text)])
                 pieces.append(rest[:size])
                 rest = rest[size:]
             self.assertEqual(b"".join(self.fed(values, pieces)), masked(text, values), (values, pieces))
@@ -629,7 +630,7 @@ class Secrets(RunnerCase):
         self.assert_masked(self.run_script(self.SCRIPT, **self.by_input({"API_KEY": self.VALUE})))
 
     def test_a_secret_that_only_a_new_interpreter_reads_is_honoured(self):
-        how = self.by_environment(PYTHONWARNINGS="error")
+        how = self.by_input({"PYTHONWARNINGS": "error"}, names=["PYTHONWARNINGS"])
         self.assertEqual(self.run_script("import sys; print(sys.warnoptions)", **how).text(), "['***']\n")
 
     def test_it_wins_over_env_and_not_over_what_the_runner_sets(self):
@@ -684,6 +685,7 @@ class Secrets(RunnerCase):
         with contextlib.suppress(BrokenPipeError):
             for _ in range(40):
                 process.stdin.write(b"x" * 10_000)
+        process.wait(10)
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()
         process.stdin = None
@@ -871,11 +873,20 @@ class TheStopFile(RunnerCase):
         self.assert_ended(result, signal=9, stopped=False, timedOut=True)
 
     def test_what_is_no_number_asks_for_nothing(self):
-        process = self.start("import time; print('up', flush=True); time.sleep(2.2)")
+        for text, expected in (
+            *((text, None) for text in ("", "\n", "5", "-1\n", "nan\n", "inf\n", "1e1\n", "5 \n", " 5\n", ".\n", "1.2.3\n")),
+            *((text, None) for text in ("x" * 100 + "\n5\n", "5" * 64 + "\n", b"\xff\n", "\n5\n")),
+            *(("0\n", 0), ("7\n", 7), ("2.5\nand more", 2.5)),
+        ):
+            with self.subTest(text):
+                self.write("stop", content=text)
+                self.assertEqual(job_runner.StopFile(self.path("stop")).look(), expected)
+
+    def test_what_is_no_file_asks_for_nothing_and_holds_nothing_up(self):
+        process = self.start("import time; print('up', flush=True); time.sleep(0.8)")
         self.wait_for_text("up")
-        for text in ("", "\n", "5", "-1\n", "nan\n", "inf\n", "1e1\n", "5 \n", ".\n", "x" * 100 + "\n5\n", b"\xff\n"):
-            self.write("stop", content=text)
-            time.sleep(0.15)
+        os.mkfifo(self.path("stop"))
+        time.sleep(0.3)
         os.unlink(self.path("stop"))
         os.mkdir(self.path("stop"))
         self.assert_ended(self.finish(process), exitCode=0, stopped=False)
