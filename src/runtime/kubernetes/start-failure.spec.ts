@@ -180,7 +180,7 @@ describe('containerFailed', () => {
   ])('%s', (message, retryable) => {
     expect(containerFailed('StartError', message)).toMatchObject({
       kind: retryable ? 'failed' : 'refused',
-      message: expect.stringContaining(message) as string,
+      message: expect.stringContaining(message),
       retryable,
     });
   });
