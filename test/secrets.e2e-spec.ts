@@ -76,6 +76,20 @@ await describeLocalRuntimes(({ variables }) => {
     TIMEOUT_MS,
   );
 
+  it(
+    'keeps them on no disk while the job runs, either',
+    async () => {
+      const script = 'import time\nprint("ready", flush=True)\ntime.sleep(600)\n';
+      const id = await service.run(script, { secrets: ['GOOGLE_API_KEY'] });
+      await service.waitForState(id, /RUNNING/);
+      expect(await filesWith(service.dataDir, VALUE)).toEqual([]);
+      expect(await filesWith(service.dataDir, '"secrets":["GOOGLE_API_KEY"]')).toHaveLength(1);
+      await service.cancel(id);
+      expect(await service.waitForEnd(id)).toMatchObject({ state: 'CANCELLED' });
+    },
+    TIMEOUT_MS,
+  );
+
   it('shows the names: those a job may ask for, and those it asked for', async () => {
     const id = await service.run('pass', { secrets: ['OPENAI_API_KEY'] });
     const query = 'query ($id: ID!) { job(id: $id) { secrets } service { secrets } }';

@@ -91,7 +91,7 @@ export const SECRET_CASES = runtimeCases([
   },
   {
     id: 'secret-on-no-disk',
-    title: 'no file of the server or of a workload holds a value, while it runs or afterwards',
+    title: 'no file of the server or of a workload holds the value of a secret, while it runs or afterwards',
     needs: ['python'],
     run: async (bench) => {
       const workload = await startWithSecrets(bench);
