@@ -7,6 +7,8 @@ import { deletionGrace } from './pod-verdict.js';
 import { orderStop } from './stop-order.js';
 
 const REMOVAL_TIMEOUT_MS = 90_000;
+/** A runner that is ordered to stop without a grace ends within this; only one that does not is deleted while it runs. */
+const ORDER_PATIENCE_MS = 8_000;
 
 /**
  * Removes a pod and its ConfigMap; what still runs is killed first, and its kubelet is waited for.
@@ -19,17 +21,19 @@ export async function removePod(
   signal?: AbortSignal,
 ): Promise<void> {
   const backoff = new Backoff(50, 1_000);
-  const deadline = Date.now() + REMOVAL_TIMEOUT_MS;
+  const beganAtMs = Date.now();
+  if (jobDir) await orderStop(jobDir, 0);
   for (let pod; (pod = await findOurs(cluster, name, uid, signal));) {
-    if (Date.now() > deadline)
+    const lastedMs = Date.now() - beganAtMs;
+    if (lastedMs > REMOVAL_TIMEOUT_MS)
       throw new RuntimeUnavailableError(`The pod ${name} is being deleted and does not go.`);
     // An object without its kubelet's word may only be taken away when nothing of it runs.
     const graceSeconds = deletionGrace(pod);
-    if (!pod.metadata.deletionTimestamp || graceSeconds === 0) {
-      if (jobDir) await orderStop(jobDir, 0);
+    const isDue = lastedMs > ORDER_PATIENCE_MS && !pod.metadata.deletionTimestamp;
+    if (graceSeconds === 0 || isDue || !jobDir) {
       await cluster.deletePod(name, pod.metadata.uid, { graceSeconds }, signal);
-      if (graceSeconds === 0) break;
     }
+    if (graceSeconds === 0) break;
     await backoff.wait(signal);
     signal?.throwIfAborted();
   }
