@@ -12,7 +12,7 @@ import { describeServiceRuntimes } from './support/service-runtimes.js';
 import { TestService } from './support/service.js';
 import { waitFor } from './support/wait-for.js';
 
-describeServiceRuntimes(({ name, variables }) => {
+await describeServiceRuntimes(({ name, variables }) => {
   describe(`the probes on ${name}`, () => {
     it('say healthy, live and ready; with the database away only live', async () => {
       const service = await TestService.start(variables);
