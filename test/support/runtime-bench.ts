@@ -48,6 +48,8 @@ export interface Order {
 }
 
 const LIMITS: WorkloadLimits = { memoryMb: 256, cpus: 1, pids: 64, tmpBytes: 16 * MiB };
+/** Room for what else runs as the workloads' user on this machine. */
+const OTHERS_PROCESSES = 128;
 /** How long one workload may take to come up and end; far above what any does. */
 export const PATIENCE_MS = 60_000;
 
@@ -147,6 +149,11 @@ export class RuntimeBench {
     return left;
   }
 
+  /** How many processes a workload can have at most; a limit of the user counts what others of the user run, too. */
+  processBound({ pids }: WorkloadLimits): number {
+    return this.provider.capabilities.pidsLimit === 'perUser' ? pids + OTHERS_PROCESSES : pids;
+  }
+
   /** What `execution/` puts in an order for a runtime that limits each process and not the workload. */
   private toJobOrder(
     order: Order & { timeoutSeconds: number; graceSeconds: number; attempt: number },
@@ -165,7 +172,7 @@ export class RuntimeBench {
       maxOutputBytes: order.maxOutputBytes ?? GiB,
       limits: {
         addressSpaceBytes: memoryLimit === 'perProcess' ? limits.memoryMb * MiB : null,
-        processes: pidsLimit === 'perUser' ? limits.pids : null,
+        processes: pidsLimit === 'perUser' ? this.processBound(limits) : null,
         openFiles: 1024,
       },
       secrets: order.secrets ?? [],

@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** What every runtime under test can hand to workloads: by its options, or as the cluster's Secret. */
@@ -21,11 +21,17 @@ export async function filesWith(folder: string, text: string): Promise<string[]>
   const found: string[] = [];
   for (const entry of await entriesOf(folder)) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) found.push(...(await filesWith(path, text)));
+    // The roots of workspaces may be links to volumes.
+    if (entry.isDirectory() || (await isLinkToFolder(entry, path)))
+      found.push(...(await filesWith(path, text)));
     else if (entry.isFile() && (await readFile(path).catch(() => Buffer.alloc(0))).includes(text))
       found.push(path);
   }
   return found;
+}
+
+async function isLinkToFolder(entry: Dirent, path: string): Promise<boolean> {
+  return entry.isSymbolicLink() && (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
 async function entriesOf(folder: string): Promise<Dirent[]> {

@@ -53,11 +53,6 @@ describe('a pod whose container has ended', () => {
       exited(143),
     ],
     [
-      'since the pod was deleted',
-      podOf({ phase: 'Running', containerStatuses: ended(143) }, deletedBefore),
-      { kind: 'removed' },
-    ],
-    [
       'by itself, after the pod was deleted',
       podOf({ phase: 'Succeeded', containerStatuses: ended(0) }, deletedBefore),
       exited(0),
@@ -143,6 +138,12 @@ describe('a pod whose container has ended', () => {
       ],
     ),
   ];
+  it('since the pod was deleted is removed when it is gone', () => {
+    const pod = podOf({ phase: 'Running', containerStatuses: ended(143) }, deletedBefore);
+    expect(readPod(pod)).toMatchObject({ kind: 'ending', exit: { kind: 'removed' } });
+    expect(readVanished(pod)).toEqual({ kind: 'removed' });
+  });
+
   it.each(cases)('%s', (_, pod, exit) => {
     expect(readPod(pod)).toEqual({ kind: 'ended', exit });
     expect(readVanished(pod)).toEqual(exit);

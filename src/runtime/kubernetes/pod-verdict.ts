@@ -32,10 +32,16 @@ const NODE_PATIENCE_MS = 60_000;
 /** Reads a pod. Pure. */
 export function readPod(pod: ObservedPod): Verdict {
   const terminated = terminatedState(pod);
-  if (terminated) return { kind: 'ended', exit: toExit(pod, terminated) };
+  if (terminated) return ended(pod, toExit(pod, terminated));
   if (isTerminal(pod)) return overWithoutEnd(pod);
   if (pod.metadata.deletionTimestamp) return leaving(pod);
   return hasBegun(pod) ? { kind: 'underWay' } : starting(pod);
+}
+
+/** A pod that somebody deletes is removed when it is gone, and not while its kubelet clears up. */
+function ended(pod: ObservedPod, exit: WorkloadExit): Verdict {
+  if (exit.kind !== 'removed' || !pod.metadata.deletionTimestamp) return { kind: 'ended', exit };
+  return { kind: 'ending', exit, patienceMs: NODE_PATIENCE_MS };
 }
 
 /** What a pod that is not there any more had come to, from the last that was seen of it. */
