@@ -9,7 +9,7 @@ const MAX_MESSAGE_LENGTH = 400;
  */
 const NO_SUCH_IMAGE = /not found|manifest unknown|does not exist|denied|unauthorized|forbidden/i;
 const CANNOT_RUN =
-  /exec format error|(exec: |executable|chdir ).*(not found|no such file|permission denied|not a directory)/i;
+  /exec format error|not a directory|(exec: |executable|chdir ).*(not found|no such file|permission denied)/i;
 const NO_SUCH_KEY = /not found|couldn't find key|non-existent/i;
 const ADMISSION_HINT = 'An admission rule of the cluster or a K8S_ setting is why; the message names it.';
 

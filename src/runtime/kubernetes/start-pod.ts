@@ -6,7 +6,7 @@ import { ApiStatusError, refusalSentence } from './api.errors.js';
 import type { Cluster } from './cluster.js';
 import type { RuntimeLogger } from './kubernetes-options.js';
 import { INSTALLATION_LABEL } from './labels.js';
-import type { ObservedPod } from './observed-pod.js';
+import type { ObservedObject, ObservedPod } from './observed-pod.js';
 import { toCreateFailure } from './start-failure.js';
 import { hasContent, toConfigMap } from './to-config-map.js';
 import type { PodTemplate } from './to-pod.js';
@@ -29,7 +29,7 @@ export async function startPod(
     const made = await create(() => cluster.createPod(pod), spec.image);
     return made ? { pod: made, isNew: true } : { pod: await findOwn(cluster, pod), isNew: false };
   } catch (error) {
-    if (error instanceof WorkloadStartError) await clear(cluster, spec.name, logger);
+    if (error instanceof WorkloadStartError) await clear(cluster, spec.name, template.installationId, logger);
     throw error;
   }
 }
@@ -52,18 +52,29 @@ async function findOwn(cluster: Cluster, { metadata }: V1Pod): Promise<ObservedP
   const name = metadata?.name ?? '';
   const found = await cluster.findPod(name);
   if (!found) throw new RuntimeUnavailableError(`The pod ${name} was there and is gone; asking again.`);
-  if (found.metadata.labels?.[INSTALLATION_LABEL] === metadata?.labels?.[INSTALLATION_LABEL]) return found;
+  if (isOf(found, metadata?.labels?.[INSTALLATION_LABEL])) return found;
   throw new WorkloadStartError({
     kind: 'refused',
     message: `A pod named ${name} is there already, and it is not of this installation.`,
+    hint: 'Two installations share the namespace; give each its own K8S_NAMESPACE.',
     retryable: false,
   });
 }
 
-/** Nothing stays of a pod that was refused; should even that fail, the sweep of orphans finds it. */
-async function clear(cluster: Cluster, name: string, logger: RuntimeLogger): Promise<void> {
+function isOf({ metadata }: ObservedObject, installationId: string | undefined): boolean {
+  return metadata.labels?.[INSTALLATION_LABEL] === installationId;
+}
+
+/** Nothing of ours stays of a pod that was refused; should even that fail, the sweep of orphans finds it. */
+async function clear(
+  cluster: Cluster,
+  name: string,
+  installationId: string,
+  logger: RuntimeLogger,
+): Promise<void> {
   try {
-    await cluster.deleteConfigMap(name);
+    const found = await cluster.findConfigMap(name);
+    if (found && isOf(found, installationId)) await cluster.deleteConfigMap(name);
   } catch (error) {
     logger.warn(`The ConfigMap of a pod that was refused could not be removed: ${messageOf(error)}`);
   }
