@@ -82,9 +82,11 @@ await describeLocalRuntimes(({ variables }) => {
       const script = 'import time\nprint("ready", flush=True)\ntime.sleep(600)\n';
       const id = await service.run(script, { secrets: ['GOOGLE_API_KEY'] });
       await service.waitForState(id, /RUNNING/);
-      expect(await filesWith(service.dataDir, VALUE)).toEqual([]);
-      expect(await filesWith(service.dataDir, '"secrets":["GOOGLE_API_KEY"]')).toHaveLength(1);
-      await service.cancel(id);
+      const holders = await filesWith(service.dataDir, VALUE);
+      const orders = await filesWith(service.dataDir, '"secrets":["GOOGLE_API_KEY"]');
+      await service.cancel(id); // before anything can fail: the job outlives the service
+      expect(holders).toEqual([]);
+      expect(orders).toHaveLength(1);
       expect(await service.waitForEnd(id)).toMatchObject({ state: 'CANCELLED' });
     },
     TIMEOUT_MS,
