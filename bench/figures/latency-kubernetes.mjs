@@ -53,7 +53,9 @@ async function followByKubectl(namespace, pod) {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     for await (const line of createInterface(child.stdout)) {
-      latencies.push(performance.timeOrigin + performance.now() - Number(line));
+      // Until the container runs, it says so in words.
+      const printedAt = Number(line);
+      if (printedAt > 0) latencies.push(performance.timeOrigin + performance.now() - printedAt);
     }
     if (latencies.length > 0) return latencies;
     await sleep(50);
