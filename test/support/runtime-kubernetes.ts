@@ -193,8 +193,8 @@ export class TestCluster implements RuntimeHooks {
     return this.request<T>({ method: 'PATCH', path, body, contentType: 'application/merge-patch+json' });
   }
 
-  delete<T>(path: string): Promise<T> {
-    return this.request<T>({ method: 'DELETE', path });
+  delete<T>(path: string, body?: unknown): Promise<T> {
+    return this.request<T>({ method: 'DELETE', path, body });
   }
 
   get base(): string {

@@ -1,0 +1,169 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MiB } from '../../src/common/bytes.js';
+import type { RuntimeProvider } from '../../src/runtime/runtime-provider.js';
+import { RuntimeBench, withPatience } from '../support/runtime-bench.js';
+import { KUBE_IMAGE, POD_OPTIONS, TestCluster, whyNoKubernetes } from '../support/runtime-kubernetes.js';
+import { podOf, runnerPid, setCommand, startAltered } from '../support/runtime-pods.js';
+import { describeTier } from '../support/runtime-tier.js';
+
+const RUNS_ON = 'import time\nprint("ready", flush=True)\nwhile True: time.sleep(60)\n';
+const FILLS_TMP = `import time
+with open('/tmp/full', 'wb') as file:
+    file.write(bytes(48 * 2**20))
+print("ready", flush=True)
+while True: time.sleep(60)
+`;
+const EATS_MEMORY = ['python3', '-c', 'x = []\nwhile True: x.append(bytearray(2**24))'];
+const TIMEOUT_MS = 150_000;
+const PRIORITY_CLASSES = '/apis/scheduling.k8s.io/v1/priorityclasses';
+
+describeTier('kubernetes', await whyNoKubernetes(), () => {
+  describe('a pod that is ended from outside', () => {
+    let cluster: TestCluster;
+    let bench: RuntimeBench;
+    const runtimes: RuntimeProvider[] = [];
+
+    beforeAll(async () => {
+      cluster = await TestCluster.open();
+      bench = await RuntimeBench.open({
+        create: (folder) => cluster.runtime(folder),
+        hooks: cluster,
+        image: KUBE_IMAGE,
+      });
+    }, TIMEOUT_MS);
+
+    afterEach(async () => {
+      await bench.tidy();
+      for (const runtime of runtimes.splice(0)) await runtime.close();
+    }, TIMEOUT_MS);
+
+    afterAll(async () => {
+      expect(await bench.close()).toEqual([]);
+      await cluster.close();
+    }, TIMEOUT_MS);
+
+    const pathOf = (name: string): string => `${cluster.base}/pods/${name}`;
+
+    it(
+      'is evicted when it fills a volume beyond its size',
+      async () => {
+        const workload = await bench.start({ script: FILLS_TMP, limits: { tmpBytes: 16 * MiB } });
+        const exit = await withPatience(
+          'the eviction',
+          (signal) => bench.provider.wait(workload.handle, signal),
+          TIMEOUT_MS,
+        );
+        // A cluster that gives the volume its size fails the write instead.
+        if (exit.kind === 'exited') expect(exit.exitCode).toBe(1);
+        else expect(exit).toEqual({ kind: 'evicted', message: expect.stringMatching(/Evicted.*"tmp"/) });
+      },
+      TIMEOUT_MS,
+    );
+
+    it(
+      'is evicted when a pod of more weight needs its room',
+      async () => {
+        const name = cluster.namespace;
+        await cluster.post(PRIORITY_CLASSES, { metadata: { name }, value: 1000 });
+        try {
+          const whole = { ...POD_OPTIONS, cpuRequestPercent: 100 };
+          const low = await cluster.runtime(bench.dataDir, { pod: whole });
+          const high = await cluster.runtime(bench.dataDir, { pod: { ...whole, priorityClass: name } });
+          runtimes.push(low, high);
+          const limits = { cpus: await roomForOne() };
+          const first = await bench.prepare({ script: RUNS_ON, limits });
+          await first.start(low);
+          await first.printed('ready');
+          const exit = first.exit(low);
+          const second = await bench.prepare({ script: RUNS_ON, limits });
+          await second.start(high);
+          expect(await exit).toEqual({ kind: 'evicted', message: expect.stringMatching(/preempt/i) });
+          await second.printed('ready');
+          expect(await first.exit(high)).toMatchObject({ kind: 'lost' });
+        } finally {
+          await cluster.delete(`${PRIORITY_CLASSES}/${name}`);
+        }
+      },
+      TIMEOUT_MS,
+    );
+
+    /** Most of what a node has: two such pods do not fit. */
+    const roomForOne = async (): Promise<number> => {
+      const { items } = await cluster.get<{ items: { status: { allocatable: { cpu: string } } }[] }>(
+        '/api/v1/nodes',
+      );
+      if (items.length !== 1) throw new Error('This case needs a cluster of one node.');
+      return Number.parseInt(items[0]!.status.allocatable.cpu, 10) * 0.6;
+    };
+
+    for (const grace of [30, 0]) {
+      it(
+        `is removed when somebody deletes it with ${grace} s of grace`,
+        async () => {
+          const workload = await bench.start({ script: RUNS_ON });
+          await workload.printed('ready');
+          const exit = workload.exit();
+          await cluster.delete(pathOf(workload.spec.name), { gracePeriodSeconds: grace });
+          expect(await exit).toEqual({ kind: 'removed' });
+        },
+        TIMEOUT_MS,
+      );
+    }
+
+    it(
+      'has exceeded its deadline when its runner does not hold the one of the job',
+      async () => {
+        const workload = await startAltered(cluster, bench, { script: RUNS_ON, graceSeconds: 1 }, (spec) => {
+          spec.activeDeadlineSeconds = 8;
+        });
+        await workload.printed('ready');
+        process.kill(await runnerPid(workload), 'SIGSTOP');
+        expect(await workload.exit()).toEqual({ kind: 'deadlineExceeded' });
+        expect(await workload.exit(await bench.another())).toEqual({ kind: 'deadlineExceeded' });
+      },
+      TIMEOUT_MS,
+    );
+
+    it(
+      'was killed for want of memory',
+      async () => {
+        const order = { script: RUNS_ON, limits: { memoryMb: 64 } };
+        const workload = await startAltered(cluster, bench, order, setCommand(EATS_MEMORY));
+        expect(await workload.exit()).toEqual({ kind: 'exited', exitCode: 137, oomKilled: true });
+      },
+      TIMEOUT_MS,
+    );
+
+    it(
+      'is stopped by its own deadline when its runner does not find the order, and its record stays',
+      async () => {
+        const workload = await bench.start({ script: RUNS_ON, graceSeconds: 1 });
+        await workload.printed('ready');
+        await rm(join(workload.spec.workspace.jobDir, 'stop'));
+        await bench.provider.stop(workload.handle, 0);
+        expect(await workload.exit()).toEqual({ kind: 'exited', exitCode: 143, oomKilled: false });
+        expect((await workload.spool()).ended).toMatchObject({ stopped: true });
+        expect(await podOf(cluster, workload)).toBeDefined();
+      },
+      TIMEOUT_MS,
+    );
+
+    it(
+      'is killed by its own deadline when its runner does not do anything, and its record stays',
+      async () => {
+        const workload = await bench.start({ script: RUNS_ON, graceSeconds: 1 });
+        await workload.printed('ready');
+        process.kill(await runnerPid(workload), 'SIGSTOP');
+        const exit = workload.exit();
+        await bench.provider.stop(workload.handle, 0);
+        const killed = { kind: 'exited', exitCode: 137, oomKilled: false };
+        expect(await exit).toEqual(killed);
+        expect(await workload.exit(await bench.another())).toEqual(killed);
+        expect(await bench.provider.list()).toEqual([expect.objectContaining({ state: 'ended' })]);
+      },
+      TIMEOUT_MS,
+    );
+  });
+});
