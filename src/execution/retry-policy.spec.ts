@@ -21,6 +21,14 @@ describe('another attempt', () => {
     expect(delays).toEqual([1000, 2000, 4000, undefined]);
   });
 
+  it('is made for longer while there is only no room', () => {
+    const full: Outcome = { ...PLATFORM, reason: 'UNSCHEDULABLE' };
+    const delays = [1, 4, 29, 30].map((notStarted) =>
+      retryDelayMs(full, { started: 0, notStarted, thisOneStarted: false, retries: 0 }),
+    );
+    expect(delays).toEqual([1000, 8000, 60_000, undefined]);
+  });
+
   it('is not made for a permanent fault of the platform', () => {
     expect(
       retryDelayMs(

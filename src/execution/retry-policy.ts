@@ -2,6 +2,8 @@ import type { Outcome } from './outcome.js';
 
 /** Tries of a job whose script never ran because of the platform. */
 const MAX_PLATFORM_TRIES = 4;
+/** Room comes when others end, so waiting for it is worth more: about 25 minutes where the refusal comes at once. */
+const MAX_TRIES_FOR_ROOM = 30;
 const FIRST_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 60_000;
 
@@ -24,7 +26,8 @@ export interface TriesSoFar {
 export function retryDelayMs(outcome: Outcome, tries: TriesSoFar): number | undefined {
   if (outcome.state === 'SUCCEEDED' || outcome.state === 'CANCELLED') return undefined;
   if (!tries.thisOneStarted) {
-    const mayRetry = outcome.retryable && tries.notStarted < MAX_PLATFORM_TRIES;
+    const maxTries = outcome.reason === 'UNSCHEDULABLE' ? MAX_TRIES_FOR_ROOM : MAX_PLATFORM_TRIES;
+    const mayRetry = outcome.retryable && tries.notStarted < maxTries;
     return mayRetry ? delayAfter(tries.notStarted) : undefined;
   }
   return tries.started <= tries.retries ? delayAfter(tries.started) : undefined;
