@@ -7,6 +7,8 @@ import type {
   V1ConfigMap,
   V1Deployment,
   V1PersistentVolumeClaim,
+  V1Pod,
+  V1PodSpec,
   V1Role,
   V1Secret,
   V1Service,
@@ -112,6 +114,14 @@ describe('the backend as it is deployed', () => {
     const { labels } = find(base, 'Namespace', 'maps-python').metadata!;
     expect(labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
     expect(restrictedViolations(podOf(base))).toEqual([]);
+  });
+
+  it('is helped by a pod that satisfies it as well and sees the same volumes', () => {
+    const mover = (read('data-mover.yaml')[0] as V1Pod).spec!;
+    expect(restrictedViolations(mover)).toEqual([]);
+    const claims = ({ volumes }: V1PodSpec) => volumes!.map((each) => each.persistentVolumeClaim?.claimName);
+    expect(claims(mover)).toEqual(claims(podOf(base)).filter(Boolean));
+    expect(mover.containers[0]!.image).toBe(podOf(base).containers[0]!.image);
   });
 
   it('sees every claim where the configuration says, and mounts what exists', () => {
