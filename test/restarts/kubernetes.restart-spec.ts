@@ -53,7 +53,6 @@ describeTier('kubernetes-restarts', unavailable, () => {
 
     it.each([
       ['the API server, for 20 s', ['kube-apiserver', '20']],
-      ['the kubelet', ['kubelet', '3']],
       ['containerd', ['containerd', '2']],
       ['etcd', ['etcd', '5']],
     ])(
