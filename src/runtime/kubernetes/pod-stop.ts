@@ -24,6 +24,7 @@ export class PodStop {
   private readonly follower: PodFollower;
   private means: 'order' | 'deadline' | 'deletion' = 'order';
   private nextAtMs = 0;
+  private overSinceMs?: number;
   private readonly beganAtMs = Date.now();
 
   constructor(
@@ -54,8 +55,16 @@ export class PodStop {
       sight.isThere && sight.last ? sight.last : await this.cluster.findPod(this.handle.name, signal);
     if (!pod || pod.metadata.uid !== this.handle.uid) return true;
     if (terminatedState(pod) || (isTerminal(pod) && !hasBegun(pod))) return true;
+    if (isTerminal(pod)) return this.hasBeenOver(pod);
     if (!pod.metadata.deletionTimestamp) await this.press(pod, signal);
     return false;
+  }
+
+  /** Over by its own word, with a container whose end may never be written down: its kill takes its grace. */
+  private hasBeenOver(pod: ObservedPod): boolean {
+    this.overSinceMs ??= Date.now();
+    const verdict = readPod(pod);
+    return verdict.kind !== 'ending' || Date.now() - this.overSinceMs >= verdict.patienceMs;
   }
 
   private stillAway(): false {

@@ -222,6 +222,12 @@ describe('a pod that is over without the end of a container', () => {
   });
 });
 
+it('takes the word of a pod that we stopped when its container is said to run on', () => {
+  const status: PodStatus = { ...running, phase: 'Failed', reason: 'DeadlineExceeded' };
+  expect(readPod(podOf(status, stopped))).toEqual({ kind: 'ending', exit: exited(137), patienceMs: 18_000 });
+  expect(readPod(podOf(status))).toMatchObject({ kind: 'ending', exit: { kind: 'deadlineExceeded' } });
+});
+
 describe('a pod that is not over', () => {
   it('runs', () => expect(readPod(podOf(running))).toEqual({ kind: 'underWay' }));
 

@@ -99,8 +99,14 @@ function overWithoutEnd(pod: ObservedPod): Verdict {
   const known = byPlatform(pod);
   if (known?.kind === 'startFailed') return { kind: 'ended', exit: known };
   const graceMs = (pod.spec.terminationGracePeriodSeconds ?? 0) * 1000;
-  const exit = known ?? { kind: 'lost', message: 'The pod ended and the cluster did not say how.' };
+  const exit = known ?? withoutWord(pod);
   return { kind: 'ending', exit, patienceMs: graceMs + WRITING_MS };
+}
+
+/** A kubelet before 1.22 ends a pod by its deadline and goes on calling its container running. */
+function withoutWord(pod: ObservedPod): WorkloadExit {
+  if (isStopped(pod) && hasBegun(pod)) return { kind: 'exited', exitCode: 137, oomKilled: false };
+  return { kind: 'lost', message: 'The pod ended and the cluster did not say how.' };
 }
 
 /** What the pod's own status says of a failure of the platform's. */
