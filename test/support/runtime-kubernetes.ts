@@ -69,6 +69,8 @@ export class TestCluster implements RuntimeHooks {
   static async open(): Promise<TestCluster> {
     const cluster = new TestCluster(connect(process.env.KUBECONFIG).connection);
     await cluster.post('/api/v1/namespaces', { metadata: { name: cluster.namespace } });
+    // Pods are refused until the cluster has made it.
+    await waitFor(() => cluster.find(`${cluster.base}/serviceaccounts/default`), { deadlineMs: TIMEOUT_MS });
     for (const claim of Object.values(CLAIMS)) await cluster.makeClaim(claim);
     const stringData = Object.fromEntries(SECRET_VALUES);
     await cluster.post(`${cluster.base}/secrets`, { metadata: { name: 'maps-api-keys' }, stringData });
