@@ -2,7 +2,7 @@
 // else is there (Docker, PostgreSQL, bubblewrap) is found and used.
 //
 //   npm test                    every tier that can run here
-//   node scripts/test.mjs unit  one tier: unit, runner, contract, e2e or restarts
+//   node scripts/test.mjs unit  one tier: unit, runner, contract, kubernetes, e2e or restarts
 //
 //   TEST_REQUIRE       tiers that must be able to run, comma separated: process, docker, docker-latest, postgres,
 //                      kubernetes, kubernetes-restarts; a skip there is a failure
@@ -20,10 +20,14 @@ import { ensureBuilt, ensureInstalled } from './prepare.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const reports = mkdtempSync(join(tmpdir(), 'maps-tests-'));
 
+const ON_CLUSTER = 'test/contract/kubernetes-runtime';
 const TIERS = {
   unit: () => jest('unit', ['src/'], ['--maxWorkers=2']),
   runner: () => pythonUnittest(),
-  contract: () => jest('contract', ['test/contract/'], ['--maxWorkers=2']),
+  contract: () =>
+    jest('contract', ['test/contract/'], ['--maxWorkers=2', `--testPathIgnorePatterns=${ON_CLUSTER}`]),
+  // One after the other: they fill the one node, and wait in the kubelet's one line for images.
+  kubernetes: () => jest('kubernetes', [ON_CLUSTER], ['--runInBand']),
   e2e: () => jest('e2e', ['test/.*\\.e2e-spec'], ['--runInBand']),
   // Alone: they take the cluster away from whatever else uses it.
   restarts: () => jest('restarts', ['test/restarts/'], ['--runInBand']),

@@ -40,8 +40,11 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
     }, TIMEOUT_MS);
 
     afterAll(async () => {
-      expect(await bench.close()).toEqual([]);
-      await cluster.close();
+      try {
+        expect(await bench.close()).toEqual([]);
+      } finally {
+        await cluster.close();
+      }
     }, TIMEOUT_MS);
 
     const pathOf = (name: string): string => `${cluster.base}/pods/${name}`;

@@ -37,8 +37,11 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
     }, TIMEOUT_MS);
 
     afterAll(async () => {
-      expect(await bench.close()).toEqual([]);
-      await cluster.close();
+      try {
+        expect(await bench.close()).toEqual([]);
+      } finally {
+        await cluster.close();
+      }
     }, TIMEOUT_MS);
 
     const runtimeWith = async (
@@ -65,7 +68,8 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
     const failStart = async (order: Partial<Order>, runtime = bench.provider): Promise<StartFailure> => {
       const workload = await bench.prepare({ script: ENDS, ...order });
       await workload.start(runtime);
-      const failure = failureOf(await workload.exit(runtime));
+      // The patience with an image is half a minute, and the kubelet fetches one image at a time.
+      const failure = failureOf(await workload.exit(runtime, TIMEOUT_MS - 10_000));
       await expectNothingLeft();
       expect((await workload.spool()).started).toBe(false);
       return failure;

@@ -200,8 +200,9 @@ export class Workload {
     return this.handle;
   }
 
-  exit(provider: RuntimeProvider = this.bench.provider): Promise<WorkloadExit> {
-    return withPatience(`the end of ${this.spec.name}`, (signal) => provider.wait(this.handle, signal));
+  exit(provider: RuntimeProvider = this.bench.provider, deadlineMs?: number): Promise<WorkloadExit> {
+    const wait = (signal: AbortSignal): Promise<WorkloadExit> => provider.wait(this.handle, signal);
+    return withPatience(`the end of ${this.spec.name}`, wait, deadlineMs);
   }
 
   spool(): Promise<SpoolContent> {
