@@ -30,6 +30,7 @@ EXIT_SPOOL_IN_USE = 121
 EXIT_BAD_ORDER = 122
 EXIT_RUNNER_FAILED = 123
 EXIT_NO_SECRETS = 124
+EXIT_WITHDRAWN = 125
 EXIT_STOPPED = 128 + signal.SIGTERM
 
 JOB_DIR = os.environ.get("RUNNER_JOB_DIR", "/job")
@@ -102,7 +103,10 @@ def read_order():
     path = JOB_DIR + "/job.json"
     try:
         with open(path, encoding="utf-8") as file:
-            order = Order(parse_json(file.read()))
+            fields = parse_json(file.read())
+        if fields.get("withdrawn"):
+            raise Refusal(EXIT_WITHDRAWN, "the order was withdrawn")
+        order = Order(fields)
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise Refusal(EXIT_BAD_ORDER, "the order %s cannot be used: %s" % (path, error)) from error
     if not os.path.isfile(JOB_DIR + "/script.py"):

@@ -271,6 +271,10 @@ class TheOrder(RunnerCase):
                 process = subprocess.run([PYTHON, "-u", RUNNER], env=self.environ, stderr=subprocess.PIPE)
                 self.assertEqual(process.returncode, 122, process.stderr)
 
+    def test_a_withdrawn_order_ends_with_125(self):
+        self.order["withdrawn"] = True
+        self.assert_refused(125, self.start("print(1)"))
+
     def test_without_a_script_it_ends_with_122(self):
         self.assert_refused(122, self.start(None))
 

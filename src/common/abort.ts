@@ -32,7 +32,7 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
 
 export interface ChildSignal {
   signal: AbortSignal;
-  abort: () => void;
+  abort: (reason?: Error) => void;
   /** Lets go of the parent. Without it a parent that lives as long as the server would keep every child. */
   release: () => void;
 }
@@ -45,7 +45,7 @@ export function childSignal(parent: AbortSignal): ChildSignal {
   else parent.addEventListener('abort', onAbort, { once: true });
   return {
     signal: controller.signal,
-    abort: () => controller.abort(),
+    abort: (reason) => controller.abort(reason),
     release: () => parent.removeEventListener('abort', onAbort),
   };
 }

@@ -163,6 +163,27 @@ export class AppConfig extends KubernetesConfig {
   MAX_CONCURRENT_JOBS: number = availableParallelism() * 2;
 
   @Variable({
+    type: 'string',
+    defaultText: 'none',
+    description:
+      'Name of this server among several on one database, which stays the same when it restarts: it then takes its own jobs over at once instead of waiting for their leases. No two servers may have the same.',
+  })
+  @IsOptional()
+  @Matches(/^[A-Za-z0-9.-]{1,63}$/, { message: 'must be of letters, digits, dots and hyphens' })
+  REPLICA_NAME?: string;
+
+  @Variable({
+    type: 'integer',
+    unit: 'seconds',
+    defaultText: '300',
+    description:
+      'How long a job whose server is gone waits for one that reaches its engine, before another one calls it LOST.',
+  })
+  @IsInt()
+  @Min(0)
+  LOST_AFTER_SECONDS: number = 300;
+
+  @Variable({
     type: 'integer',
     defaultText: '10000',
     description: 'Jobs that may wait; more are refused with QUEUE_FULL.',

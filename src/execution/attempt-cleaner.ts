@@ -3,9 +3,12 @@ import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import type { ClaimedJob } from '../jobs/claimed-job.js';
-import type { RuntimeProvider } from '../runtime/runtime-provider.js';
+import type { RuntimeProvider, WorkloadExit } from '../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
 import { Workspaces } from '../workspace/workspaces.js';
+
+const REMOVAL_MS = 30_000;
+const NOT_REMOVED = 'a settled workload could not be removed; the sweeper will';
 
 /** Takes away what a settled attempt no longer needs. What fails here the sweeper does later. */
 @Injectable()
@@ -16,15 +19,28 @@ export class AttemptCleaner {
     private readonly workspaces: Workspaces,
   ) {}
 
+  /**
+   * Makes certain that the attempt's script is not started (any more) by anybody: another attempt is to be made. Its
+   * folders stay, with the order withdrawn, since a server that was only paused may still be on its way to start it.
+   */
+  async retire({ job, attempt }: ClaimedJob, handle: string | undefined, exit: WorkloadExit): Promise<void> {
+    await this.workspaces.withdraw(attempt.workspace);
+    if (handle === undefined) return;
+    try {
+      await this.runtime.remove(handle, AbortSignal.timeout(REMOVAL_MS));
+    } catch (error) {
+      // Any other end is one: what is left there is the sweeper's.
+      if (exit.kind === 'neverStarted') throw error;
+      this.log.warn({ jobId: job.id, err: messageOf(error) }, NOT_REMOVED);
+    }
+  }
+
   async clean({ job, attempt }: ClaimedJob, handle: string | undefined): Promise<void> {
     try {
-      if (handle !== undefined) await this.runtime.remove(handle, AbortSignal.timeout(30_000));
+      if (handle !== undefined) await this.runtime.remove(handle, AbortSignal.timeout(REMOVAL_MS));
       await this.workspaces.removeInputs(attempt.workspace);
     } catch (error) {
-      this.log.warn(
-        { jobId: job.id, err: messageOf(error) },
-        'a settled workload could not be removed; the sweeper will',
-      );
+      this.log.warn({ jobId: job.id, err: messageOf(error) }, NOT_REMOVED);
     }
   }
 }

@@ -30,7 +30,7 @@ export class AttemptJudge {
       exit: end.exit,
       stoppedFor: end.stoppedFor ?? (await this.stoppedBefore(job.id, ended)),
       ended,
-      started: startedAtMs !== undefined || attempt.started_at !== null,
+      started: attempt.started_at !== null || !(await this.spools.isEmpty(attempt.workspace)),
       timeoutSeconds: job.timeout_seconds,
       memoryMb: job.memory_mb,
       maxOutputBytes: this.config.MAX_OUTPUT_BYTES,

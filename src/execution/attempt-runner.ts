@@ -8,6 +8,7 @@ import { StaleFenceError } from '../jobs/job.errors.js';
 import { AttemptCleaner } from './attempt-cleaner.js';
 import { AttemptJudge } from './attempt-judge.js';
 import { AttemptSettler } from './attempt-settler.js';
+import type { WatchedEnd } from './attempt-watcher.js';
 import { AttemptWatcher } from './attempt-watcher.js';
 import { JobRecorder } from './job-recorder.js';
 import { WorkloadStarter } from './workload-starter.js';
@@ -42,9 +43,12 @@ export class AttemptRunner {
    */
   async watch(claim: ClaimedJob, handle: string, signal: AbortSignal): Promise<void> {
     const backoff = new Backoff(1_000, 30_000);
+    let end: WatchedEnd | undefined;
     for (;;) {
       try {
-        return await this.watchOnce(claim, handle, signal);
+        // Kept: what has been removed on the way to its settlement would be called lost the next time.
+        end ??= await this.watcher.watch(claim, handle, signal);
+        return await this.conclude(claim, handle, end, signal);
       } catch (error) {
         if (error instanceof StaleFenceError) throw error;
         signal.throwIfAborted();
@@ -58,10 +62,23 @@ export class AttemptRunner {
     }
   }
 
-  private async watchOnce(claim: ClaimedJob, handle: string, signal: AbortSignal): Promise<void> {
-    const end = await this.watcher.watch(claim, handle, signal);
-    const { outcome, script } = await this.judge.judge(claim, end);
-    await this.settler.settle(claim, outcome, script, signal);
-    await this.cleaner.clean(claim, handle);
+  /**
+   * Settles an attempt whose workload has ended or is gone. Before another attempt is made this one is taken out of
+   * everybody's reach, and whether its script had begun is looked at once more.
+   */
+  async conclude(
+    claim: ClaimedJob,
+    handle: string | undefined,
+    end: WatchedEnd,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let verdict = await this.judge.judge(claim, end);
+    const isAgain = verdict.outcome.retryable;
+    if (isAgain) {
+      await this.cleaner.retire(claim, handle, end.exit);
+      verdict = await this.judge.judge(claim, end);
+    }
+    await this.settler.settle(claim, verdict.outcome, verdict.script, signal);
+    if (!isAgain) await this.cleaner.clean(claim, handle);
   }
 }

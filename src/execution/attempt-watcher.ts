@@ -80,6 +80,8 @@ export class AttemptWatcher {
     }
     const deadlineAtMs = Date.now() + claim.job.timeout_seconds * 1000;
     await this.recorder.markRunning(claim.fence, Math.round(startedAtMs), deadlineAtMs, live);
+    // Remembered here too: a script that empties its own spool must not look as if it had never begun.
+    claim.attempt.started_at = Math.round(startedAtMs);
     return deadlineAtMs;
   }
 }

@@ -45,7 +45,7 @@ export class Dispatcher {
       const { free } = this.running;
       if (free === 0 || !this.health.isHealthy) return this.lookMs;
       const claims = await this.queue.claim(free);
-      for (const claim of claims) this.running.launch(claim, () => this.runner.run(claim, signal), signal);
+      for (const claim of claims) this.running.launch(claim, (own) => this.runner.run(claim, own), signal);
       if (claims.length === free) return this.lookMs;
       return Math.min(this.lookMs, (await this.queue.nextInMs()) ?? this.lookMs);
     } catch (error) {

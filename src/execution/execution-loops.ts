@@ -7,7 +7,8 @@ import { LeaseKeeper } from './lease-keeper.js';
 import { OrphanSweeper } from './orphan-sweeper.js';
 import { Recovery } from './recovery.js';
 
-const ADOPT_EVERY_MS = 5_000;
+/** With the lease it bounds how long a job of a dead server waits for another one. */
+const ADOPT_EVERY_MS = 2_000;
 
 /** What goes on in the background beside the dispatcher. */
 @Injectable()

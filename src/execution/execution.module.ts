@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { LogsModule } from '../logs/logs.module.js';
+import { AdoptionPolicy } from './adoption-policy.js';
 import { AttemptCleaner } from './attempt-cleaner.js';
 import { AttemptJudge } from './attempt-judge.js';
 import { AttemptRunner } from './attempt-runner.js';
@@ -24,6 +25,7 @@ import { WorkloadStarter } from './workload-starter.js';
 @Module({
   imports: [JobsModule, LogsModule],
   providers: [
+    AdoptionPolicy,
     AttemptCleaner,
     AttemptJudge,
     AttemptRunner,

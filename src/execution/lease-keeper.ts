@@ -24,6 +24,14 @@ export class LeaseKeeper {
     private readonly database: Database,
   ) {}
 
+  /** A server that was paused for longer than its lease finds here what others have taken over meanwhile. */
+  private async renew(): Promise<void> {
+    const held = this.running.jobIds;
+    const renewed = new Set(await this.claims.renewLeases(this.replica.id, held, LEASE_MS));
+    const gone = held.filter((id) => !renewed.has(id) && this.running.has(id));
+    for (const id of await this.claims.takenFrom(this.replica.id, gone)) this.running.abandon(id);
+  }
+
   /** Runs until `signal` aborts. Never rejects. */
   async keep(signal: AbortSignal): Promise<void> {
     for (let sinceRenewalMs = 0; this.database.isShared && !signal.aborted; sinceRenewalMs += LOOK_MS) {
@@ -31,7 +39,7 @@ export class LeaseKeeper {
       if (this.running.count === 0) continue;
       try {
         if (sinceRenewalMs >= RENEW_MS) {
-          await this.claims.renewLeases(this.replica.id, LEASE_MS);
+          await this.renew();
           sinceRenewalMs = 0;
         }
         for (const jobId of await this.claims.cancelRequested(this.replica.id)) this.events.emit(jobId);

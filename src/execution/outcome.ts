@@ -9,7 +9,7 @@ export interface Evidence {
   exit: WorkloadExit;
   /** The runner's own account; believed only where the engine's exit agrees. */
   ended: EndedFrame | undefined;
-  /** The spool has a `started` frame: the script ran. */
+  /** The script ran, or may have: false is proof that it did not. */
   started: boolean;
   /** We stopped the workload, and why, before it ended. */
   stoppedFor: 'cancel' | 'deadline' | 'startTimeout' | undefined;
@@ -40,6 +40,7 @@ const RUNNER_REFUSALS: Readonly<Record<number, string>> = {
   122: 'The runner did not understand its order; the runner image and the service may be of different versions.',
   123: 'The runner failed.',
   124: 'The values of the job’s secrets did not reach the runner.',
+  125: 'The attempt had been given up before its workload began.',
 };
 
 /**
@@ -89,9 +90,12 @@ function brokenOff(evidence: Evidence): Outcome | undefined {
     case 'removed':
       return outcome('LOST', 'DELETED_EXTERNALLY', 'The workload was removed while the job ran.', {
         hint: 'Somebody or something outside this service deleted it.',
+        retryable: !started,
       });
     case 'lost':
-      return outcome('LOST', 'RUNTIME_LOST', exit.message);
+      return started
+        ? outcome('LOST', 'RUNTIME_LOST', exit.message)
+        : outcome('FAILED', 'ABANDONED', `${exit.message} Its script had not begun.`, { retryable: true });
     case 'exited':
     case 'signalled':
       return undefined;

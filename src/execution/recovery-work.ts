@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { ClaimedJob } from '../jobs/claimed-job.js';
-import { AttemptCleaner } from './attempt-cleaner.js';
+import { Workspaces } from '../workspace/workspaces.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { AttemptSettler } from './attempt-settler.js';
 import type { Outcome } from './outcome.js';
@@ -13,10 +13,10 @@ export class RecoveryWork {
     private readonly running: RunningAttempts,
     private readonly runner: AttemptRunner,
     private readonly settler: AttemptSettler,
-    private readonly cleaner: AttemptCleaner,
+    private readonly workspaces: Workspaces,
   ) {}
 
-  launch(claim: ClaimedJob, work: () => Promise<void>, signal: AbortSignal): void {
+  launch(claim: ClaimedJob, work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): void {
     this.running.launch(claim, work, signal);
   }
 
@@ -24,8 +24,18 @@ export class RecoveryWork {
     return this.runner.watch(claim, handle, signal);
   }
 
-  async settle(claim: ClaimedJob, outcome: Outcome, signal: AbortSignal): Promise<void> {
-    await this.settler.settle(claim, outcome, undefined, signal);
-    await this.cleaner.clean(claim, undefined);
+  /** From now on no server can start the attempt's script, however late it comes. */
+  withdraw({ attempt }: ClaimedJob): Promise<void> {
+    return this.workspaces.withdraw(attempt.workspace);
+  }
+
+  /** Settles an attempt whose workload is certainly not there, by what its spool says. */
+  conclude(claim: ClaimedJob, message: string, signal: AbortSignal): Promise<void> {
+    const end = { exit: { kind: 'lost', message }, stoppedFor: undefined } as const;
+    return this.runner.conclude(claim, undefined, end, signal);
+  }
+
+  settle(claim: ClaimedJob, outcome: Outcome, signal: AbortSignal): Promise<void> {
+    return this.settler.settle(claim, outcome, undefined, signal);
   }
 }

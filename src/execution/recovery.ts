@@ -7,15 +7,16 @@ import type { ClaimedJob } from '../jobs/claimed-job.js';
 import { ClaimRepository } from '../jobs/claim.repository.js';
 import type { RuntimeProvider } from '../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
-import { Workspaces } from '../workspace/workspaces.js';
+import { AdoptionPolicy } from './adoption-policy.js';
 import type { Outcome } from './outcome.js';
 import { RecoveryWork } from './recovery-work.js';
 import { LEASE_MS, Replica } from './replica.js';
 
 /**
  * Takes over the live jobs of servers that are gone. A workload outlives its server, so most are simply watched on.
- * Without a stored handle the workload is looked for by its name; only proof that no start was ever asked for (the order
- * was not even written) permits another attempt, and everything else that is absent is LOST.
+ * Without a stored handle the workload is looked for by its name. When it is not there its order is withdrawn, so that a
+ * server that was only paused cannot start it any more, and it is looked for once again; what is absent then and has an
+ * empty spool never ran and never will, which permits another attempt. Everything else that is absent is LOST.
  */
 @Injectable()
 export class Recovery {
@@ -23,31 +24,42 @@ export class Recovery {
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     @Inject(LOG) private readonly log: Log,
     private readonly claims: ClaimRepository,
-    private readonly workspaces: Workspaces,
     private readonly work: RecoveryWork,
     private readonly replica: Replica,
+    private readonly policy: AdoptionPolicy,
   ) {}
 
   /** Adopts what nobody looks after. Resolves when all of it is being watched. */
   async adoptAll(signal: AbortSignal): Promise<void> {
-    for (const job of await this.claims.adoptable(this.replica.id)) {
-      const claim = await this.claims.adopt(job, this.replica.id, LEASE_MS);
+    const candidates = await this.claims.adoptable(this.replica.id, this.policy.predecessors());
+    for (const candidate of candidates.filter((each) => this.policy.mayAdopt(each))) {
+      const claim = await this.claims.adopt(candidate.job, this.replica.id, LEASE_MS);
       if (!claim) continue;
       this.log.info(
-        { jobId: job.id, attempt: claim.fence.attempt, epoch: claim.fence.epoch },
+        { jobId: claim.job.id, attempt: claim.fence.attempt, epoch: claim.fence.epoch },
         'adopted a job',
       );
-      this.work.launch(claim, () => this.resume(claim, signal), signal);
+      this.work.launch(claim, (own) => this.resume(claim, own), signal);
     }
   }
 
   private async resume(claim: ClaimedJob, signal: AbortSignal): Promise<void> {
-    if (claim.attempt.scope !== this.runtime.scope)
-      return this.work.settle(claim, otherScope(claim, this.runtime), signal);
-    const handle = claim.attempt.handle ?? (await this.findHandle(claim, signal));
-    if (handle !== undefined) return this.work.watch(claim, handle, signal);
-    const wasOrdered = await this.workspaces.hasOrder(claim.attempt.workspace);
-    await this.work.settle(claim, wasOrdered ? VANISHED : NEVER_ORDERED, signal);
+    const { handle, scope } = claim.attempt;
+    if (scope !== this.runtime.scope) return this.resumeElsewhere(claim, signal);
+    const found = handle ?? (await this.findHandle(claim, signal));
+    if (found !== undefined) return this.work.watch(claim, found, signal);
+    await this.work.withdraw(claim);
+    const late = await this.findHandle(claim, signal);
+    if (late !== undefined) return this.work.watch(claim, late, signal);
+    await this.work.conclude(claim, VANISHED, signal);
+  }
+
+  /** Where a scope has ended the spool tells whether the script ran; where it cannot be reached nothing does. */
+  private async resumeElsewhere(claim: ClaimedJob, signal: AbortSignal): Promise<void> {
+    const { runtime, scope } = claim.attempt;
+    if (this.runtime.isGone(scope)) return this.work.conclude(claim, HOST_RESTARTED, signal);
+    await this.work.withdraw(claim);
+    await this.work.settle(claim, outOfReach(runtime, this.runtime.name), signal);
   }
 
   /** An engine that is away says nothing about its workloads: it is waited for. */
@@ -70,25 +82,17 @@ export class Recovery {
   }
 }
 
-const VANISHED: Outcome = {
-  state: 'LOST',
-  reason: 'RUNTIME_LOST',
-  message: 'The server stopped while the job was being started, and its workload is not there.',
-  exitCode: null,
-  signal: null,
-  hint: null,
-  retryable: false,
-};
+const VANISHED = 'The server stopped while the job was being started, and its workload is not there.';
+const HOST_RESTARTED = 'The host was restarted while the job ran.';
 
-const NEVER_ORDERED: Outcome = {
-  ...VANISHED,
-  state: 'FAILED',
-  reason: 'START_FAILED',
-  message: 'The server stopped before the job was started.',
-  retryable: true,
-};
-
-function otherScope(claim: ClaimedJob, runtime: RuntimeProvider): Outcome {
-  const message = `The job ran on ${claim.attempt.runtime}, which this server (${runtime.name}) cannot reach.`;
-  return { ...VANISHED, message, hint: 'The engine, the host or its boot changed while the job ran.' };
+function outOfReach(theirs: string, ours: string): Outcome {
+  return {
+    state: 'LOST',
+    reason: 'RUNTIME_LOST',
+    message: `The job ran on ${theirs}, which this server (${ours}) cannot reach, and no other server came back.`,
+    exitCode: null,
+    signal: null,
+    hint: 'The engine, the host or its boot changed while the job ran.',
+    retryable: false,
+  };
 }

@@ -1,9 +1,16 @@
+import type { JobReason } from '../jobs/job-reason.js';
 import type { Outcome } from './outcome.js';
 
 /** Tries of a job whose script never ran because of the platform. */
 const MAX_PLATFORM_TRIES = 4;
+/** A server that died says nothing about the job, and its next attempt costs nobody anything. */
+const MAX_TRIES_AFTER_CRASHES = 20;
 /** Room comes when others end, so waiting for it is worth more: about 25 minutes where the refusal comes at once. */
 const MAX_TRIES_FOR_ROOM = 30;
+const MAX_TRIES: Partial<Record<JobReason, number>> = {
+  UNSCHEDULABLE: MAX_TRIES_FOR_ROOM,
+  ABANDONED: MAX_TRIES_AFTER_CRASHES,
+};
 const FIRST_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 60_000;
 
@@ -26,7 +33,7 @@ export interface TriesSoFar {
 export function retryDelayMs(outcome: Outcome, tries: TriesSoFar): number | undefined {
   if (outcome.state === 'SUCCEEDED' || outcome.state === 'CANCELLED') return undefined;
   if (!tries.thisOneStarted) {
-    const maxTries = outcome.reason === 'UNSCHEDULABLE' ? MAX_TRIES_FOR_ROOM : MAX_PLATFORM_TRIES;
+    const maxTries = MAX_TRIES[outcome.reason] ?? MAX_PLATFORM_TRIES;
     const mayRetry = outcome.retryable && tries.notStarted < maxTries;
     return mayRetry ? delayAfter(tries.notStarted) : undefined;
   }

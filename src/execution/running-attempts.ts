@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { childSignal } from '../common/abort.js';
 import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
@@ -6,10 +7,15 @@ import { AppConfig } from '../config/app-config.js';
 import type { ClaimedJob } from '../jobs/claimed-job.js';
 import { StaleFenceError } from '../jobs/job.errors.js';
 
+interface RunningAttempt {
+  done: Promise<void>;
+  abandon: (reason: Error) => void;
+}
+
 /** The attempts that this process looks after, and how many more it may take. */
 @Injectable()
 export class RunningAttempts {
-  private readonly byJob = new Map<string, Promise<void>>();
+  private readonly byJob = new Map<string, RunningAttempt>();
   private readonly limit: number;
   private onFree: () => void = () => undefined;
 
@@ -29,6 +35,10 @@ export class RunningAttempts {
     return this.byJob.size;
   }
 
+  get jobIds(): string[] {
+    return [...this.byJob.keys()];
+  }
+
   has(jobId: string): boolean {
     return this.byJob.has(jobId);
   }
@@ -38,22 +48,30 @@ export class RunningAttempts {
     this.onFree = listener;
   }
 
-  /** Starts `work` and keeps its place until it is done, whatever becomes of it. */
-  launch(claim: ClaimedJob, work: () => Promise<void>, signal: AbortSignal): void {
+  /** Starts `work`, whose signal aborts with `signal`, and keeps its place until it is done, whatever becomes of it. */
+  launch(claim: ClaimedJob, work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): void {
     const jobId = claim.job.id;
-    const done = work()
+    const own = childSignal(signal);
+    const done = work(own.signal)
       .catch((error: unknown) => this.report(jobId, error, signal))
       .finally(() => {
+        own.release();
         // An attempt adopted meanwhile has taken this one's place.
-        if (this.byJob.get(jobId) === done) this.byJob.delete(jobId);
+        if (this.byJob.get(jobId) === attempt) this.byJob.delete(jobId);
         this.onFree();
       });
-    this.byJob.set(jobId, done);
+    const attempt: RunningAttempt = { done, abandon: own.abort };
+    this.byJob.set(jobId, attempt);
+  }
+
+  /** Another replica has taken the job over: nothing more is done for it here. */
+  abandon(jobId: string): void {
+    this.byJob.get(jobId)?.abandon(new StaleFenceError(jobId));
   }
 
   /** Resolves when nothing runs any more. */
   async drained(): Promise<void> {
-    await Promise.all(this.byJob.values());
+    await Promise.all([...this.byJob.values()].map(({ done }) => done));
   }
 
   private report(jobId: string, error: unknown, signal: AbortSignal): void {

@@ -3,7 +3,7 @@ import type { Selectable, Transaction } from 'kysely';
 import { sql } from 'kysely';
 import { Database } from '../database/database.js';
 import type { AttemptRow, JobRow, JobSpecsTable, Tables } from '../database/tables.js';
-import type { ClaimedJob, NewAttempt } from './claimed-job.js';
+import type { AdoptableJob, ClaimedJob, NewAttempt } from './claimed-job.js';
 import { isLive } from './is-live.js';
 
 /** How replicas come to own jobs: claims from the queue, adoptions, leases. Each hands out the fence of what it took. */
@@ -72,15 +72,30 @@ export class ClaimRepository {
   }
 
   /**
-   * Live jobs that nobody looks after: on SQLite, which one process has at a time, all that are not `mine`;
-   * on PostgreSQL those whose lease has run out.
+   * Live jobs that nobody looks after: those whose lease has run out, and those of `predecessors`, a pattern of owners
+   * that are certainly gone. SQLite has one process at a time, so there every other owner is.
    */
-  async adoptable(owner: string): Promise<JobRow[]> {
-    let query = this.database.db.selectFrom('jobs').selectAll().where(isLive());
-    query = this.database.isShared
-      ? query.where((eb) => eb('lease_until', '<', this.database.now()))
-      : query.where('owner', '!=', owner);
-    return query.execute();
+  async adoptable(owner: string, predecessors?: string): Promise<AdoptableJob[]> {
+    const now = this.database.now();
+    const rows = await this.database.db
+      .selectFrom('jobs')
+      .innerJoin('attempts', (join) =>
+        join.onRef('attempts.job_id', '=', 'jobs.id').onRef('attempts.number', '=', 'jobs.attempt'),
+      )
+      .selectAll('jobs')
+      .select(['attempts.scope', sql<number>`${now} - jobs.lease_until`.as('lapsed_ms')])
+      .where(isLive())
+      .where((eb) =>
+        eb.or([
+          eb('jobs.lease_until', '<', now),
+          ...(this.database.isShared ? [] : [eb('jobs.owner', '!=', owner)]),
+          ...(predecessors === undefined
+            ? []
+            : [eb.and([eb('jobs.owner', 'like', predecessors), eb('jobs.owner', '!=', owner)])]),
+        ]),
+      )
+      .execute();
+    return rows.map(({ scope, lapsed_ms, ...job }) => ({ job, scope, lapsedMs: Number(lapsed_ms) }));
   }
 
   /** Takes over a live job as it is: same attempt, next epoch. Undefined when somebody else was faster. */
@@ -114,14 +129,32 @@ export class ClaimRepository {
     return joinClaims([job.id], [adopted], [attempt], [spec], owner)[0];
   }
 
-  /** Extends the lease of every live job of `owner`, in one statement. */
-  async renewLeases(owner: string, leaseMs: number): Promise<void> {
-    await this.database.db
+  /**
+   * Extends the lease of those of `ids` that are live and still of `owner`, in one statement; returns which. A job that
+   * its owner does not name any more is left to run out, for somebody to adopt.
+   */
+  async renewLeases(owner: string, ids: readonly string[], leaseMs: number): Promise<string[]> {
+    const rows = await this.database.db
       .updateTable('jobs')
       .set({ lease_until: sql<number>`${this.database.now()} + ${sql.lit(leaseMs)}` })
       .where('owner', '=', owner)
+      .where('id', 'in', ids)
       .where(isLive())
+      .returning('id')
       .execute();
+    return rows.map((row) => row.id);
+  }
+
+  /** Those of `ids` that another replica has taken over. */
+  async takenFrom(owner: string, ids: readonly string[]): Promise<string[]> {
+    if (ids.length === 0) return [];
+    const rows = await this.database.db
+      .selectFrom('jobs')
+      .select('id')
+      .where('id', 'in', ids)
+      .where('owner', '!=', owner)
+      .execute();
+    return rows.map((row) => row.id);
   }
 
   /** Jobs of `owner` whose cancel flag is up. */

@@ -17,6 +17,15 @@ export interface ClaimedJob {
   spec: Selectable<JobSpecsTable>;
 }
 
+/** A live job whose owner has not been heard of. */
+export interface AdoptableJob {
+  job: JobRow;
+  /** Where its workload is. */
+  scope: string;
+  /** How long ago its lease ended, milliseconds by the database's clock; negative while it holds. */
+  lapsedMs: number;
+}
+
 export interface NewAttempt {
   runtime: string;
   scope: string;

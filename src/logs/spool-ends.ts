@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Workspaces } from '../workspace/workspaces.js';
+import { errnoOf } from '../common/app-error.js';
+import { NotRegularFileError, Workspaces } from '../workspace/workspaces.js';
 import type { Frame } from './spool-frames.js';
 import { FRAME_MAGIC, SpoolDamagedError, parseFrame } from './spool-frames.js';
 import { SpoolTails } from './spool-tails.js';
@@ -37,6 +38,20 @@ export class SpoolEnds {
     const bytes = await this.readEdge(workspaceId, () => 0, STARTED_BYTES);
     const first = bytes && safeParse(bytes, 0, 0);
     return first?.kind === 'started' ? first.atMs : undefined;
+  }
+
+  /** Whether no runner has written to it. Rejects when that cannot be known. */
+  async isEmpty(workspaceId: string): Promise<boolean> {
+    try {
+      const file = await this.workspaces.openSpool(workspaceId);
+      if (!file) return true;
+      const { size } = await file.stat().finally(() => file.close());
+      return size === 0;
+    } catch (error) {
+      // Something stands in its place that only a script can have put there.
+      if (error instanceof NotRegularFileError || errnoOf(error) === 'ELOOP') return false;
+      throw error;
+    }
   }
 
   /** Resolves with the time of the `started` frame once it is there; undefined when `signal` aborts before. */

@@ -41,6 +41,12 @@ export interface RuntimeProvider {
   readonly scope: string;
 
   /**
+   * Whether another scope is certain to have ended with all that ran in it, such as an earlier boot of this host. False
+   * when that cannot be known from here.
+   */
+  isGone(scope: string): boolean;
+
+  /**
    * Seconds that a workload may take from its accepted start until its script runs: waiting for room, fetching the image,
    * mounting. Generous, since a loaded engine is slow and not broken; whoever watches gives the workload up afterwards.
    */

@@ -29,6 +29,11 @@ export function workspacePaths(workspaceDir: string, id: string): WorkspacePaths
   };
 }
 
+/** The runner's order, in `jobDir`: written last, so that its absence proves that nothing was started. */
+export const ORDER_FILE = 'job.json';
+/** In `jobDir` too: the order to stop, for a runtime that cannot send a signal. */
+export const STOP_FILE = 'stop';
+
 export function spoolPath(paths: WorkspacePaths): string {
   return join(paths.spoolDir, 'log');
 }

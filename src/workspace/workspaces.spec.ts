@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -18,5 +18,21 @@ describe('workspaces', () => {
     writeFileSync(join(root, 'outputs', '.database-id'), 'mark');
     expect((await workspaces.list()).sort()).toEqual([whole, spoolOnly].sort());
     expect(await workspaces.list(Date.now() - 60_000)).toEqual([]);
+  });
+
+  it('withdraw an order for good: also one that somebody is about to write', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'maps-workspaces-'));
+    const workspaces = new Workspaces(loadConfig({ WORKSPACE_DIR: root }));
+    const content = { script: 'x', request: null, files: [], order: { version: 1 } as never };
+    const [written, late] = [newId(), newId()];
+    await workspaces.make(written, content);
+    for (const id of [written, late]) {
+      await workspaces.withdraw(id);
+      await workspaces.withdraw(id);
+      const order: unknown = JSON.parse(readFileSync(join(workspaces.paths(id).jobDir, 'job.json'), 'utf8'));
+      expect(order).toEqual({ withdrawn: true });
+      expect(readFileSync(join(workspaces.paths(id).jobDir, 'stop'), 'utf8')).toBe('0\n');
+    }
+    await expect(workspaces.make(late, content)).rejects.toThrow(/EEXIST/);
   });
 });

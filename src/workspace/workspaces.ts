@@ -1,13 +1,14 @@
-import { access, chmod, chown, constants, lstat, mkdir, open, readdir, writeFile } from 'node:fs/promises';
+import { chmod, chown, constants, lstat, mkdir, open, readdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { errnoOf } from '../common/app-error.js';
+import { newId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import type { JobOrder } from './job-order.js';
 import { removeTree } from './remove-tree.js';
 import { isRoot, runnerUser } from './runner-user.js';
 import type { WorkspacePaths } from './workspace-paths.js';
-import { WORKSPACE_ROOTS, spoolPath, workspacePaths } from './workspace-paths.js';
+import { ORDER_FILE, STOP_FILE, WORKSPACE_ROOTS, spoolPath, workspacePaths } from './workspace-paths.js';
 
 export interface WorkspaceContent {
   script: string;
@@ -64,7 +65,7 @@ export class Workspaces {
       ...content.files.map((file) => writeInput(paths.inputDir, file)),
     ]);
     // Last: an order that is there says that the workspace is whole.
-    await writeFile(join(paths.jobDir, 'job.json'), JSON.stringify(content.order), {
+    await writeFile(join(paths.jobDir, ORDER_FILE), JSON.stringify(content.order), {
       flag: 'wx',
       mode: 0o644,
     });
@@ -96,12 +97,17 @@ export class Workspaces {
     await Promise.all([dirname(paths.inputDir), paths.outputDir, paths.spoolDir].map(removeTree));
   }
 
-  /** Whether the runner's order is there: it is written last, before the workload is started. */
-  async hasOrder(id: string): Promise<boolean> {
-    return access(join(this.paths(id).jobDir, 'job.json')).then(
-      () => true,
-      () => false,
-    );
+  /**
+   * Makes certain that no script is started from this workspace any more, whoever tries it and however late: the order
+   * is replaced by one that runners refuse (or stands in its place, so that none can be written), and the order to stop
+   * lies beside it for a runner that has its order from elsewhere. Both stay for as long as the job does.
+   */
+  async withdraw(id: string): Promise<void> {
+    const { jobDir } = this.paths(id);
+    await mkdir(jobDir, { recursive: true });
+    await replaceFile(join(jobDir, ORDER_FILE), JSON.stringify({ withdrawn: true }));
+    // In place: a runner may hold the file that is there open.
+    await writeFile(join(jobDir, STOP_FILE), '0\n', { mode: 0o644 });
   }
 
   /** The ids of all workspaces of which at least one folder is there, last changed before `beforeMs`. */
@@ -120,6 +126,12 @@ export class Workspaces {
     }
     return old;
   }
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  const partial = `${path}.${newId()}`;
+  await writeFile(partial, text, { flag: 'wx', mode: 0o644 });
+  await rename(partial, path);
 }
 
 async function namesIn(folder: string): Promise<string[]> {

@@ -1,27 +1,21 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Global, Module } from '@nestjs/common';
 import type { TestingModule } from '@nestjs/testing';
-import { Test } from '@nestjs/testing';
 import { loadConfig } from '../../src/config/load-config.js';
-import { ConfigModule } from '../../src/config/config.module.js';
 import { Database } from '../../src/database/database.js';
-import { DatabaseModule } from '../../src/database/database.module.js';
 import type { JobRow } from '../../src/database/tables.js';
 import { DataOwnership } from '../../src/execution/data-ownership.js';
-import { ExecutionModule } from '../../src/execution/execution.module.js';
 import { OrphanSweeper } from '../../src/execution/orphan-sweeper.js';
+import { Recovery } from '../../src/execution/recovery.js';
 import { JobRepository } from '../../src/jobs/job.repository.js';
 import { JobService } from '../../src/jobs/job.service.js';
-import { LogModule } from '../../src/log.module.js';
 import { FakeEngine } from '../../src/runtime/fake/fake-engine.js';
 import type { FakeWorkload } from '../../src/runtime/fake/fake-workload.js';
 import { FakeRuntime } from '../../src/runtime/fake/fake.runtime.js';
-import { RuntimeHealthMonitor } from '../../src/runtime/runtime-health.js';
-import { RUNTIME_PROVIDER } from '../../src/runtime/runtime-provider.js';
-import { WorkspaceModule } from '../../src/workspace/workspace.module.js';
+import { spoolPath, workspacePaths } from '../../src/workspace/workspace-paths.js';
+import { startExecution, submitTo, waitForState as waitForJob } from '../support/execution-server.js';
 import { RunnerSpool } from '../support/runtime-fake-spool.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -44,69 +38,10 @@ describe('execution', () => {
     expect(engine.violations).toEqual([]);
   });
 
-  async function startServer(more: Record<string, string> = {}): Promise<TestingModule> {
-    const provider = { provide: RUNTIME_PROVIDER, useValue: new FakeRuntime(engine) };
-
-    @Global()
-    @Module({
-      providers: [provider, RuntimeHealthMonitor],
-      exports: [RUNTIME_PROVIDER, RuntimeHealthMonitor],
-    })
-    class FakeRuntimeModule {}
-
-    const variables = {
-      DATA_DIR: dataDir,
-      LOG_LEVEL: 'silent',
-      MAX_CONCURRENT_JOBS: '2',
-      STOP_GRACE_SECONDS: '1',
-      ...more,
-    };
-    const module = await Test.createTestingModule({
-      imports: [
-        ConfigModule.forRoot(variables),
-        LogModule,
-        DatabaseModule,
-        WorkspaceModule,
-        FakeRuntimeModule,
-        ExecutionModule,
-      ],
-    }).compile();
-    return module.init();
-  }
-
-  async function submit(more: object = {}): Promise<string> {
-    const job = await server.get(JobService).submit({
-      script: 'x',
-      request: null,
-      files: [],
-      environment: 'default',
-      name: null,
-      labels: [],
-      priority: 0,
-      timeoutSeconds: 60,
-      memoryMb: 64,
-      cpus: 1,
-      network: 'NONE',
-      env: {},
-      secrets: [],
-      retries: 0,
-      idempotencyKey: null,
-      ...more,
-    });
-    return job.id;
-  }
-
-  async function waitForState(id: string, state: RegExp): Promise<JobRow> {
-    let last: JobRow | undefined;
-    const seen = await waitFor(
-      async () => {
-        last = await server.get(JobRepository).find(id);
-        return last && state.test(last.state) ? last : undefined;
-      },
-      { deadlineMs: 10_000, describe: () => `job in ${String(state)}, last ${JSON.stringify(last)}` },
-    );
-    return seen;
-  }
+  const startServer = (more: Record<string, string> = {}): Promise<TestingModule> =>
+    startExecution(engine, { DATA_DIR: dataDir, ...more });
+  const submit = (more: object = {}): Promise<string> => submitTo(server, more);
+  const waitForState = (id: string, state: RegExp): Promise<JobRow> => waitForJob(server, id, state);
 
   const running = (name: string): Promise<FakeWorkload> =>
     waitFor(() => {
@@ -266,6 +201,85 @@ describe('execution', () => {
     server = await startServer();
     (await running(`runner-${id}-2`)).end();
     expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+  });
+
+  it('gives a new attempt to a job whose order was written and whose workload never came', async () => {
+    const id = await submit();
+    await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    const { workspace } = (await server.get(JobRepository).attempt(id, 1))!;
+    await server.get(Database).db.updateTable('attempts').set({ handle: null, started_at: null }).execute();
+    await server.close();
+    engine.vanish(`runner-${id}`);
+    const paths = workspacePaths(join(dataDir, 'workspaces'), workspace);
+    await truncate(spoolPath(paths));
+    server = await startServer();
+    (await running(`runner-${id}-2`)).end();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect((await server.get(JobRepository).attempt(id, 1))!.reason).toBe('ABANDONED');
+    // Whoever still wants to start the first attempt meets this.
+    expect(JSON.parse(await readFile(join(paths.jobDir, 'job.json'), 'utf8'))).toEqual({ withdrawn: true });
+  });
+
+  it('removes a workload that was made and not started before it makes the next attempt', async () => {
+    const id = await submit();
+    const { spec } = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server.get(Database).db.updateTable('attempts').set({ handle: null, started_at: null }).execute();
+    await server.close();
+    engine.vanish(`runner-${id}`);
+    await truncate(spoolPath(spec.workspace));
+    engine.make(spec);
+    server = await startServer();
+    (await running(`runner-${id}-2`)).end();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect(engine.all().map(({ spec: { name } }) => name)).not.toContain(`runner-${id}`);
+  });
+
+  it('does not give another attempt to a script that emptied its own log', async () => {
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await truncate(spoolPath(workload.spec.workspace));
+    engine.vanish(`runner-${id}`);
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'LOST', attempt: 1 });
+  });
+
+  it('waits for a server that reaches the engine of a job before it calls the job lost', async () => {
+    const id = await submit();
+    await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    const moveElsewhere = (scope: string): Promise<unknown> =>
+      server.get(Database).db.updateTable('attempts').set({ scope }).execute();
+    await moveElsewhere('another-engine');
+    await server.close();
+    const stop = new AbortController();
+    server = await startServer({ LOST_AFTER_SECONDS: '3600' });
+    await server.get(Recovery).adoptAll(stop.signal);
+    expect(await waitForState(id, /./)).toMatchObject({ state: 'RUNNING', epoch: 1 });
+    // It comes back within its time.
+    await moveElsewhere(engine.scope);
+    await server.get(Recovery).adoptAll(stop.signal);
+    expect(await waitForState(id, /./)).toMatchObject({ state: 'RUNNING', epoch: 2 });
+    await moveElsewhere('another-engine');
+    stop.abort(new Error('the server is stopping'));
+    await server.close();
+    server = await startServer({ LOST_AFTER_SECONDS: '0' });
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'LOST', reason: 'RUNTIME_LOST' });
+  });
+
+  it('does not wait for a host that was started again', async () => {
+    const id = await submit();
+    await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server.get(Database).db.updateTable('attempts').set({ scope: 'earlier-boot' }).execute();
+    await server.close();
+    engine.goneScopes.add('earlier-boot');
+    server = await startServer({ LOST_AFTER_SECONDS: '3600' });
+    expect(await waitForState(id, TERMINAL)).toMatchObject({
+      state: 'LOST',
+      message: 'The host was restarted while the job ran.',
+    });
   });
 
   it('calls a cancel what a server before it stopped, whatever the script made of it', async () => {

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
 import type { Kysely } from 'kysely';
-import pg from 'pg';
 import { loadConfig } from '../../src/config/load-config.js';
 import { Database } from '../../src/database/database.js';
 import { DatabaseInUseError, SchemaTooNewError } from '../../src/database/database.errors.js';
 import { describeTier } from '../support/runtime-tier.js';
+import { TestDatabase, whyNoPostgres } from '../support/test-database.js';
 import { describeJobStore } from './job-store.contract.js';
 
 const folders: string[] = [];
@@ -64,39 +64,30 @@ describe('an SQLite file', () => {
   });
 });
 
-const serverUrl = process.env.TEST_DATABASE_URL;
-describeTier('postgres', serverUrl ? undefined : 'TEST_DATABASE_URL is not set.', () => {
-  const name = `maps_test_${process.pid}_${Date.now()}`;
+describeTier('postgres', whyNoPostgres, () => {
+  const databases: TestDatabase[] = [];
+
+  const createDatabase = async (): Promise<TestDatabase> => {
+    const database = await TestDatabase.create();
+    databases.push(database);
+    return database;
+  };
 
   afterAll(async () => {
-    await administer(`drop database if exists ${name} with (force)`);
+    for (const database of databases) await database.drop();
   });
 
-  describeJobStore('PostgreSQL', async () => {
-    await administer(`create database ${name}`);
-    return openPostgres(name);
-  });
+  describeJobStore('PostgreSQL', async () => openPostgres(await createDatabase()));
 
   it('lets replicas that start together migrate once', async () => {
-    const other = `${name}_b`;
-    await administer(`create database ${other}`);
-    const replicas = await Promise.all([1, 2, 3].map(() => openPostgres(other)));
+    const shared = await createDatabase();
+    const replicas = await Promise.all([1, 2, 3].map(() => openPostgres(shared)));
     await Promise.all(replicas.map((replica) => replica.migrate()));
     expect(await replicas[0]!.db.selectFrom('jobs').selectAll().execute()).toEqual([]);
     await Promise.all(replicas.map((replica) => replica.onApplicationShutdown()));
-    await administer(`drop database ${other}`);
   });
 });
 
-async function openPostgres(name: string): Promise<Database> {
-  const url = new URL(serverUrl!);
-  url.pathname = `/${name}`;
-  return new Database(loadConfig({ DATA_DIR: await newFolder(), DATABASE_URL: url.href }));
-}
-
-async function administer(statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: serverUrl });
-  await client.connect();
-  await client.query(statement);
-  await client.end();
+async function openPostgres({ url }: TestDatabase): Promise<Database> {
+  return new Database(loadConfig({ DATA_DIR: await newFolder(), DATABASE_URL: url }));
 }

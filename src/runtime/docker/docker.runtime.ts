@@ -82,6 +82,11 @@ class DockerRuntime implements RuntimeProvider {
     );
   }
 
+  /** An engine that is elsewhere, or away, says nothing about its containers. */
+  isGone(): boolean {
+    return false;
+  }
+
   async checkHealth(signal?: AbortSignal): Promise<RuntimeHealth> {
     try {
       await this.engine.ping(HEALTH_TIMEOUT_MS, signal);

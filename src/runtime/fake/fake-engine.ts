@@ -39,6 +39,8 @@ export class ProtocolViolation extends Error {
 export class FakeEngine {
   readonly scope: string;
   readonly violations: ProtocolViolation[] = [];
+  /** Other scopes that are known to have ended. */
+  readonly goneScopes = new Set<string>();
   /** Names in the order of their starts; no name is in it twice unless the fake itself is wrong. */
   readonly starts: string[] = [];
   /** Called for each workload that starts; the place to say how it goes on. */

@@ -45,6 +45,10 @@ export class FakeRuntime implements RuntimeProvider {
     return this.engine.scope;
   }
 
+  isGone(scope: string): boolean {
+    return this.engine.goneScopes.has(scope);
+  }
+
   async checkHealth(): Promise<RuntimeHealth> {
     return this.engine.isAway
       ? { healthy: false, message: 'The fake engine is away.' }

@@ -99,6 +99,11 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
     this.watch = new PodWatch(cluster, options.reconcileMs ?? RECONCILE_MS, options.logger);
   }
 
+  /** A namespace that is elsewhere, or away, says nothing about its pods. */
+  isGone(): boolean {
+    return false;
+  }
+
   async checkHealth(signal?: AbortSignal): Promise<RuntimeHealth> {
     try {
       await this.cluster.ping(HEALTH_TIMEOUT_MS, signal);

@@ -1,12 +1,12 @@
 import type { V1Container, V1Pod, V1PodSpec, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
 import { MiB } from '../../common/bytes.js';
 import type { RunnerUser } from '../../workspace/runner-user.js';
+import { STOP_FILE } from '../../workspace/workspace-paths.js';
 import type { WorkloadLimits, WorkloadSpec } from '../runtime-provider.js';
 import type { ClaimNames, PodOptions } from './kubernetes-options.js';
 import { QUEUE_LABEL, toLabels } from './labels.js';
 
 /** Where the pod looks for the order to stop; the folder is the server's own, and read-only in the pod. */
-export const STOP_FILE = 'stop';
 const CONTROL_DIR = '/control';
 
 /** Time for the runner to write its last frame after the script was killed; the kubelet's own kill comes later. */

@@ -15,7 +15,7 @@ import { RuntimeUnavailableError } from '../runtime.errors.js';
 import { Cgroups } from './cgroups.js';
 import { CompiledRunner } from './compiled-runner.js';
 import { ExitWatch } from './exit-watch.js';
-import { hostScope, scopeText } from './host-scope.js';
+import { hostScope, isEarlierBoot, scopeText } from './host-scope.js';
 import type { Machine } from './machine.js';
 import { examineMachine, isExecutable } from './machine.js';
 import type { ProcessHandle } from './process-handle.js';
@@ -88,6 +88,10 @@ class ProcessRuntime implements RuntimeProvider {
     this.starter = new WorkloadStarter(parts);
     this.watch = new ExitWatch(folders.root);
     this.capabilities = capabilitiesOf(machine, cgroups);
+  }
+
+  isGone(scope: string): boolean {
+    return isEarlierBoot(scope, hostScope());
   }
 
   async checkHealth(): Promise<RuntimeHealth> {

@@ -1,0 +1,41 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { AppConfig } from '../config/app-config.js';
+import { Database } from '../database/database.js';
+import type { AdoptableJob } from '../jobs/claimed-job.js';
+import type { RuntimeProvider } from '../runtime/runtime-provider.js';
+import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
+import { Replica } from './replica.js';
+import { RunningAttempts } from './running-attempts.js';
+
+/**
+ * Which live jobs of other servers this one may take. Only a server that reaches the engine knows what became of a
+ * workload there: one that does not waits `LOST_AFTER_SECONDS` for such a server to come back before it calls a job lost.
+ */
+@Injectable()
+export class AdoptionPolicy {
+  private readonly startedAtMs = performance.now();
+  private isFirstLook = true;
+
+  constructor(
+    @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
+    private readonly replica: Replica,
+    private readonly running: RunningAttempts,
+    private readonly database: Database,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** Owners whose leases need not run out, as a pattern: once, at the start of a replica that was here before. */
+  predecessors(): string | undefined {
+    const pattern = this.isFirstLook ? this.replica.predecessors : undefined;
+    this.isFirstLook = false;
+    return pattern;
+  }
+
+  mayAdopt({ job, scope, lapsedMs }: AdoptableJob): boolean {
+    if (job.owner === this.replica.id && this.running.has(job.id)) return false;
+    if (scope === this.runtime.scope || this.runtime.isGone(scope)) return true;
+    // On SQLite no lease is kept up, and no other server can be there to come back.
+    const missingMs = this.database.isShared ? lapsedMs : performance.now() - this.startedAtMs;
+    return missingMs > this.config.LOST_AFTER_SECONDS * 1000;
+  }
+}

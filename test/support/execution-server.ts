@@ -1,0 +1,83 @@
+import { Global, Module } from '@nestjs/common';
+import type { TestingModule } from '@nestjs/testing';
+import { Test } from '@nestjs/testing';
+import { ConfigModule } from '../../src/config/config.module.js';
+import { DatabaseModule } from '../../src/database/database.module.js';
+import type { JobRow } from '../../src/database/tables.js';
+import { ExecutionModule } from '../../src/execution/execution.module.js';
+import { JobRepository } from '../../src/jobs/job.repository.js';
+import { JobService } from '../../src/jobs/job.service.js';
+import { LogModule } from '../../src/log.module.js';
+import type { FakeEngine } from '../../src/runtime/fake/fake-engine.js';
+import { FakeRuntime } from '../../src/runtime/fake/fake.runtime.js';
+import { RuntimeHealthMonitor } from '../../src/runtime/runtime-health.js';
+import { RUNTIME_PROVIDER } from '../../src/runtime/runtime-provider.js';
+import { WorkspaceModule } from '../../src/workspace/workspace.module.js';
+import { waitFor } from './wait-for.js';
+
+/** A server without its API, on a fake engine: what runs jobs, and nothing else. */
+export async function startExecution(
+  engine: FakeEngine,
+  variables: Record<string, string>,
+): Promise<TestingModule> {
+  const provider = { provide: RUNTIME_PROVIDER, useValue: new FakeRuntime(engine) };
+
+  @Global()
+  @Module({
+    providers: [provider, RuntimeHealthMonitor],
+    exports: [RUNTIME_PROVIDER, RuntimeHealthMonitor],
+  })
+  class FakeRuntimeModule {}
+
+  const all = {
+    LOG_LEVEL: 'silent',
+    MAX_CONCURRENT_JOBS: '2',
+    STOP_GRACE_SECONDS: '1',
+    ...variables,
+  };
+  const module = await Test.createTestingModule({
+    imports: [
+      ConfigModule.forRoot(all),
+      LogModule,
+      DatabaseModule,
+      WorkspaceModule,
+      FakeRuntimeModule,
+      ExecutionModule,
+    ],
+  }).compile();
+  return module.init();
+}
+
+/** Submits a job, returns its id. */
+export async function submitTo(server: TestingModule, more: object = {}): Promise<string> {
+  const job = await server.get(JobService).submit({
+    script: 'x',
+    request: null,
+    files: [],
+    environment: 'default',
+    name: null,
+    labels: [],
+    priority: 0,
+    timeoutSeconds: 60,
+    memoryMb: 64,
+    cpus: 1,
+    network: 'NONE',
+    env: {},
+    secrets: [],
+    retries: 0,
+    idempotencyKey: null,
+    ...more,
+  });
+  return job.id;
+}
+
+export async function waitForState(server: TestingModule, id: string, state: RegExp): Promise<JobRow> {
+  let last: JobRow | undefined;
+  return waitFor(
+    async () => {
+      last = await server.get(JobRepository).find(id);
+      return last && state.test(last.state) ? last : undefined;
+    },
+    { deadlineMs: 10_000, describe: () => `job in ${String(state)}, last ${JSON.stringify(last)}` },
+  );
+}
