@@ -18,7 +18,13 @@ export interface FollowOptions extends SocketOptions {
 }
 
 /** Answers that another time may be different, and how often they are believed to be. */
-const PASSING_CODES = new Set(['INTERNAL_SERVER_ERROR', 'RATE_LIMITED', 'QUEUE_FULL', 'RUNTIME_UNAVAILABLE']);
+const PASSING_CODES = new Set([
+  'INTERNAL_SERVER_ERROR',
+  'RATE_LIMITED',
+  'QUEUE_FULL',
+  'RUNTIME_UNAVAILABLE',
+  'DATABASE_UNAVAILABLE',
+]);
 const MAX_PASSING_FAULTS = 5;
 
 /**

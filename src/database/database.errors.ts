@@ -1,3 +1,46 @@
+import { AppError, errnoOf } from '../common/app-error.js';
+
+const RETRY_AFTER_MS = 2_000;
+
+/** The database does not answer now; what was asked may or may not have happened. */
+export class DatabaseUnavailableError extends AppError {
+  constructor(cause?: unknown) {
+    super('DATABASE_UNAVAILABLE', 'The database does not answer now. Try again later.', {
+      retryAfterMs: RETRY_AFTER_MS,
+      cause,
+    });
+  }
+}
+
+/** Of the network, as Node names them. */
+const NETWORK_CODES =
+  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+/**
+ * Of PostgreSQL (its manual, appendix A): connection exceptions (08), a server that shuts down, starts or was told to end
+ * the connection (57P01 to 57P05), no more connections (53300), a statement that took too long (57014), and transactions
+ * that lost against others (40001, 40P01).
+ */
+const SERVER_CODES = /^(08...|57P0[1-5]|53300|57014|40001|40P01)$/;
+/** What the driver has only words for, each as it says it. */
+const DRIVER_WORDS = new Set([
+  'Connection terminated',
+  'Connection terminated unexpectedly',
+  'Connection terminated due to connection timeout',
+  'timeout expired',
+  'timeout exceeded when trying to connect',
+  'Client has encountered a connection error and is not queryable',
+  'Client was closed and is not queryable',
+]);
+
+/** Whether a fault of the driver passes by itself, so that trying again later may help. */
+export function isUnavailable(error: unknown): boolean {
+  const code = errnoOf(error);
+  if (code !== undefined) return NETWORK_CODES.test(code) || SERVER_CODES.test(code);
+  // A name with several addresses fails with all of their errors at once.
+  if (error instanceof AggregateError) return error.errors.some(isUnavailable);
+  return error instanceof Error && DRIVER_WORDS.has(error.message);
+}
+
 /** Another process has the SQLite file open. */
 export class DatabaseInUseError extends Error {
   constructor(path: string) {

@@ -1,4 +1,6 @@
 import { Global, Module } from '@nestjs/common';
+import type { Log } from '../common/log.js';
+import { LOG } from '../common/log.js';
 import { AppConfig } from '../config/app-config.js';
 import { Database } from './database.js';
 
@@ -7,10 +9,10 @@ import { Database } from './database.js';
   providers: [
     {
       provide: Database,
-      inject: [AppConfig],
-      useFactory: async (config: AppConfig): Promise<Database> => {
+      inject: [AppConfig, LOG],
+      useFactory: async (config: AppConfig, log: Log): Promise<Database> => {
         const database = new Database(config);
-        await database.migrate();
+        await database.open(log);
         return database;
       },
     },

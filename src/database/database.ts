@@ -1,27 +1,93 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
 import type { RawBuilder, Transaction } from 'kysely';
-import { Kysely, sql } from 'kysely';
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import { Backoff, abortable } from '../common/abort.js';
+import { messageOf } from '../common/app-error.js';
 import { newId } from '../common/ids.js';
+import type { Log } from '../common/log.js';
 import { AppConfig } from '../config/app-config.js';
 import type { Db, DialectName } from './dialect.js';
 import { createDialect, databaseNowMs, dialectName } from './dialect.js';
+import { DatabaseUnavailableError } from './database.errors.js';
 import { migrateToLatest } from './migrate.js';
+import { createMigrationPool } from './postgres-pool.js';
 import type { Tables } from './tables.js';
+
+const FIRST_TRY_MS = 250;
+const MAX_TRY_MS = 5_000;
+
+/** Whether changes by other replicas are heard of now. */
+export interface Listening {
+  readonly isLive: boolean;
+}
 
 /** The one connection (pool) of this process. */
 @Injectable()
 export class Database implements OnApplicationShutdown {
   readonly dialect: DialectName;
-  readonly db: Db;
+  private readonly connections: Db;
+  private readonly closing = new AbortController();
+  private opening: Promise<void> | undefined;
+  private listening: Listening = { isLive: false };
 
-  constructor(config: AppConfig) {
+  constructor(private readonly config: AppConfig) {
     this.dialect = dialectName(config);
-    this.db = new Kysely<Tables>({ dialect: createDialect(config) });
+    this.connections = new Kysely<Tables>({ dialect: createDialect(config) });
+  }
+
+  /** @throws DatabaseUnavailableError before the database has been opened. */
+  get db(): Db {
+    if (this.opening) throw new DatabaseUnavailableError();
+    return this.connections;
+  }
+
+  /**
+   * Brings the schema up to date. A PostgreSQL server that does not answer now is waited for in the background: the
+   * service lives, is not ready, and says why. What does not pass by itself is thrown.
+   */
+  async open(log: Log): Promise<void> {
+    try {
+      await this.migrate();
+    } catch (error) {
+      if (!(error instanceof DatabaseUnavailableError)) throw error;
+      this.opening = this.openLater(log);
+    }
+  }
+
+  /** Resolves when the database has been opened, at once when it is, or when `signal` aborts. */
+  async whenOpen(signal: AbortSignal): Promise<void> {
+    if (this.opening) await abortable(this.opening, signal).catch(() => undefined);
+  }
+
+  get isOpen(): boolean {
+    return this.opening === undefined;
+  }
+
+  private async openLater(log: Log): Promise<void> {
+    const backoff = new Backoff(FIRST_TRY_MS, MAX_TRY_MS);
+    const { signal } = this.closing;
+    while (!signal.aborted) {
+      log.warn({}, 'the database does not answer; waiting for it');
+      await backoff.wait(signal);
+      try {
+        if (!signal.aborted) await this.migrate();
+        this.opening = undefined;
+        return log.info({}, 'the database answers');
+      } catch (error) {
+        // Nobody is there to hear of it, and an operator may mend it: it is tried again.
+        if (!(error instanceof DatabaseUnavailableError))
+          log.error({ err: messageOf(error) }, 'the database cannot be used');
+      }
+    }
   }
 
   async migrate(): Promise<void> {
-    await migrateToLatest(this.db as unknown as Kysely<never>, this.dialect);
+    if (!this.isShared) return migrateToLatest(this.connections as unknown as Kysely<never>, this.dialect);
+    const own = new Kysely<never>({
+      dialect: new PostgresDialect({ pool: createMigrationPool(this.config) }),
+    });
+    await migrateToLatest(own, this.dialect).finally(() => own.destroy());
   }
 
   /** SQL for the database's own time, milliseconds. */
@@ -49,6 +115,11 @@ export class Database implements OnApplicationShutdown {
     await sql`select 1`.execute(this.db);
   }
 
+  /** Says `text`, of less than 8000 bytes, to whoever listens on a channel of PostgreSQL. */
+  async notify(channel: string, text: string): Promise<void> {
+    await sql`select pg_notify(${channel}, ${text})`.execute(this.db);
+  }
+
   /** `column` holds `text`, whatever the case of ASCII letters. */
   textContains(column: string, text: string): RawBuilder<boolean> {
     const position = sql.raw(this.dialect === 'postgres' ? 'strpos' : 'instr');
@@ -67,7 +138,13 @@ export class Database implements OnApplicationShutdown {
    * event in this process; where there are none this only guards against a lost one.
    */
   get recheckMs(): number {
-    return this.isShared ? 500 : 10_000;
+    if (!this.isShared) return 10_000;
+    return this.listening.isLive ? 3_000 : 500;
+  }
+
+  /** Who hears of other replicas' changes, so that rows need not be looked at so often while it does. */
+  hearBy(listening: Listening): void {
+    this.listening = listening;
   }
 
   /** True when other replicas may change rows that this process shows. */
@@ -76,6 +153,7 @@ export class Database implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.db.destroy();
+    this.closing.abort();
+    await this.connections.destroy();
   }
 }

@@ -4,10 +4,10 @@ import Sqlite from 'better-sqlite3';
 import type { Kysely, RawBuilder } from 'kysely';
 import { PostgresDialect, SqliteDialect, sql } from 'kysely';
 import type { Dialect } from 'kysely';
-import pg from 'pg';
 import { errnoOf } from '../common/app-error.js';
 import type { AppConfig } from '../config/app-config.js';
 import { DatabaseInUseError } from './database.errors.js';
+import { createPool } from './postgres-pool.js';
 import type { Tables } from './tables.js';
 
 export type DialectName = 'sqlite' | 'postgres';
@@ -25,35 +25,14 @@ export function databaseNowMs(dialect: DialectName): RawBuilder<number> {
 }
 
 export function createDialect(config: AppConfig): Dialect {
-  return dialectName(config) === 'postgres' ? postgresDialect(config) : sqliteDialect(sqlitePath(config));
+  return dialectName(config) === 'postgres'
+    ? new PostgresDialect({ pool: createPool(config) })
+    : sqliteDialect(sqlitePath(config));
 }
 
 export function sqlitePath(config: AppConfig): string {
   const named = config.DATABASE_URL?.replace(/^sqlite:(\/\/)?/, '');
   return named ? resolve(named) : join(config.dataDir, 'maps.sqlite');
-}
-
-function postgresDialect(config: AppConfig): Dialect {
-  const pool = new pg.Pool({
-    connectionString: config.DATABASE_URL,
-    max: config.DATABASE_POOL_SIZE,
-    connectionTimeoutMillis: 5_000,
-    keepAlive: true,
-    // A statement that hangs must not hold a connection for ever.
-    statement_timeout: 30_000,
-    // Times, sizes and counts are bigint, and ours stay below 2^53.
-    types: { getTypeParser: typeParser },
-  });
-  // An idle connection that breaks is replaced by the pool; without a listener the process would end.
-  pool.on('error', () => undefined);
-  return new PostgresDialect({ pool });
-}
-
-const INT8_OID = 20;
-
-function typeParser(oid: number, format?: 'text' | 'binary'): (text: string) => unknown {
-  if (oid === INT8_OID) return Number;
-  return pg.types.getTypeParser(oid, format) as (text: string) => unknown;
 }
 
 function sqliteDialect(path: string): Dialect {

@@ -24,11 +24,14 @@ export class AdoptionPolicy {
     private readonly config: AppConfig,
   ) {}
 
-  /** Owners whose leases need not run out, as a pattern: once, at the start of a replica that was here before. */
-  predecessors(): string | undefined {
-    const pattern = this.isFirstLook ? this.replica.predecessors : undefined;
+  /** Owners whose leases need not run out, as a pattern: at the start of a replica that was here before. */
+  get predecessors(): string | undefined {
+    return this.isFirstLook ? this.replica.predecessors : undefined;
+  }
+
+  /** What there was at the start has been seen. */
+  looked(): void {
     this.isFirstLook = false;
-    return pattern;
   }
 
   mayAdopt({ job, scope, lapsedMs }: AdoptableJob): boolean {

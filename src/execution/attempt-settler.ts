@@ -49,7 +49,7 @@ export class AttemptSettler {
       'attempt ended',
     );
     if (delayMs === undefined) await this.recorder.finish(claim.fence, result, signal);
-    else await this.recorder.requeue(claim.fence, result, nowMs + delayMs, signal);
+    else await this.recorder.requeue(claim.fence, result, delayMs, signal);
   }
 
   private async collect(claim: ClaimedJob, signal: AbortSignal): Promise<OutputManifest> {

@@ -16,7 +16,6 @@ const AFTER_ERROR_MS = 1_000;
 @Injectable()
 export class Dispatcher {
   private readonly bell = new Bell();
-  private readonly lookMs: number;
 
   constructor(
     @Inject(LOG) private readonly log: Log,
@@ -24,10 +23,9 @@ export class Dispatcher {
     private readonly running: RunningAttempts,
     private readonly runner: AttemptRunner,
     private readonly health: RuntimeHealthMonitor,
-    events: JobEvents,
-    database: Database,
+    private readonly events: JobEvents,
+    private readonly database: Database,
   ) {
-    this.lookMs = database.recheckMs;
     const ring = (): void => this.bell.ring();
     events.onQueued(ring);
     running.whenFree(ring);
@@ -39,13 +37,20 @@ export class Dispatcher {
     while (!signal.aborted) await this.bell.wait(await this.takeJobs(signal), signal);
   }
 
+  private get lookMs(): number {
+    return this.database.recheckMs;
+  }
+
   /** Claims what fits and launches it; returns how long to wait before looking again, milliseconds. */
   private async takeJobs(signal: AbortSignal): Promise<number> {
     try {
       const { free } = this.running;
       if (free === 0 || !this.health.isHealthy) return this.lookMs;
       const claims = await this.queue.claim(free);
-      for (const claim of claims) this.running.launch(claim, (own) => this.runner.run(claim, own), signal);
+      for (const claim of claims) {
+        this.running.launch(claim, (own) => this.runner.run(claim, own), signal);
+        this.events.emit(claim.job.id);
+      }
       if (claims.length === free) return this.lookMs;
       return Math.min(this.lookMs, (await this.queue.nextInMs()) ?? this.lookMs);
     } catch (error) {

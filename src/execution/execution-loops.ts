@@ -4,6 +4,7 @@ import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { LeaseKeeper } from './lease-keeper.js';
+import { Database } from '../database/database.js';
 import { OrphanSweeper } from './orphan-sweeper.js';
 import { Recovery } from './recovery.js';
 
@@ -18,11 +19,18 @@ export class ExecutionLoops {
     private readonly recovery: Recovery,
     private readonly sweeper: OrphanSweeper,
     private readonly leases: LeaseKeeper,
+    private readonly database: Database,
   ) {}
 
-  /** Once, before new jobs are taken. */
+  /** Once, before new jobs are taken. Never rejects. */
   async recover(signal: AbortSignal): Promise<void> {
-    await this.recovery.adoptAll(signal);
+    await this.database.whenOpen(signal);
+    if (signal.aborted) return;
+    try {
+      await this.recovery.adoptAll(signal);
+    } catch (error) {
+      this.log.warn({ err: messageOf(error) }, 'jobs of other servers could not be looked for; trying again');
+    }
   }
 
   /** Runs until `signal` aborts. Never rejects. */
@@ -37,14 +45,7 @@ export class ExecutionLoops {
   private async adoptRegularly(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await sleep(ADOPT_EVERY_MS, signal);
-      try {
-        if (!signal.aborted) await this.recovery.adoptAll(signal);
-      } catch (error) {
-        this.log.warn(
-          { err: messageOf(error) },
-          'jobs of other servers could not be looked for; trying again',
-        );
-      }
+      await this.recover(signal);
     }
   }
 }

@@ -31,8 +31,10 @@ export class ExecutionService implements OnApplicationBootstrap, BeforeApplicati
     await this.workspaces.prepare();
     await this.health.begin();
     const { signal } = this.stopping;
-    await this.background.recover(signal);
-    this.loops = Promise.all([this.dispatcher.dispatch(signal), this.background.run(signal)]);
+    // Not waited for: while the database is away the service lives, and says that it is not ready.
+    this.loops = this.background
+      .recover(signal)
+      .then(() => Promise.all([this.dispatcher.dispatch(signal), this.background.run(signal)]));
   }
 
   /** True from SIGTERM on. */

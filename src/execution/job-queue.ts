@@ -25,8 +25,7 @@ export class JobQueue {
 
   /** How long until the next waiting job may be claimed, milliseconds; undefined when none waits. */
   async nextInMs(): Promise<number | undefined> {
-    const atMs = await this.claims.nextAvailableAtMs();
-    return atMs === undefined ? undefined : Math.max(0, atMs - this.clock.nowMs());
+    return this.claims.nextAvailableInMs();
   }
 
   private plan(jobId: string, attempt: number): NewAttempt {

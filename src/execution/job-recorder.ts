@@ -43,8 +43,8 @@ export class JobRecorder {
     this.events.emit(fence.jobId);
   }
 
-  async requeue(fence: Fence, result: JobResult, availableAtMs: number, signal: AbortSignal): Promise<void> {
-    await persist('requeue', () => this.attempts.requeue(fence, result, availableAtMs), this.log, signal);
+  async requeue(fence: Fence, result: JobResult, delayMs: number, signal: AbortSignal): Promise<void> {
+    await persist('requeue', () => this.attempts.requeue(fence, result, delayMs), this.log, signal);
     this.events.emit(fence.jobId);
     this.events.emitQueued();
   }

@@ -31,7 +31,8 @@ export class Recovery {
 
   /** Adopts what nobody looks after. Resolves when all of it is being watched. */
   async adoptAll(signal: AbortSignal): Promise<void> {
-    const candidates = await this.claims.adoptable(this.replica.id, this.policy.predecessors());
+    const candidates = await this.claims.adoptable(this.replica.id, this.policy.predecessors);
+    this.policy.looked();
     for (const candidate of candidates.filter((each) => this.policy.mayAdopt(each))) {
       const claim = await this.claims.adopt(candidate.job, this.replica.id, LEASE_MS);
       if (!claim) continue;

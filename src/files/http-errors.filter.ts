@@ -18,6 +18,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   RATE_LIMITED: 429,
   QUEUE_FULL: 503,
   RUNTIME_UNAVAILABLE: 503,
+  DATABASE_UNAVAILABLE: 503,
 };
 
 const CODES: Partial<Record<number, ErrorCode>> = { 404: 'NOT_FOUND', 413: 'PAYLOAD_TOO_LARGE' };

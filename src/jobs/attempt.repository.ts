@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Transaction, UpdateObject } from 'kysely';
+import { sql } from 'kysely';
 import { Database } from '../database/database.js';
 import type { Tables } from '../database/tables.js';
 import type { OutputManifest } from '../workspace/output-collector.js';
@@ -114,10 +115,10 @@ export class AttemptRepository {
   }
 
   /** Ends this attempt and puts the job back into the queue for another one. */
-  async requeue(fence: Fence, result: JobResult, availableAtMs: number): Promise<void> {
+  async requeue(fence: Fence, result: JobResult, delayMs: number): Promise<void> {
     await this.database.db.transaction().execute(async (tx) => {
       await this.move(tx, fence, 'QUEUED', {
-        available_at: availableAtMs,
+        available_at: sql<number>`${this.database.now()} + ${sql.lit(Math.round(delayMs))}`,
         started_at: null,
         deadline_at: null,
         owner: null,

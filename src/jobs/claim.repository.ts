@@ -1,10 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import type { Selectable, Transaction } from 'kysely';
+import type { RawBuilder, Selectable, Transaction } from 'kysely';
 import { sql } from 'kysely';
 import { Database } from '../database/database.js';
 import type { AttemptRow, JobRow, JobSpecsTable, Tables } from '../database/tables.js';
 import type { AdoptableJob, ClaimedJob, NewAttempt } from './claimed-job.js';
 import { isLive } from './is-live.js';
+
+/** Longer than any wait before another attempt (retry-policy.ts). */
+const MAX_WAIT_MS = 10 * 60_000;
 
 /** How replicas come to own jobs: claims from the queue, adoptions, leases. Each hands out the fence of what it took. */
 @Injectable()
@@ -23,7 +26,7 @@ export class ClaimRepository {
     plan: (jobId: string, attempt: number, job: JobRow) => NewAttempt,
   ): Promise<ClaimedJob[]> {
     return this.database.db.transaction().execute(async (tx) => {
-      const ids = await this.lockQueued(tx, limit, nowMs);
+      const ids = await this.lockQueued(tx, limit);
       if (ids.length === 0) return [];
       const jobs = await tx
         .updateTable('jobs')
@@ -48,12 +51,12 @@ export class ClaimRepository {
     });
   }
 
-  private async lockQueued(tx: Transaction<Tables>, limit: number, nowMs: number): Promise<string[]> {
+  private async lockQueued(tx: Transaction<Tables>, limit: number): Promise<string[]> {
     let query = tx
       .selectFrom('jobs')
       .select('id')
       .where('state', '=', sql.lit('QUEUED'))
-      .where('available_at', '<=', nowMs)
+      .where(this.isDue())
       .orderBy('priority', 'desc')
       .orderBy('id')
       .limit(limit);
@@ -61,14 +64,20 @@ export class ClaimRepository {
     return (await query.execute()).map((row) => row.id);
   }
 
-  /** When the next waiting job may be claimed, milliseconds; undefined when none waits. */
-  async nextAvailableAtMs(): Promise<number | undefined> {
+  /** By the database's clock, as leases: the clocks of replicas differ. One that was set back must not hold a job. */
+  private isDue(): RawBuilder<boolean> {
+    const now = this.database.now();
+    return sql<boolean>`(available_at <= ${now} or available_at > ${now} + ${sql.lit(MAX_WAIT_MS)})`;
+  }
+
+  /** How long until the next waiting job may be claimed, milliseconds; undefined when none waits. */
+  async nextAvailableInMs(): Promise<number | undefined> {
     const row = await this.database.db
       .selectFrom('jobs')
-      .select((eb) => eb.fn.min('available_at').as('at'))
+      .select((eb) => sql<number | null>`${eb.fn.min('available_at')} - ${this.database.now()}`.as('ms'))
       .where('state', '=', sql.lit('QUEUED'))
       .executeTakeFirst();
-    return row?.at === null || row?.at === undefined ? undefined : Number(row.at);
+    return row?.ms === null || row?.ms === undefined ? undefined : Math.max(0, Number(row.ms));
   }
 
   /**

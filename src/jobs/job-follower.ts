@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Bell } from '../common/bell.js';
 import { Database } from '../database/database.js';
+import { rideOut } from '../database/ride-out.js';
 import type { JobRow } from '../database/tables.js';
 import { JobEvents } from './job-events.js';
 import { JobService } from './job.service.js';
@@ -29,7 +30,7 @@ export class JobFollower {
     const off = this.events.onJob(jobId, () => bell.ring());
     try {
       for (let last = ''; !signal.aborted;) {
-        const job = await this.jobs.get(jobId);
+        const job = await rideOut(() => this.jobs.get(jobId), signal);
         // Not the whole row: a renewed lease is no news.
         const version = JSON.stringify(toJobModel(job));
         if (version !== last) yield job;
@@ -57,7 +58,8 @@ export class JobFollower {
         if (changed.size === 0) await bell.wait(this.database.recheckMs, signal);
         const ids = [...changed].slice(0, 100);
         ids.forEach((id) => changed.delete(id));
-        for (const job of ids.length > 0 ? await this.repository.findMatching(ids, filter) : []) yield job;
+        if (ids.length === 0) continue;
+        for (const job of await rideOut(() => this.repository.findMatching(ids, filter), signal)) yield job;
       }
     } finally {
       off();

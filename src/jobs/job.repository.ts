@@ -222,6 +222,17 @@ export class JobRepository {
     return new Map(rows.map((row) => [row.state, Number(row.count)]));
   }
 
+  /** The ids of all jobs that have not ended, and of the newest whatever their state. */
+  async recent(): Promise<{ live: string[]; newest: string[] }> {
+    const ids = this.db.selectFrom('jobs').select('id').where('tenant_id', '=', TENANT);
+    const live = await ids
+      .where('state', 'in', ['QUEUED', ...LIVE_STATES])
+      .limit(10_000)
+      .execute();
+    const newest = await ids.orderBy('id', 'desc').limit(1_000).execute();
+    return { live: live.map(({ id }) => id), newest: newest.map(({ id }) => id) };
+  }
+
   /** Ends a job that waits. False when it does not wait (any more). */
   async cancelQueued(id: string, nowMs: number): Promise<boolean> {
     const result = await this.db
@@ -282,7 +293,8 @@ function toJobRow(id: string, submission: JobSubmission, nowMs: number) {
     environment: submission.environment,
     priority: submission.priority,
     state: 'QUEUED',
-    available_at: nowMs,
+    // At once, whatever the clocks say.
+    available_at: 0,
     timeout_seconds: submission.timeoutSeconds,
     memory_mb: submission.memoryMb,
     cpus: submission.cpus,

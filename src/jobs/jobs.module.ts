@@ -7,6 +7,7 @@ import { JobEvents } from './job-events.js';
 import { JobFollower } from './job-follower.js';
 import { JobRepository } from './job.repository.js';
 import { JobResolver } from './job.resolver.js';
+import { ReplicaHints } from './replica-hints.js';
 import { JobService } from './job.service.js';
 
 @Module({
@@ -17,6 +18,7 @@ import { JobService } from './job.service.js';
     ClaimRepository,
     JobEvents,
     JobFollower,
+    ReplicaHints,
     JobService,
     JobDetailsLoader,
     JobResolver,

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { sleep } from '../common/abort.js';
 import { Database } from '../database/database.js';
-import type { JobRow } from '../database/tables.js';
+import { rideOut } from '../database/ride-out.js';
+import type { AttemptRow, JobRow } from '../database/tables.js';
 import { JobEvents } from '../jobs/job-events.js';
 import { JobRepository } from '../jobs/job.repository.js';
 import { JobService } from '../jobs/job.service.js';
@@ -68,11 +69,14 @@ export class JobLogService {
       const change = this.nextChange(jobId, signal);
       try {
         // Read before the log is: what a job wrote before it was final is then certainly seen.
-        const job = await this.jobs.get(jobId);
+        const job = await rideOut(() => this.jobs.get(jobId), signal);
         const isOver = isTerminal(job.state as JobState);
         const isPast = isOver || place.attempt < job.attempt;
-        if (place.attempt <= job.attempt)
-          place = yield* this.followAttempt(jobId, place, isPast, change.signal);
+        if (place.attempt <= job.attempt) {
+          const find = (): Promise<AttemptRow | undefined> => this.repository.attempt(jobId, place.attempt);
+          const attempt = place.isDamaged ? undefined : await rideOut(find, signal);
+          if (attempt) place = yield* this.followAttempt(attempt, place, isPast, change.signal);
+        }
         if (signal.aborted) return;
         if (place.attempt < job.attempt) place = { attempt: place.attempt + 1, offset: 0, isDamaged: false };
         else if (isOver) return yield { attempt: job.attempt, chunks: [], damage: null, job };
@@ -86,13 +90,11 @@ export class JobLogService {
 
   /** One attempt's chunks: to its end when it `isPast`, else until something about the job changes. */
   private async *followAttempt(
-    jobId: string,
+    attempt: AttemptRow,
     from: Place,
     isPast: boolean,
     changed: AbortSignal,
   ): AsyncGenerator<JobLogStep, Place, undefined> {
-    const attempt = from.isDamaged ? undefined : await this.repository.attempt(jobId, from.attempt);
-    if (!attempt) return from;
     let { offset } = from;
     const tail = this.tails.acquire(attempt.workspace);
     try {

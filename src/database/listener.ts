@@ -1,0 +1,104 @@
+import pg from 'pg';
+import { Backoff, settledWithin, sleep } from '../common/abort.js';
+import { Bell } from '../common/bell.js';
+import { messageOf } from '../common/app-error.js';
+import type { Log } from '../common/log.js';
+
+/** How often the listener proves to itself that it still hears, and how long it waits for its own word. */
+const PROBE_EVERY_MS = 2_000;
+const PROBE_PATIENCE_MS = 3_000;
+const FIRST_RETRY_MS = 200;
+const MAX_RETRY_MS = 5_000;
+const GOODBYE_MS = 500;
+
+export interface ListenerOptions {
+  connect: () => pg.Client;
+  channel: string;
+  /** Says `text` on the channel, over another connection. */
+  say: (text: string) => Promise<void>;
+  onText: (text: string) => void;
+  /** Called when it begins to hear, and each time it may have missed something. */
+  onGap: () => void;
+  log: Log;
+}
+
+/**
+ * Listens on a PostgreSQL channel for as long as it is asked to, over any number of broken connections. A connection may
+ * die without a word (a vanished peer, a pooler that drops LISTEN), so it says a word of its own regularly and takes the
+ * connection for dead when it does not hear it.
+ */
+export class Listener {
+  private hearsNow = false;
+  private isProbeHeard = false;
+  private readonly heard = new Bell();
+  private readonly word = `probe ${crypto.randomUUID()}`;
+
+  constructor(private readonly options: ListenerOptions) {}
+
+  /** It heard its own word the last time. */
+  get isLive(): boolean {
+    return this.hearsNow;
+  }
+
+  /** Runs until `signal` aborts. Never rejects. */
+  async listen(signal: AbortSignal): Promise<void> {
+    const backoff = new Backoff(FIRST_RETRY_MS, MAX_RETRY_MS);
+    while (!signal.aborted) {
+      try {
+        await this.listenOnce(signal, () => backoff.reset());
+      } catch (error) {
+        if (this.hearsNow)
+          this.options.log.warn({ err: messageOf(error) }, 'other servers are not heard now');
+      }
+      this.hearsNow = false;
+      this.options.onGap();
+      await backoff.wait(signal);
+    }
+  }
+
+  private async listenOnce(signal: AbortSignal, onLive: () => void): Promise<void> {
+    const client = this.options.connect();
+    const broken = new AbortController();
+    client.on('error', () => broken.abort()).on('end', () => broken.abort());
+    client.on('notification', ({ payload = '' }) => this.hear(payload));
+    const either = AbortSignal.any([signal, broken.signal]);
+    try {
+      await client.connect();
+      await client.query(`listen ${pg.escapeIdentifier(this.options.channel)}`);
+      while (!either.aborted) {
+        await this.probe(either);
+        if (!this.hearsNow) this.options.onGap();
+        this.hearsNow = true;
+        onLive();
+        await sleep(PROBE_EVERY_MS, either);
+      }
+    } finally {
+      await discard(client);
+    }
+  }
+
+  private async probe(signal: AbortSignal): Promise<void> {
+    this.isProbeHeard = false;
+    await this.options.say(this.word);
+    const deadline = performance.now() + PROBE_PATIENCE_MS;
+    while (!this.isProbeHeard) {
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0 || signal.aborted) throw new Error('the listening connection has gone silent');
+      await this.heard.wait(leftMs, signal);
+    }
+  }
+
+  private hear(text: string): void {
+    if (!text.startsWith('probe ')) return this.options.onText(text);
+    if (text !== this.word) return;
+    this.isProbeHeard = true;
+    this.heard.ring();
+  }
+}
+
+/** A peer that has vanished does not answer a goodbye. */
+async function discard(client: pg.Client): Promise<void> {
+  await settledWithin(client.end(), GOODBYE_MS);
+  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
+  connection.stream.destroy();
+}
