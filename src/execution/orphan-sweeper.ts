@@ -42,6 +42,7 @@ export class OrphanSweeper {
   async sweep(signal: AbortSignal, graceMs = GRACE_MS): Promise<{ workloads: number; workspaces: number }> {
     const workloads = await this.sweepWorkloads(graceMs, signal);
     const workspaces = await this.sweepWorkspaces(graceMs);
+    await this.sweepInputs(graceMs);
     if (workloads + workspaces > 0)
       this.log.info({ workloads, workspaces }, 'removed what belonged to no job');
     return { workloads, workspaces };
@@ -51,7 +52,7 @@ export class OrphanSweeper {
     const old = (await this.runtime.list(signal)).filter(
       (workload) => workload.createdAtMs < Date.now() - graceMs,
     );
-    const live = new Set(await this.attempts.liveWorkloads());
+    const live = new Set((await this.attempts.liveAttempts()).map(({ workload }) => workload));
     const orphans = old.filter((workload: WorkloadSummary) => !live.has(workload.name));
     return this.removeEach(orphans, (orphan) => this.runtime.remove(orphan.handle, signal));
   }
@@ -61,6 +62,16 @@ export class OrphanSweeper {
     const known = new Set(await this.attempts.knownWorkspaces(old));
     const orphans = old.filter((id) => !known.has(id));
     return this.removeEach(orphans, (id) => this.workspaces.remove(id));
+  }
+
+  /** A server that dies between a job's last write and the cleaning leaves its script and files. */
+  private async sweepInputs(graceMs: number): Promise<void> {
+    const old = await this.workspaces.listInputs(Date.now() - graceMs);
+    const live = new Set((await this.attempts.liveAttempts()).map(({ workspace }) => workspace));
+    await this.removeEach(
+      old.filter((id) => !live.has(id)),
+      (id) => this.workspaces.removeInputs(id),
+    );
   }
 
   /** One that cannot be removed must not keep the others. Returns how many were. */

@@ -33,17 +33,16 @@ export interface JobResult {
 export class AttemptRepository {
   constructor(private readonly database: Database) {}
 
-  /** The workloads of the current attempts of all live jobs. */
-  async liveWorkloads(): Promise<string[]> {
-    const rows = await this.database.db
+  /** What the current attempts of all live jobs use. */
+  async liveAttempts(): Promise<{ workload: string; workspace: string }[]> {
+    return this.database.db
       .selectFrom('jobs')
       .innerJoin('attempts', (join) =>
         join.onRef('attempts.job_id', '=', 'jobs.id').onRef('attempts.number', '=', 'jobs.attempt'),
       )
-      .select('attempts.workload')
+      .select(['attempts.workload', 'attempts.workspace'])
       .where(isLive())
       .execute();
-    return rows.map((row) => row.workload);
   }
 
   /** Those of `workspaces` that belong to a stored attempt. */

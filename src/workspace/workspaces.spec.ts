@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -34,5 +42,11 @@ describe('workspaces', () => {
       expect(readFileSync(join(workspaces.paths(id).jobDir, 'stop'), 'utf8')).toBe('0\n');
     }
     await expect(workspaces.make(late, content)).rejects.toThrow(/EEXIST/);
+    await workspaces.removeInputs(written);
+    expect(readdirSync(workspaces.paths(written).jobDir).sort()).toEqual(['job.json', 'stop']);
+    const anHourTooOld = new Date(Date.now() - 25 * 3_600_000);
+    utimesSync(join(workspaces.paths(written).jobDir, 'job.json'), anHourTooOld, anHourTooOld);
+    await workspaces.removeInputs(written);
+    expect(existsSync(join(root, 'inputs', written))).toBe(false);
   });
 });

@@ -1,4 +1,17 @@
-import { chmod, chown, constants, lstat, mkdir, open, readdir, rename, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  constants,
+  lstat,
+  mkdir,
+  open,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { errnoOf } from '../common/app-error.js';
@@ -23,6 +36,10 @@ export interface InputFile {
   path: string;
   content: Buffer;
 }
+
+/** The order in place of one that must not be carried out any more. */
+const WITHDRAWN = JSON.stringify({ withdrawn: true });
+const WITHDRAWAL_MS = 24 * 3_600_000;
 
 /** Tells workspaces from what else may lie beside them: a mark of ours, the `lost+found` of a volume. */
 const WORKSPACE_ID = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
@@ -87,9 +104,17 @@ export class Workspaces {
     }
   }
 
-  /** Removes the inputs, which nobody needs once the job has ended. */
+  /**
+   * Removes the inputs, which nobody needs once the attempt has ended. Of one whose order was withdrawn that withdrawal
+   * stays for a day, as long as a server may be paused and still go on.
+   */
   async removeInputs(id: string): Promise<void> {
-    await removeTree(dirname(this.paths(id).inputDir));
+    const { inputDir, jobDir } = this.paths(id);
+    const order = await readFile(join(jobDir, ORDER_FILE), 'utf8').catch(() => '');
+    const isFresh = async (): Promise<boolean> =>
+      (await stat(join(jobDir, ORDER_FILE))).mtimeMs > Date.now() - WITHDRAWAL_MS;
+    if (order !== WITHDRAWN || !(await isFresh())) return removeTree(dirname(inputDir));
+    await Promise.all([removeTree(inputDir), rm(join(jobDir, 'script.py'), { force: true })]);
   }
 
   async remove(id: string): Promise<void> {
@@ -105,9 +130,14 @@ export class Workspaces {
   async withdraw(id: string): Promise<void> {
     const { jobDir } = this.paths(id);
     await mkdir(jobDir, { recursive: true });
-    await replaceFile(join(jobDir, ORDER_FILE), JSON.stringify({ withdrawn: true }));
+    await replaceFile(join(jobDir, ORDER_FILE), WITHDRAWN);
     // In place: a runner may hold the file that is there open.
     await writeFile(join(jobDir, STOP_FILE), '0\n', { mode: 0o644 });
+  }
+
+  /** The ids of all workspaces that have inputs, last changed before `beforeMs`. */
+  async listInputs(beforeMs: number): Promise<string[]> {
+    return this.listRoot(join(this.root, 'inputs'), beforeMs);
   }
 
   /** The ids of all workspaces of which at least one folder is there, last changed before `beforeMs`. */

@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -317,6 +318,20 @@ describe('execution', () => {
     await server.close();
     server = await startServer();
     expect(await server.get(DataOwnership).isOurs()).toBe(true);
+  });
+
+  it('sweeps the inputs of a job that ended, and leaves those of live ones and its outputs', async () => {
+    const [id, other] = [await submit(), await submit()];
+    const [workload, live] = [await running(`runner-${id}`), await running(`runner-${other}`)];
+    const { jobDir, outputDir } = workload.spec.workspace;
+    workload.end();
+    await waitForState(id, TERMINAL);
+    await waitFor(() => !existsSync(jobDir));
+    await mkdir(jobDir, { recursive: true });
+    await server.get(OrphanSweeper).sweep(new AbortController().signal, -1000);
+    expect([jobDir, outputDir, live.spec.workspace.jobDir].map(existsSync)).toEqual([false, true, true]);
+    live.end();
+    await waitForState(other, TERMINAL);
   });
 
   it('sweeps workloads of no live job, and leaves those of live ones', async () => {

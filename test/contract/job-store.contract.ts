@@ -253,9 +253,10 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       });
       const { fence, attempt } = await claimOne();
       expect(await jobs.deleteFinished(fence.jobId)).toBe(false);
-      expect(await attempts.liveWorkloads()).toEqual([attempt.workload]);
+      const { workload, workspace } = attempt;
+      expect(await attempts.liveAttempts()).toEqual([{ workload, workspace }]);
       await attempts.finish(fence, result({ outputs: { files: [outputFile('a')], skipped: [] } }));
-      expect(await attempts.liveWorkloads()).toEqual([]);
+      expect(await attempts.liveAttempts()).toEqual([]);
       expect(await attempts.knownWorkspaces([attempt.workspace, 'other'])).toEqual([attempt.workspace]);
       expect(await jobs.deleteFinished(fence.jobId)).toBe(true);
       for (const table of [
