@@ -1,5 +1,3 @@
-import type { ChildProcess } from 'node:child_process';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +7,7 @@ import { WebSocket } from 'ws';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Database } from '../src/database/database.js';
 import { describeServiceRuntimes } from './support/service-runtimes.js';
+import { ServerProcess } from './support/server-process.js';
 import { TestService } from './support/service.js';
 import { waitFor } from './support/wait-for.js';
 
@@ -45,7 +44,7 @@ await describeServiceRuntimes(({ name, variables }) => {
 
   describe('npm start', () => {
     let dataDir: string;
-    let servers: Server[];
+    let servers: ServerProcess[];
 
     beforeEach(async () => {
       dataDir = await mkdtemp(join(tmpdir(), 'maps-start-'));
@@ -58,8 +57,13 @@ await describeServiceRuntimes(({ name, variables }) => {
       await rm(dataDir, { recursive: true, force: true });
     });
 
-    const start = (more: Record<string, string> = {}): Server => {
-      const server = new Server({ EXECUTION_RUNTIME: 'process', DATA_DIR: dataDir, PORT: '0', ...more });
+    const start = (more: Record<string, string> = {}): ServerProcess => {
+      const server = new ServerProcess({
+        EXECUTION_RUNTIME: 'process',
+        DATA_DIR: dataDir,
+        PORT: '0',
+        ...more,
+      });
       servers.push(server);
       return server;
     };
@@ -161,32 +165,3 @@ await describeServiceRuntimes(({ name, variables }) => {
     }, 120_000);
   });
 });
-
-/** The built server as a process of its own. */
-class Server {
-  readonly child: ChildProcess;
-  readonly exited: Promise<number | null>;
-  readonly lines: Record<string, unknown>[] = [];
-  stderr = '';
-
-  constructor(variables: Record<string, string>) {
-    const env = { PATH: process.env.PATH ?? '', ...variables };
-    this.child = spawn(process.execPath, ['dist/main.js'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.exited = once(this.child, 'close').then(([code]) => code as number | null);
-    let pending = '';
-    this.child.stdout?.on('data', (data: Buffer) => {
-      const parts = (pending + data.toString()).split('\n');
-      pending = parts.pop() ?? '';
-      this.lines.push(...parts.map((line) => JSON.parse(line) as Record<string, unknown>));
-    });
-    this.child.stderr?.on('data', (data: Buffer) => (this.stderr += data.toString()));
-  }
-
-  async listening(): Promise<string> {
-    const line = await waitFor(() => this.lines.find(({ msg }) => msg === 'listening'), {
-      deadlineMs: 30_000,
-      describe: () => `listening; stderr: ${this.stderr}`,
-    });
-    return line.url as string;
-  }
-}

@@ -7,6 +7,7 @@ import type { Kysely } from 'kysely';
 import { loadConfig } from '../../src/config/load-config.js';
 import { Database } from '../../src/database/database.js';
 import { DatabaseInUseError, SchemaTooNewError } from '../../src/database/database.errors.js';
+import { ClaimRepository } from '../../src/jobs/claim.repository.js';
 import { describeTier } from '../support/runtime-tier.js';
 import { TestDatabase, whyNoPostgres } from '../support/test-database.js';
 import { describeJobStore } from './job-store.contract.js';
@@ -78,6 +79,41 @@ describeTier('postgres', whyNoPostgres, () => {
   });
 
   describeJobStore('PostgreSQL', async () => openPostgres(await createDatabase()));
+
+  it('gives each of 2,000 waiting jobs to one of four replicas, once', async () => {
+    const shared = await createDatabase();
+    const replicas = await Promise.all([1, 2, 3, 4].map(() => openPostgres(shared)));
+    await replicas[0]!.migrate();
+    await shared.query(`
+      with ids as (insert into jobs (id, environment, priority, state, available_at, timeout_seconds, memory_mb, cpus,
+        network, retries, created_at)
+        select gen_random_uuid(), 'default', n % 3, 'QUEUED', 0, 60, 64, 1, 'NONE', 0, n
+        from generate_series(1, 2000) n returning id)
+      insert into job_specs (job_id, script, request, env) select id, 'x', 'null', '{}' from ids`);
+    const taken: string[] = [];
+    const takeAll = async (database: Database, owner: string): Promise<void> => {
+      const claims = new ClaimRepository(database);
+      for (let isEmpty = false; !isEmpty;) {
+        const claimed = await claims.claim(owner, 7, 0, 60_000, (jobId) => ({
+          runtime: 'fake',
+          scope: 'scope',
+          workload: `runner-${jobId}`,
+          workspace: jobId,
+          startKind: 'COLD',
+          startWhy: '',
+        }));
+        taken.push(...claimed.map(({ job }) => job.id));
+        // What another one is just taking is skipped, so nothing found is the end only when nothing waits.
+        isEmpty = claimed.length === 0 && (await claims.nextAvailableInMs()) === undefined;
+      }
+    };
+    await Promise.all(replicas.map((replica, n) => takeAll(replica, `replica-${n}`)));
+    expect([taken.length, new Set(taken).size]).toEqual([2000, 2000]);
+    expect(await shared.query('select distinct owner, attempt, epoch from jobs order by owner')).toEqual(
+      replicas.map((_, n) => ({ owner: `replica-${n}`, attempt: 1, epoch: 1 })),
+    );
+    await Promise.all(replicas.map((replica) => replica.onApplicationShutdown()));
+  }, 120_000);
 
   it('lets replicas that start together migrate once', async () => {
     const shared = await createDatabase();
