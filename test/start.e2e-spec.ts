@@ -131,6 +131,33 @@ await describeServiceRuntimes(({ name, variables }) => {
       expect(open.stderr).toMatch(/API_TOKEN is required/);
     }, 60_000);
 
+    it('on SIGTERM sends its clients to the next server with a code that means again, and leaves its jobs', async () => {
+      const first = start();
+      const url = await first.listening();
+      const id = await first.run('import time\nfor i in range(60):\n print(i, flush=True); time.sleep(0.05)');
+      const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+      await once(socket, 'open');
+      const closed = once(socket, 'close');
+      await waitFor(async () => (await (await fetch(`${url}/jobs/${id}/logs.txt`)).text()).includes('3\n'));
+      const stoppedAt = performance.now();
+      first.signal('SIGTERM');
+      // 1001, going away: one of those after which clients of the protocol connect again by themselves.
+      expect((await closed)[0]).toBe(1001);
+      await first.exited;
+      // Well within the grace that Kubernetes and Compose give it.
+      expect(performance.now() - stoppedAt).toBeLessThan(15_000);
+      const second = start();
+      const next = await second.listening();
+      const query = 'query ($id: ID!) { job(id: $id) { state attempt } }';
+      await waitFor(
+        async () => (await second.ask<{ job: { state: string } }>(query, { id })).job.state === 'SUCCEEDED',
+        { deadlineMs: 30_000 },
+      );
+      expect(await second.ask(query, { id })).toEqual({ job: { state: 'SUCCEEDED', attempt: 1 } });
+      const log = await (await fetch(`${next}/jobs/${id}/logs.txt`)).text();
+      expect(log).toBe(Array.from({ length: 60 }, (_, n) => `${n}\n`).join(''));
+    }, 60_000);
+
     it('takes its running jobs over after kill -9: none lost, none run twice, the log whole', async () => {
       const first = start();
       const url = await first.listening();
