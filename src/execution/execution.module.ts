@@ -46,6 +46,6 @@ import { WorkloadStarter } from './workload-starter.js';
     RunningAttempts,
     WorkloadStarter,
   ],
-  exports: [ExecutionService, RunningAttempts],
+  exports: [ExecutionService, OrphanSweeper, RunningAttempts],
 })
 export class ExecutionModule {}

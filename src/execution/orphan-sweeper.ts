@@ -17,6 +17,9 @@ const GRACE_MS = 120_000;
 /** Removes workloads and folders that belong to no live or stored job. Only while the runtime answers. */
 @Injectable()
 export class OrphanSweeper {
+  /** Since this server started. */
+  readonly removed = { workloadsRemoved: 0, workspacesRemoved: 0 };
+
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     @Inject(LOG) private readonly log: Log,
@@ -43,6 +46,8 @@ export class OrphanSweeper {
     const workloads = await this.sweepWorkloads(graceMs, signal);
     const workspaces = await this.sweepWorkspaces(graceMs);
     await this.sweepInputs(graceMs);
+    this.removed.workloadsRemoved += workloads;
+    this.removed.workspacesRemoved += workspaces;
     if (workloads + workspaces > 0)
       this.log.info({ workloads, workspaces }, 'removed what belonged to no job');
     return { workloads, workspaces };

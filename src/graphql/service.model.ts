@@ -49,6 +49,18 @@ export class ServicePool {
   ready!: number;
 }
 
+@ObjectType({
+  description:
+    'What belonged to no job and was removed by this replica since it started. More than a few mean that servers die, or that something else tampers with the engine.',
+})
+export class ServiceSweeper {
+  @Field(() => Int)
+  workloadsRemoved!: number;
+
+  @Field(() => Int)
+  workspacesRemoved!: number;
+}
+
 @ObjectType({ description: 'Bounds of one job.' })
 export class ServiceLimits {
   @Field(() => Int)
@@ -98,6 +110,9 @@ export class Service {
 
   @Field(() => ServicePool)
   pool!: ServicePool;
+
+  @Field(() => ServiceSweeper)
+  sweeper!: ServiceSweeper;
 
   @Field(() => ServiceLimits)
   limits!: ServiceLimits;

@@ -2,6 +2,7 @@ import { Inject } from '@nestjs/common';
 import { Query, Resolver } from '@nestjs/graphql';
 import { VERSION } from '../common/version.js';
 import { AppConfig } from '../config/app-config.js';
+import { OrphanSweeper } from '../execution/orphan-sweeper.js';
 import { MAX_INPUT_FILES_BYTES, MAX_REQUEST_BYTES, MAX_SCRIPT_BYTES } from '../jobs/job-limits.js';
 import { JobRepository } from '../jobs/job.repository.js';
 import type { RuntimeChoice } from '../runtime/choose-runtime.js';
@@ -17,6 +18,7 @@ export class ServiceResolver {
     @Inject(RUNTIME_CHOICE) private readonly choice: RuntimeChoice,
     private readonly health: RuntimeHealthMonitor,
     private readonly jobs: JobRepository,
+    private readonly sweeper: OrphanSweeper,
   ) {}
 
   @Query(() => [Environment], { description: 'The environments a job may name.' })
@@ -33,6 +35,7 @@ export class ServiceResolver {
       isolation: this.isolation(),
       queue: await this.queue(),
       pool: { ready: 0 },
+      sweeper: this.sweeper.removed,
       limits: this.limits(),
       secrets: this.config.JOB_SECRETS,
     };

@@ -341,6 +341,7 @@ describe('execution', () => {
     expect(await server.get(OrphanSweeper).sweep(new AbortController().signal, -1000)).toMatchObject({
       workloads: 1,
     });
+    expect(server.get(OrphanSweeper).removed.workloadsRemoved).toBe(1);
     expect((await new FakeRuntime(engine).list()).map(({ name }) => name)).toEqual([`runner-${id}`]);
     expect(orphan).toBeDefined();
     engine.workload(`runner-${id}`).end();
