@@ -84,7 +84,8 @@ describe('what became of a script', () => {
       'OUT_OF_MEMORY',
     ],
     ['dies with its runner, out of memory', exited(137, true), undefined, 'FAILED', 'OUT_OF_MEMORY'],
-    ['dies with its runner, by whom ever', exited(137), undefined, 'FAILED', 'SIGNAL'],
+    ['dies with its runner, by whom ever', exited(137), undefined, 'FAILED', 'EVICTED'],
+    ['dies with its runner by a fault of it', exited(139), undefined, 'FAILED', 'SIGNAL'],
     ['times out', exited(143), { exitCode: null, signal: 15, timedOut: true }, 'TIMED_OUT', 'TIMEOUT'],
     ['ends well inside the grace', exited(0), { timedOut: true }, 'TIMED_OUT', 'TIMEOUT'],
     [
@@ -101,6 +102,31 @@ describe('what became of a script', () => {
       'FAILED',
       'EVICTED',
     ],
+    [
+      'ends well because the platform asked it to end',
+      exited(0),
+      { exitCode: 0, stopped: true },
+      'FAILED',
+      'EVICTED',
+    ],
+    [
+      'needs too much memory while it ends as the platform asked',
+      exited(1),
+      { exitCode: 1, stopped: true, oomKills: 1 },
+      'FAILED',
+      'EVICTED',
+    ],
+    ['ended before its engine died', exited(255), { exitCode: 0 }, 'SUCCEEDED', 'EXIT_ZERO'],
+    ['failed before its engine died', exited(255), { exitCode: 3 }, 'FAILED', 'EXIT_NONZERO'],
+    ['was killed before its engine died', exited(255), { exitCode: null, signal: 9 }, 'FAILED', 'SIGNAL'],
+    [
+      'timed out before its engine died',
+      exited(255),
+      { exitCode: 0, timedOut: true },
+      'TIMED_OUT',
+      'TIMEOUT',
+    ],
+    ['ends with the runner’s own code', exited(121), { exitCode: 121 }, 'FAILED', 'EXIT_NONZERO'],
     ['ends with 255', exited(255), { exitCode: 255 }, 'FAILED', 'EXIT_NONZERO'],
     ['dies with its engine', exited(255), undefined, 'LOST', 'RUNTIME_LOST'],
     ['vanishes', { kind: 'lost', message: 'gone' }, { exitCode: 0 }, 'LOST', 'RUNTIME_LOST'],
@@ -136,6 +162,19 @@ describe('what became of a script', () => {
     expect(decide({ kind: 'lost', message: '' }, undefined, { stoppedFor: 'cancel' })).toMatchObject({
       state: 'CANCELLED',
     });
+  });
+
+  it('that ran without the engine’s knowing is lost unless its runner told its end, and never tried again', () => {
+    const failure = { kind: 'failed', message: 'id already in use', retryable: true } as const;
+    for (const exit of [
+      { kind: 'startFailed', failure } as const,
+      { kind: 'neverStarted' } as const,
+      exited(121),
+    ]) {
+      const outcome = decide(exit, undefined);
+      expect(outcome).toMatchObject({ state: 'LOST', reason: 'RUNTIME_LOST', retryable: false });
+      expect(decide(exit, { exitCode: 3 })).toMatchObject({ reason: 'EXIT_NONZERO', exitCode: 3 });
+    }
   });
 
   it('is the platform’s fault, and worth another try, when the script never began', () => {

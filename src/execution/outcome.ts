@@ -34,9 +34,12 @@ export interface Outcome {
 /** What Docker reports for a container that died with its engine or its host: not the script's code. */
 const UNKNOWN_EXIT_CODE = 255;
 
+/** The runner's refusal to run a script a second time. */
+const USED_BEFORE_EXIT_CODE = 121;
+
 /** Codes the runner ends with before a script runs; see docs/runner-contract.md. */
 const RUNNER_REFUSALS: Readonly<Record<number, string>> = {
-  121: 'The workspace had been used before.',
+  [USED_BEFORE_EXIT_CODE]: 'The workspace had been used before.',
   122: 'The runner did not understand its order; the runner image and the service may be of different versions.',
   123: 'The runner failed.',
   124: 'The values of the job’s secrets did not reach the runner.',
@@ -47,8 +50,26 @@ const RUNNER_REFUSALS: Readonly<Record<number, string>> = {
  * What became of the script. Pure. The order of the checks is the precedence: a cancel before the end, our deadline, our
  * limits, eviction, out of memory, signal, exit code.
  */
-export function decideOutcome(evidence: Evidence): Outcome {
+export function decideOutcome(found: Evidence): Outcome {
+  const evidence = completed(found);
   return stoppedByUs(evidence) ?? brokenOff(evidence) ?? endedByItself(evidence);
+}
+
+/** Where the engine does not know how a run ended, the runner's account of it counts, if there is one. */
+function completed(evidence: Evidence): Evidence {
+  const { exit, ended } = evidence;
+  if (!ended || !isIgnorant(exit)) return evidence;
+  const exitCode = ended.exitCode ?? 128 + (ended.signal ?? 0);
+  return { ...evidence, exit: { kind: 'exited', exitCode, oomKilled: false } };
+}
+
+/**
+ * Whether the engine may know nothing of a run that the log shows. One that is killed in the middle of a start forgets
+ * it: afterwards it refuses to start the workload, or starts it a second time, which the runner refuses.
+ */
+function isIgnorant(exit: WorkloadExit): boolean {
+  if (exit.kind !== 'exited') return exit.kind === 'startFailed' || exit.kind === 'neverStarted';
+  return exit.exitCode === UNKNOWN_EXIT_CODE || exit.exitCode === USED_BEFORE_EXIT_CODE;
 }
 
 function stoppedByUs(evidence: Evidence): Outcome | undefined {
@@ -73,7 +94,8 @@ function stoppedByUs(evidence: Evidence): Outcome | undefined {
 
 /** Ends that are not the script's own. */
 function brokenOff(evidence: Evidence): Outcome | undefined {
-  const { exit, started } = evidence;
+  const { exit, ended, started } = evidence;
+  if (started && !ended && isIgnorant(exit)) return forgotten(exit);
   switch (exit.kind) {
     case 'startFailed':
       return startFailure(exit.failure);
@@ -102,6 +124,17 @@ function brokenOff(evidence: Evidence): Outcome | undefined {
   }
 }
 
+/** Never to be tried again: the script runs, or has run. */
+function forgotten(exit: WorkloadExit): Outcome {
+  if (exit.kind === 'exited' && exit.exitCode === UNKNOWN_EXIT_CODE) {
+    return outcome('LOST', 'RUNTIME_LOST', 'The engine stopped and does not know how the workload ended.');
+  }
+  const message = 'The engine was restarted while it started the workload, and does not know of it any more.';
+  return outcome('LOST', 'RUNTIME_LOST', message, {
+    hint: 'The script began, and may run until its time limit; nothing tells how it ends.',
+  });
+}
+
 /** The engine's deadline allows for the start and for the runner's own deadline before it. */
 function engineDeadline({ started, timeoutSeconds }: Evidence): Outcome {
   return started ? timedOut(timeoutSeconds) : beganTooLate();
@@ -123,8 +156,9 @@ function endedByItself(evidence: Evidence): Outcome {
   const { exit, ended, started } = evidence;
   const how = howItEnded(evidence);
   if (!started) return neverBegan(how);
-  if (exit.kind === 'exited' && exit.exitCode === UNKNOWN_EXIT_CODE && !ended) {
-    return outcome('LOST', 'RUNTIME_LOST', 'The engine stopped and does not know how the workload ended.');
+  // Before its exit code: a script that ends well because it was asked to has not done its work.
+  if (ended?.stopped && how.isAgreed) {
+    return outcome('FAILED', 'EVICTED', 'The platform asked the workload to end.', how);
   }
   if (isCleanEnd(how)) return outcome('SUCCEEDED', 'EXIT_ZERO', 'The script ended normally.', how);
   const wasOutOfMemory = (ended?.oomKills ?? 0) > 0 || ('oomKilled' in exit && exit.oomKilled);
@@ -135,8 +169,12 @@ function endedByItself(evidence: Evidence): Outcome {
       hint: 'Raise memoryMb, or work on smaller pieces.',
     });
   }
-  if (ended?.stopped && how.isAgreed) {
-    return outcome('FAILED', 'EVICTED', 'The platform asked the workload to end.', how);
+  // The script cannot kill its runner, which would have told of its end.
+  if (how.signal === 'SIGKILL' && !ended) {
+    return outcome('FAILED', 'EVICTED', 'The workload was killed from outside.', {
+      ...how,
+      hint: 'Its engine or its machine may have been stopped.',
+    });
   }
   if (how.signal) return outcome('FAILED', 'SIGNAL', `The script was ended by ${how.signal}.`, how);
   return outcome('FAILED', 'EXIT_NONZERO', `The script ended with code ${how.exitCode}.`, how);
