@@ -1,7 +1,5 @@
 import type Docker from 'dockerode';
 import { Backoff, settledWithin } from '../../common/abort.js';
-import { messageOf } from '../../common/app-error.js';
-import type { StartFailure } from '../runtime-provider.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
 import type { DockerEngine, NamedContainerConfig } from './docker-engine.js';
 import type { RuntimeLogger } from './docker-options.js';
@@ -27,9 +25,9 @@ export async function startContainer(
   logger: RuntimeLogger,
 ): Promise<string> {
   const made = await create(engine, container);
-  if (made !== undefined) return startCreated(engine, made, input, logger);
+  if (made !== undefined) return startMade(engine, made, input);
   const found = await findOwn(engine, container);
-  return found.State.Status === 'created' ? startCreated(engine, found.Id, input, logger) : found.Id;
+  return found.State.Status === 'created' ? startFound(engine, found.Id, input, logger) : found.Id;
 }
 
 /** Undefined when there is a container of this name already. */
@@ -72,22 +70,54 @@ async function inspectReserved(
   }
 }
 
-async function startCreated(
+/**
+ * Starts a container that this call has made. Where it cannot be started nothing stays of it; an engine that goes away
+ * before that is sure has left the start unknown.
+ */
+async function startMade(engine: DockerEngine, id: string, input: string | undefined): Promise<string> {
+  const refusal = await startCreated(engine, id, input);
+  if (!refusal || (await hasRun(engine, id))) return id;
+  await engine.remove(id);
+  throw new WorkloadStartError(toStartFailure(refusal), refusal);
+}
+
+/**
+ * Starts a container that an earlier call has made. An engine that was killed while it started it calls it created for
+ * ever, refuses to start it, and its script may run: so a refusal is no proof that nothing did, and whoever waits for the
+ * container is told of it instead, to put it together with what the script has left.
+ */
+async function startFound(
   engine: DockerEngine,
   id: string,
   input: string | undefined,
   logger: RuntimeLogger,
 ): Promise<string> {
+  const refusal = await startCreated(engine, id, input);
+  if (refusal)
+    logger.warn(`A container made by an earlier call was not started: ${publicMessage(refusal.message)}`);
+  return id;
+}
+
+/** Returns the engine's refusal, if it refuses. */
+async function startCreated(
+  engine: DockerEngine,
+  id: string,
+  input: string | undefined,
+): Promise<EngineStatusError | undefined> {
   try {
     if (input === undefined) await engine.start(id);
     else await startWithInput(engine, id, input);
-    return id;
+    return undefined;
   } catch (error) {
-    if (!(error instanceof EngineStatusError)) throw error;
-    const failure: StartFailure = toStartFailure(error);
-    await clear(engine, id, logger);
-    throw new WorkloadStartError(failure, error);
+    if (error instanceof EngineStatusError) return error;
+    throw error;
   }
+}
+
+/** An engine that is being stopped may refuse a start that it has carried out. */
+async function hasRun(engine: DockerEngine, id: string): Promise<boolean> {
+  const found = await engine.inspect(id);
+  return found !== undefined && found.State.Status !== 'created';
 }
 
 /**
@@ -104,16 +134,5 @@ async function startWithInput(engine: DockerEngine, id: string, input: string): 
     await settledWithin(closed, INPUT_TIMEOUT_MS);
   } finally {
     stdin.destroy();
-  }
-}
-
-/** Nothing stays of a container that could not start; should even that fail, the sweep of orphans finds it. */
-async function clear(engine: DockerEngine, id: string, logger: RuntimeLogger): Promise<void> {
-  try {
-    await engine.remove(id);
-  } catch (error) {
-    logger.warn(
-      `A container that could not be started could not be removed: ${publicMessage(messageOf(error))}`,
-    );
   }
 }
