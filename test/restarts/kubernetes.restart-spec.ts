@@ -4,10 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { LogFollower } from '../support/follow-log.js';
 import { TestCluster, whyNoKubernetes } from '../support/runtime-kubernetes.js';
 import { describeTier } from '../support/runtime-tier.js';
-import { LOGS, TestService } from '../support/service.js';
-import type { LogEventView } from '../support/service.js';
+import { TestService } from '../support/service.js';
 
 const restart = process.env.TEST_KUBE_RESTART;
 const unavailable =
@@ -59,10 +59,10 @@ describeTier('kubernetes-restarts', unavailable, () => {
       '%s: its log is complete and comes once, and its end is true',
       async (_, what) => {
         const id = await service.run(SCRIPT);
-        const follower = followed(service, id);
+        const follower = new LogFollower(service, id);
         await service.waitForState(id, /RUNNING/);
         await promisify(execFile)(restart!, what, { timeout: 120_000 });
-        const { text, seqs, job } = await follower;
+        const { text, seqs, job } = await follower.ended;
         expect(job).toMatchObject({ state: 'SUCCEEDED', reason: 'EXIT_ZERO', attempt: 1 });
         expect(text).toBe(WHOLE_LOG);
         expect(seqs).toEqual(seqs.map((_each, at) => at + 1));
@@ -80,23 +80,3 @@ describeTier('kubernetes-restarts', unavailable, () => {
     );
   });
 });
-
-/** What one subscriber saw, from the first chunk to the end. */
-async function followed(
-  service: TestService,
-  id: string,
-): Promise<{ text: string; seqs: number[]; job: LogEventView['job'] }> {
-  let text = '';
-  let job: LogEventView['job'] = null;
-  const seqs: number[] = [];
-  const events = service.socket().iterate<{ jobLogs: LogEventView }>({ query: LOGS, variables: { id } });
-  for await (const { data } of events) {
-    const event = data!.jobLogs;
-    for (const chunk of event.chunks) {
-      text += chunk.text;
-      seqs.push(chunk.seq);
-    }
-    job = event.job ?? job;
-  }
-  return { text, seqs, job };
-}
