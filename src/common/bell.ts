@@ -8,18 +8,18 @@ export class Bell {
     this.wake?.();
   }
 
-  /** Resolves at the next ring, after `timeoutMs`, or when `signal` aborts. */
-  async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (!this.rung && !signal.aborted) {
+  /** Resolves at the next ring, after `timeoutMs` where that is given, or when `signal` aborts. */
+  async wait(timeoutMs: number | undefined, signal?: AbortSignal): Promise<void> {
+    if (!this.rung && !signal?.aborted) {
       await new Promise<void>((resolve) => {
         const done = (): void => {
           clearTimeout(timer);
-          signal.removeEventListener('abort', done);
+          signal?.removeEventListener('abort', done);
           this.wake = undefined;
           resolve();
         };
-        const timer = setTimeout(done, timeoutMs).unref();
-        signal.addEventListener('abort', done, { once: true });
+        const timer = timeoutMs === undefined ? undefined : setTimeout(done, timeoutMs).unref();
+        signal?.addEventListener('abort', done, { once: true });
         this.wake = done;
       });
     }

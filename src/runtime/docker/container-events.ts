@@ -1,6 +1,6 @@
 import { Backoff } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
-import { Bell } from './bell.js';
+import { Bell } from '../../common/bell.js';
 import { mayRun } from './container-exit.js';
 import type { DockerEngine } from './docker-engine.js';
 import type { RuntimeLogger } from './docker-options.js';
@@ -16,8 +16,11 @@ const MAX_BACKOFF_MS = 5000;
 
 /** One container that somebody waits for. */
 export interface ContainerWatch {
-  /** Rings when the container may have changed: look again. */
-  readonly bell: Bell;
+  /**
+   * Resolves when the container may have changed: look again. For the first time when the stream listens (or could not
+   * be opened), so that whoever then looks cannot miss what comes after. @throws when the events are closed
+   */
+  changed(signal?: AbortSignal): Promise<void>;
   stop(): void;
 }
 
@@ -43,25 +46,26 @@ export class ContainerEvents {
     private readonly logger: RuntimeLogger,
   ) {}
 
-  /**
-   * Its bell rings for the first time when the stream listens (or could not be opened), so that whoever then looks
-   * cannot miss what comes after.
-   */
   watch(id: string): ContainerWatch {
     const bell = new Bell();
     this.watches.set(id, (this.watches.get(id) ?? new Set()).add(bell));
     if (this.isListening) bell.ring();
     else this.unrung.add(bell);
-    if (this.closed) bell.fail(this.closed);
-    else this.follow();
-    return { bell, stop: () => this.unwatch(id, bell) };
+    if (!this.closed) this.follow();
+    return { changed: (signal) => this.changed(bell, signal), stop: () => this.unwatch(id, bell) };
   }
 
   /** Stops for good; every wait is told `why`. */
   close(why: Error): void {
     this.closed = why;
-    for (const bells of this.watches.values()) for (const bell of bells) bell.fail(why);
+    for (const id of this.watches.keys()) this.ring(id);
     this.rest();
+  }
+
+  private async changed(bell: Bell, signal?: AbortSignal): Promise<void> {
+    if (!this.closed) await bell.wait(undefined, signal);
+    if (this.closed) throw this.closed;
+    signal?.throwIfAborted();
   }
 
   private rest(): void {

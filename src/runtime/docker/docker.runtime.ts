@@ -117,7 +117,7 @@ class DockerRuntime implements RuntimeProvider {
     try {
       let wasSeen = false;
       for (;;) {
-        await watch.bell.heard(signal);
+        await watch.changed(signal);
         const container = await this.lookAt(id, signal);
         if (container === 'unknown') continue;
         if (!container) return toAbsence(wasSeen);
@@ -187,7 +187,7 @@ class DockerRuntime implements RuntimeProvider {
     }
   }
 
-  /** An engine that is away says nothing about the container: the next ring of the bell asks again. */
+  /** An engine that is away says nothing about the container: the next change asks again. */
   private async lookAt(
     id: string,
     signal?: AbortSignal,

@@ -17,7 +17,6 @@ const SILENCE_MS = 150_000;
 /** How long the watch is kept after the last wait: jobs come one after the other. */
 const LINGER_MS = 30_000;
 const ON_ITS_WAY_MS = 1_000;
-const LONG_MS = 2 ** 30;
 
 /** What is known of a pod. */
 export interface Sight {
@@ -66,7 +65,7 @@ export class PodWatch {
     return {
       current: () => this.sightOf(name),
       changed: async (timeoutMs, signal) => {
-        if (!this.closed) await bell.wait(timeoutMs ?? LONG_MS, signal);
+        if (!this.closed) await bell.wait(timeoutMs, signal);
         if (this.closed) throw this.closed;
         signal.throwIfAborted();
       },
