@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,9 +28,24 @@ export async function killProcessesOf(folder: string, command?: string): Promise
   });
 }
 
+/** As above for all of them; a shim that is killed leaves its socket, which containerd keeps in a folder of its own. */
+export async function crashAllOf(folder: string): Promise<void> {
+  const sockets = shimSocketsOf(folder);
+  await killProcessesOf(folder);
+  for (const path of sockets) await rm(path, { force: true });
+}
+
+function shimSocketsOf(folder: string): string[] {
+  const state = join(folder, 'c/state');
+  if (!existsSync(state)) return [];
+  const names = readdirSync(state, { recursive: true, encoding: 'utf8' });
+  const addresses = names.filter((name) => basename(name) === 'address');
+  return addresses.map((name) => textOf(join(state, name)).replace(/^unix:\/\//, ''));
+}
+
 /** Removes whatever an engine below `folder` has left on this machine, the folder included. */
 export async function removeRemains(folder: string): Promise<void> {
-  await killProcessesOf(folder);
+  await crashAllOf(folder);
   for (const path of mountsBelow(folder)) await promisify(execFile)('umount', ['--lazy', path]);
   for (const path of cgroupsOf(basename(folder))) await removeCgroup(path);
   await rm(folder, { recursive: true, force: true });

@@ -5,7 +5,7 @@ import { openSync, closeSync } from 'node:fs';
 import { access, constants, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import Docker from 'dockerode';
-import { killProcessesOf, processesOf, removeRemains } from './engine-remains.js';
+import { crashAllOf, killProcessesOf, processesOf, removeRemains } from './engine-remains.js';
 import { whyNoDocker } from './runtime-docker.js';
 import { waitFor } from './wait-for.js';
 
@@ -91,7 +91,7 @@ export class TestEngine {
 
   /** Everything ends at once, containers too, as when the machine goes down. */
   async losePower(): Promise<void> {
-    await killProcessesOf(this.folder);
+    await crashAllOf(this.folder);
     await this.end('SIGKILL', BOTH_DAEMONS);
   }
 
