@@ -152,6 +152,13 @@ describe('what became of a script', () => {
     expect(decide(exited(137), { exitCode: 0 })).toMatchObject({ state: 'FAILED', signal: 'SIGKILL' });
   });
 
+  it('is its own end when a cancel came too late', () => {
+    expect(decide(exited(0), {}, { stoppedFor: 'cancel' })).toMatchObject({ state: 'SUCCEEDED' });
+    expect(decide(exited(3), { exitCode: 3 }, { stoppedFor: 'cancel' })).toMatchObject({ exitCode: 3 });
+    // The script cannot say of itself that nobody stopped it.
+    expect(decide(exited(143), {}, { stoppedFor: 'cancel' })).toMatchObject({ state: 'CANCELLED' });
+  });
+
   it('puts a cancel before everything, and our deadline before what the script did with it', () => {
     expect(decide(exited(0), { timedOut: true }, { stoppedFor: 'cancel' })).toMatchObject({
       state: 'CANCELLED',

@@ -75,7 +75,8 @@ function isIgnorant(exit: WorkloadExit): boolean {
 function stoppedByUs(evidence: Evidence): Outcome | undefined {
   const { stoppedFor, ended } = evidence;
   const how = howItEnded(evidence);
-  if (stoppedFor === 'cancel') {
+  // The stop may have come when the script had ended by itself: an engine that is away takes it later.
+  if (stoppedFor === 'cancel' && !(how.isAgreed && endedUnstopped(ended))) {
     return outcome('CANCELLED', 'CANCELLED_BY_USER', 'The job was cancelled.', { ...how });
   }
   if (stoppedFor === 'deadline' || (ended?.timedOut && how.isAgreed)) {
@@ -90,6 +91,10 @@ function stoppedByUs(evidence: Evidence): Outcome | undefined {
     });
   }
   return undefined;
+}
+
+function endedUnstopped(ended: EndedFrame | undefined): boolean {
+  return ended !== undefined && !ended.stopped && !ended.timedOut && !ended.diskExceeded;
 }
 
 /** Ends that are not the script's own. */
