@@ -1,20 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { MiB } from '../../src/common/bytes.js';
 import type { RuntimeProvider } from '../../src/runtime/runtime-provider.js';
-import { RuntimeBench, withPatience } from '../support/runtime-bench.js';
+import { RuntimeBench } from '../support/runtime-bench.js';
 import { KUBE_IMAGE, POD_OPTIONS, TestCluster, whyNoKubernetes } from '../support/runtime-kubernetes.js';
-import { podOf, runnerPid, setCommand, startAltered } from '../support/runtime-pods.js';
+import { setCommand, startAltered } from '../support/runtime-pods.js';
 import { describeTier } from '../support/runtime-tier.js';
 
 const RUNS_ON = 'import time\nprint("ready", flush=True)\nwhile True: time.sleep(60)\n';
-const FILLS_TMP = `import time
-with open('/tmp/full', 'wb') as file:
-    file.write(bytes(48 * 2**20))
-print("ready", flush=True)
-while True: time.sleep(60)
-`;
 const EATS_MEMORY = ['python3', '-c', 'x = []\nwhile True: x.append(bytearray(2**24))'];
 const TIMEOUT_MS = 150_000;
 const PRIORITY_CLASSES = '/apis/scheduling.k8s.io/v1/priorityclasses';
@@ -48,22 +39,6 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
     }, TIMEOUT_MS);
 
     const pathOf = (name: string): string => `${cluster.base}/pods/${name}`;
-
-    it(
-      'is evicted when it fills a volume beyond its size',
-      async () => {
-        const workload = await bench.start({ script: FILLS_TMP, limits: { tmpBytes: 16 * MiB } });
-        const exit = await withPatience(
-          'the eviction',
-          (signal) => bench.provider.wait(workload.handle, signal),
-          TIMEOUT_MS,
-        );
-        // A cluster that gives the volume its size fails the write instead.
-        if (exit.kind === 'exited') expect(exit.exitCode).toBe(1);
-        else expect(exit).toEqual({ kind: 'evicted', message: expect.stringMatching(/Evicted.*"tmp"/) });
-      },
-      TIMEOUT_MS,
-    );
 
     it(
       'is evicted when a pod of more weight needs its room',
@@ -116,58 +91,11 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
     }
 
     it(
-      'has exceeded its deadline when its runner does not hold the one of the job',
-      async () => {
-        const workload = await startAltered(cluster, bench, { script: RUNS_ON, graceSeconds: 1 }, (spec) => {
-          spec.activeDeadlineSeconds = 8;
-        });
-        await workload.printed('ready');
-        process.kill(await runnerPid(workload), 'SIGSTOP');
-        expect(await workload.exit()).toEqual({ kind: 'deadlineExceeded' });
-        expect(await workload.exit(await bench.another())).toEqual({ kind: 'deadlineExceeded' });
-      },
-      TIMEOUT_MS,
-    );
-
-    it(
       'was killed for want of memory',
       async () => {
         const order = { script: RUNS_ON, limits: { memoryMb: 64 } };
         const workload = await startAltered(cluster, bench, order, setCommand(EATS_MEMORY));
         expect(await workload.exit()).toEqual({ kind: 'exited', exitCode: 137, oomKilled: true });
-      },
-      TIMEOUT_MS,
-    );
-
-    it(
-      'is stopped by its own deadline when its runner does not find the order, and its record stays',
-      async () => {
-        const workload = await bench.start({ script: RUNS_ON, graceSeconds: 1 });
-        await workload.printed('ready');
-        await rm(join(workload.spec.workspace.jobDir, 'stop'));
-        await bench.provider.stop(workload.handle, 0);
-        const exit = await workload.exit();
-        // Older clusters do not write down the end of a container that they ended by its deadline.
-        if (exit.kind === 'exited') expect([137, 143]).toContain(exit.exitCode);
-        else throw new Error(`It ended otherwise: ${JSON.stringify(exit)}`);
-        expect((await workload.spool()).ended).toMatchObject({ stopped: true });
-        expect(await podOf(cluster, workload)).toBeDefined();
-      },
-      TIMEOUT_MS,
-    );
-
-    it(
-      'is killed by its own deadline when its runner does not do anything, and its record stays',
-      async () => {
-        const workload = await bench.start({ script: RUNS_ON, graceSeconds: 1 });
-        await workload.printed('ready');
-        process.kill(await runnerPid(workload), 'SIGSTOP');
-        const exit = workload.exit();
-        await bench.provider.stop(workload.handle, 0);
-        const killed = { kind: 'exited', exitCode: 137, oomKilled: false };
-        expect(await exit).toEqual(killed);
-        expect(await workload.exit(await bench.another())).toEqual(killed);
-        expect(await bench.provider.list()).toEqual([expect.objectContaining({ state: 'ended' })]);
       },
       TIMEOUT_MS,
     );

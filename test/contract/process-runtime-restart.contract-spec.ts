@@ -3,8 +3,8 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createProcessRuntime } from '../../src/runtime/process/process.runtime.js';
@@ -112,6 +112,27 @@ function describeRestarts(isolation: Isolation, backdoor: ProcessBackdoor): void
       expect((await next.list()).map((each) => each.name)).not.toContain(workload.spec.name);
       expect(await workload.exit()).toMatchObject({ kind: 'lost' });
       workload.handle = '';
+    });
+
+    it('tells how a workload ended although that could not be written at that moment', async () => {
+      const workload = await bench.start({ script: WAITS_FOR_GO });
+      await workload.printed('ready');
+      const exitFile = `${backdoor.folders.path(workload.spec.name)}.exit`;
+      await symlink('/no/such/folder/file', exitFile);
+      const exit = workload.exit();
+      await writeFile(join(workload.spec.workspace.outputDir, 'go'), '');
+      await waitFor(async () => (await workload.spool()).ended !== undefined);
+      await rm(exitFile);
+      expect(await exit).toMatchObject({ kind: 'exited', exitCode: 7 });
+    });
+
+    it('clears away what a server left that died while it made a workload', async () => {
+      const [old, fresh] = ['.new-old', '.new-fresh'].map((name) => backdoor.folders.path(name));
+      for (const folder of [old!, fresh!]) await mkdir(folder);
+      await utimes(old!, 0, 0);
+      await bench.another();
+      expect([old, fresh].map((folder) => existsSync(folder!))).toEqual([false, true]);
+      await rm(fresh!, { recursive: true });
     });
 
     it('clears away the records of an earlier boot, and leaves those of another host', async () => {

@@ -18,7 +18,8 @@ const LAUNCHED_FD = 4;
  * 1. claims the start: `set -C` makes the file exclusively, so of all supervisors of a name one goes on, once;
  * 2. lets the server go on, by closing the pipe that tells it so;
  * 3. joins the workload's cgroups, which what it starts inherits: no script runs outside them for a moment;
- * 4. runs the command and leaves its exit status, which needs no server to be alive.
+ * 4. runs the command and leaves its exit status, which needs no server to be alive. It is known nowhere else, so a full
+ *    disk is waited for, until there is room or the workload has been removed.
  */
 const SCRIPT = `
 umask 022
@@ -34,7 +35,8 @@ IFS=:
 for group in $groups; do echo $$ > "$group/cgroup.procs" || give_up; done
 true ${STATUS_FD}> "$folder/status" ${RUNNER_FD}< "$runner" ${FILTER_FD}< "$filter" || give_up
 "$@" ${STATUS_FD}> "$folder/status" ${RUNNER_FD}< "$runner" ${FILTER_FD}< "$filter"
-echo $? > "$folder.exit"
+code=$?
+until { echo $code > "$folder.exit"; } 2> /dev/null || [ ! -d "$folder" ]; do sleep 1; done
 `;
 
 export interface Launch {

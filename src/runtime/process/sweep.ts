@@ -17,6 +17,7 @@ export async function sweep(
   logger: ProcessRuntimeLogger,
 ): Promise<void> {
   try {
+    await folders.clearUnfinished();
     for (const name of folders.retiredNames()) await finishRemoval(name);
     for (const name of folders.names()) {
       const record = folders.read(name)?.record;

@@ -12,6 +12,7 @@ import { parseOutcome, parseSandboxStatus } from './workload-state.js';
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const RETIRED = '.removed-';
 const UNFINISHED = '.new-';
+const UNFINISHED_MS = 60_000;
 const MAX_COMPLAINT_CHARS = 500;
 
 /**
@@ -71,6 +72,15 @@ export class WorkloadFolders {
   retiredNames(): string[] {
     const entries = readdirSync(this.root).filter((entry) => entry.startsWith(RETIRED));
     return entries.map((entry) => entry.slice(RETIRED.length)).filter((name) => NAME.test(name));
+  }
+
+  /** Folders whose making a server died over: none takes so long. */
+  async clearUnfinished(): Promise<void> {
+    for (const entry of readdirSync(this.root).filter((name) => name.startsWith(UNFINISHED))) {
+      const path = join(this.root, entry);
+      const stat = statSync(path, { throwIfNoEntry: false });
+      if (stat && stat.mtimeMs < Date.now() - UNFINISHED_MS) await rm(path, { recursive: true, force: true });
+    }
   }
 
   /** Takes the folder away from under its name, after which nobody can start the workload. False: there was none. */
