@@ -16,6 +16,7 @@ export const ERROR_CODES = [
   'RUNTIME_UNAVAILABLE',
   'DATABASE_UNAVAILABLE',
   'IDEMPOTENCY_MISMATCH',
+  'STORAGE_FULL',
   'INTERNAL_SERVER_ERROR',
 ] as const;
 
@@ -68,6 +69,20 @@ export class PayloadTooLargeError extends AppError {
 export class ConflictError extends AppError {
   constructor(message: string) {
     super('CONFLICT', message);
+  }
+}
+
+/** No room on a disk of the service: nothing was stored, and later there may be room again. */
+export class StorageFullError extends AppError {
+  constructor(cause?: unknown) {
+    super(
+      'STORAGE_FULL',
+      'The disk of this service is full, so it stores nothing new for now. Try again later.',
+      {
+        retryAfterMs: 10_000,
+        cause,
+      },
+    );
   }
 }
 

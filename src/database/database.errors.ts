@@ -62,3 +62,15 @@ export class SchemaTooNewError extends Error {
     this.name = 'SchemaTooNewError';
   }
 }
+
+/** The SQLite file is not what SQLite wrote: another file, a part of one, or pages that changed on the disk. */
+export class DatabaseDamagedError extends Error {
+  constructor(path: string, what: string) {
+    super(
+      `The database ${path} is damaged (${what}). ` +
+        'Stop the server and put the last backup in its place (made by "maps backup"), ' +
+        'or salvage what can still be read with "sqlite3 <file> .recover"; docs/operations.md has the steps.',
+    );
+    this.name = 'DatabaseDamagedError';
+  }
+}

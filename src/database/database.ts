@@ -8,10 +8,13 @@ import { newId } from '../common/ids.js';
 import type { Log } from '../common/log.js';
 import { AppConfig } from '../config/app-config.js';
 import type { Db, DialectName } from './dialect.js';
-import { createDialect, databaseNowMs, dialectName } from './dialect.js';
+import { databaseNowMs, dialectName, sqlitePath } from './dialect.js';
 import { DatabaseUnavailableError } from './database.errors.js';
+import { isDiskFull } from './database-faults.js';
+import { GuardedSqliteDialect } from './guarded-sqlite-dialect.js';
 import { migrateToLatest } from './migrate.js';
-import { createMigrationPool } from './postgres-pool.js';
+import { createMigrationPool, createPool } from './postgres-pool.js';
+import { SqliteFile } from './sqlite-file.js';
 import type { Tables } from './tables.js';
 
 const FIRST_TRY_MS = 250;
@@ -26,6 +29,8 @@ export interface Listening {
 @Injectable()
 export class Database implements OnApplicationShutdown {
   readonly dialect: DialectName;
+  /** Set on SQLite. */
+  readonly file: SqliteFile | undefined;
   private readonly connections: Db;
   private readonly closing = new AbortController();
   private opening: Promise<void> | undefined;
@@ -33,7 +38,11 @@ export class Database implements OnApplicationShutdown {
 
   constructor(private readonly config: AppConfig) {
     this.dialect = dialectName(config);
-    this.connections = new Kysely<Tables>({ dialect: createDialect(config) });
+    this.file = this.dialect === 'sqlite' ? new SqliteFile(sqlitePath(config)) : undefined;
+    const dialect = this.file
+      ? new GuardedSqliteDialect(this.file)
+      : new PostgresDialect({ pool: createPool(config) });
+    this.connections = new Kysely<Tables>({ dialect });
   }
 
   /** @throws DatabaseUnavailableError before the database has been opened. */
@@ -88,6 +97,20 @@ export class Database implements OnApplicationShutdown {
       dialect: new PostgresDialect({ pool: createMigrationPool(this.config) }),
     });
     await migrateToLatest(own, this.dialect).finally(() => own.destroy());
+  }
+
+  /**
+   * A write that must get through although the disk is full: what became of a job, or what makes room. Each time it
+   * meets a full disk a piece of the reserve is given back, until there is none left.
+   */
+  async essential<T>(write: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await write();
+      } catch (error) {
+        if (!isDiskFull(error) || !this.file?.reserve.giveBack()) throw error;
+      }
+    }
   }
 
   /** SQL for the database's own time, milliseconds. */

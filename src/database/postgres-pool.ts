@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { AppConfig } from '../config/app-config.js';
+import { toDiskFault } from './database-faults.js';
 import { DatabaseUnavailableError, isUnavailable } from './database.errors.js';
 
 /** How long a connection may take, and how long one is waited for when all are busy. */
@@ -96,7 +97,7 @@ function isPromise(value: unknown): value is Promise<unknown> {
 }
 
 function translate(error: unknown): never {
-  throw isUnavailable(error) ? new DatabaseUnavailableError(error) : error;
+  throw isUnavailable(error) ? new DatabaseUnavailableError(error) : (toDiskFault(error) ?? error);
 }
 
 const INT8_OID = 20;

@@ -18,6 +18,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   RATE_LIMITED: 429,
   QUEUE_FULL: 503,
   RUNTIME_UNAVAILABLE: 503,
+  STORAGE_FULL: 507,
   DATABASE_UNAVAILABLE: 503,
 };
 

@@ -1,0 +1,61 @@
+import { randomFillSync } from 'node:crypto';
+import { existsSync, statSync, truncateSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { MiB } from '../common/bytes.js';
+import { isDiskFull } from './database-faults.js';
+
+/** The largest of our writes, the end of a job with ten thousand outputs, needs about half of it. */
+export const RESERVE_BYTES = 8 * MiB;
+/** Given back at a time: whatever else fills the disk takes what one piece leaves over. */
+const PIECE_BYTES = MiB;
+
+/**
+ * Room on the disk of an SQLite file that is ours: a file beside it, given back piece by piece to writes that must get
+ * through although the disk is full, and filled up again once there is room.
+ */
+export class DiskReserve {
+  private filling: Promise<void> | undefined;
+
+  constructor(readonly path: string) {}
+
+  /** Also when it is used up. */
+  get exists(): boolean {
+    return existsSync(this.path);
+  }
+
+  get bytes(): number {
+    return statSync(this.path, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  get isWhole(): boolean {
+    return this.bytes >= RESERVE_BYTES;
+  }
+
+  /** Gives a piece back to the disk at once. False when there is none left. */
+  giveBack(): boolean {
+    const { bytes } = this;
+    if (bytes === 0) return false;
+    truncateSync(this.path, Math.max(0, bytes - PIECE_BYTES));
+    return true;
+  }
+
+  /** Fills it up as far as there is room. Random bytes, since a file system may store zeros as nothing. */
+  fill(): Promise<void> {
+    this.filling ??= this.append().finally(() => (this.filling = undefined));
+    return this.filling;
+  }
+
+  private async append(): Promise<void> {
+    const file = await open(this.path, 'a', 0o600);
+    try {
+      const block = Buffer.allocUnsafe(PIECE_BYTES / 4);
+      for (let size = this.bytes; size < RESERVE_BYTES; size += block.length)
+        await file.appendFile(randomFillSync(block));
+      await file.datasync();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    } finally {
+      await file.close();
+    }
+  }
+}

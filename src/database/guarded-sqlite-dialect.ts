@@ -1,0 +1,43 @@
+import type { DatabaseConnection } from 'kysely';
+import { SqliteDialect, SqliteDriver } from 'kysely';
+import type { SqliteFile } from './sqlite-file.js';
+
+/** Kysely's dialect for SQLite, with errors translated where they arise and roll-backs that hide none of them. */
+export class GuardedSqliteDialect extends SqliteDialect {
+  constructor(private readonly file: SqliteFile) {
+    super({ database: file.connection });
+  }
+
+  override createDriver(): SqliteDriver {
+    return new GuardedSqliteDriver(this.file);
+  }
+}
+
+class GuardedSqliteDriver extends SqliteDriver {
+  private readonly guarded = new WeakSet<DatabaseConnection>();
+
+  constructor(private readonly file: SqliteFile) {
+    super({ database: file.connection });
+  }
+
+  /** The connection is changed in place, once: the driver knows it by identity. */
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    const connection = await super.acquireConnection();
+    if (this.guarded.has(connection)) return connection;
+    this.guarded.add(connection);
+    const executeQuery = connection.executeQuery.bind(connection);
+    connection.executeQuery = async <R>(query: Parameters<typeof executeQuery>[0]) => {
+      try {
+        return await executeQuery<R>(query);
+      } catch (error) {
+        throw this.file.toFault(error) ?? error;
+      }
+    };
+    return connection;
+  }
+
+  /** A full disk makes SQLite roll back by itself; doing it again fails, and would be the only error that is seen. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.file.connection.inTransaction) await super.rollbackTransaction(connection);
+  }
+}

@@ -1,0 +1,101 @@
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { MiB } from '../common/bytes.js';
+import { DatabaseDamagedError } from './database.errors.js';
+import { toSqliteFault } from './database-faults.js';
+import { DiskReserve } from './disk-reserve.js';
+
+/** Files up to this size are checked whole at start, which takes a quarter of a second at most. */
+const CHECKED_BYTES = 64 * MiB;
+/** A log that one large write made longer is cut to this afterwards. */
+const WAL_BYTES = 32 * MiB;
+/** Pages given back to the disk at a time: about a millisecond. */
+const VACUUM_PAGES = 256;
+const SMALLEST_PAGE_BYTES = 512;
+/** Free pages that stay in the file, where the next jobs take them without asking the disk for room. */
+const KEPT_FREE_PAGES = 1024;
+
+/** The SQLite file of this process, and what can be done with a file that a server elsewhere does itself. */
+export class SqliteFile {
+  readonly connection: Sqlite.Database;
+  readonly reserve: DiskReserve;
+  /** What damage was seen, since this process runs. It does not heal. */
+  damage: DatabaseDamagedError | undefined;
+
+  constructor(readonly path: string) {
+    mkdirSync(dirname(path), { recursive: true });
+    this.reserve = new DiskReserve(`${path}-reserve`);
+    this.connection = this.translated(() => open(path, this.reserve));
+  }
+
+  /** What an error of this file means; remembers damage. */
+  toFault(error: unknown): Error | undefined {
+    const fault = toSqliteFault(error, this.path);
+    if (fault instanceof DatabaseDamagedError) this.damage ??= fault;
+    return fault;
+  }
+
+  /** Gives some free pages back to the disk. False when there are none to give. */
+  vacuumStep(): boolean {
+    return this.translated(() => {
+      const free = this.connection.pragma('freelist_count', { simple: true }) as number;
+      if (free <= KEPT_FREE_PAGES) return false;
+      this.connection.pragma(`incremental_vacuum(${Math.min(VACUUM_PAGES, free - KEPT_FREE_PAGES)})`);
+      return true;
+    });
+  }
+
+  private translated<T>(use: () => T): T {
+    try {
+      return use();
+    } catch (error) {
+      throw this.toFault(error) ?? error;
+    }
+  }
+}
+
+/**
+ * Opens the file for this process alone: the lock belongs to the open file and dies with the process. FULL makes an
+ * acknowledged job survive a power cut (NORMAL only survives a crash of the process).
+ */
+function open(path: string, reserve: DiskReserve): Sqlite.Database {
+  refuseEmptied(path, reserve);
+  // A log that was left behind still has what the file lacks.
+  const isClosed = !existsSync(`${path}-wal`);
+  const database = new Sqlite(path, { timeout: 1_000 });
+  try {
+    database.pragma('auto_vacuum = INCREMENTAL');
+    database.pragma('locking_mode = EXCLUSIVE');
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = FULL');
+    database.pragma('foreign_keys = ON');
+    database.pragma(`journal_size_limit = ${WAL_BYTES}`);
+    // Takes the exclusive lock now, not at the first write.
+    database.exec('begin exclusive; commit');
+    if (isClosed) refuseCut(path);
+    check(database, path);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** SQLite takes an empty file for a new database; where a server has been before it is one that lost everything. */
+function refuseEmptied(path: string, reserve: DiskReserve): void {
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size === 0 && reserve.exists) throw new DatabaseDamagedError(path, 'the file is empty');
+}
+
+/** SQLite reads the missing rest of a last page as zeros. */
+function refuseCut(path: string): void {
+  if (statSync(path).size % SMALLEST_PAGE_BYTES !== 0)
+    throw new DatabaseDamagedError(path, 'its end is missing');
+}
+
+function check(database: Sqlite.Database, path: string): void {
+  if (statSync(path).size > CHECKED_BYTES) return;
+  const found = database.pragma('quick_check(1)', { simple: true }) as string;
+  if (found !== 'ok') throw new DatabaseDamagedError(path, found.replace(/\s+/g, ' '));
+}
