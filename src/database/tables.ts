@@ -56,6 +56,10 @@ export interface JobsTable {
   peak_memory_bytes: number | null;
   /** Bytes of output that the log's size limit dropped. */
   log_dropped_bytes: Generated<number>;
+  /** Bytes that its ended attempts keep in the workspaces: outputs and logs. */
+  stored_bytes: Generated<number>;
+  /** Retention leaves the job alone until then, on the database's clock: a replica serves its files. */
+  in_use_until: number | null;
 }
 
 /** What was asked, apart from the row that lists read. */

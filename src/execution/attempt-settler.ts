@@ -7,6 +7,7 @@ import type { JobResult } from '../jobs/attempt.repository.js';
 import type { ClaimedJob } from '../jobs/claimed-job.js';
 import { JobRepository } from '../jobs/job.repository.js';
 import type { EndedFrame } from '../logs/spool-ends.js';
+import { SpoolEnds } from '../logs/spool-ends.js';
 import type { OutputManifest } from '../workspace/output-collector.js';
 import { OutputCollector } from '../workspace/output-collector.js';
 import { JobRecorder } from './job-recorder.js';
@@ -30,6 +31,7 @@ export class AttemptSettler {
     private readonly jobs: JobRepository,
     private readonly collector: OutputCollector,
     private readonly recorder: JobRecorder,
+    private readonly spools: SpoolEnds,
   ) {}
 
   /** The workload is dead, or was never made. */
@@ -42,7 +44,8 @@ export class AttemptSettler {
     const outputs =
       script?.startedAtMs === undefined ? { files: [], skipped: [] } : await this.collect(claim, signal);
     const nowMs = this.clock.nowMs();
-    const result = toJobResult(outcome, script, outputs, nowMs);
+    const logBytes = await this.spools.sizeBytes(claim.attempt.workspace);
+    const result = toJobResult(outcome, script, outputs, logBytes, nowMs);
     const delayMs = await this.retryDelayMs(claim, outcome, script?.startedAtMs !== undefined);
     this.log.info(
       { jobId: claim.job.id, attempt: claim.fence.attempt, reason: outcome.reason, retryInMs: delayMs },
@@ -89,6 +92,7 @@ function toJobResult(
   outcome: Outcome,
   script: SettledScript | undefined,
   outputs: OutputManifest,
+  logBytes: number,
   nowMs: number,
 ): JobResult {
   const ended = script?.ended;
@@ -106,6 +110,7 @@ function toJobResult(
     cpuMs: ended ? Math.round(ended.cpuSeconds * 1000) : null,
     peakMemoryBytes: ended?.maxRssBytes ?? null,
     logDroppedBytes: ended?.droppedBytes ?? 0,
+    storedBytes: outputs.files.reduce((sum, file) => sum + file.size, logBytes),
     outputs,
   };
 }

@@ -7,6 +7,7 @@ import { LeaseKeeper } from './lease-keeper.js';
 import { Database } from '../database/database.js';
 import { OrphanSweeper } from './orphan-sweeper.js';
 import { Recovery } from './recovery.js';
+import { RetentionKeeper } from './retention-keeper.js';
 
 /** With the lease it bounds how long a job of a dead server waits for another one. */
 const ADOPT_EVERY_MS = 2_000;
@@ -20,6 +21,7 @@ export class ExecutionLoops {
     private readonly sweeper: OrphanSweeper,
     private readonly leases: LeaseKeeper,
     private readonly database: Database,
+    private readonly retention: RetentionKeeper,
   ) {}
 
   /** Once, before new jobs are taken. Never rejects. */
@@ -38,6 +40,7 @@ export class ExecutionLoops {
     await Promise.all([
       this.sweeper.sweepRegularly(signal),
       this.leases.keep(signal),
+      this.retention.keep(signal),
       this.adoptRegularly(signal),
     ]);
   }

@@ -19,6 +19,7 @@ import { OrphanSweeper } from './orphan-sweeper.js';
 import { RecoveryWork } from './recovery-work.js';
 import { Recovery } from './recovery.js';
 import { Replica } from './replica.js';
+import { RetentionKeeper } from './retention-keeper.js';
 import { RunningAttempts } from './running-attempts.js';
 import { WorkloadStarter } from './workload-starter.js';
 
@@ -43,6 +44,7 @@ import { WorkloadStarter } from './workload-starter.js';
     Recovery,
     RecoveryWork,
     Replica,
+    RetentionKeeper,
     RunningAttempts,
     WorkloadStarter,
   ],

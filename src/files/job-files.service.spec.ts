@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { newId } from '../common/ids.js';
+import type { JobHolds } from '../jobs/job-holds.js';
 import type { JobRepository } from '../jobs/job.repository.js';
 import type { JobService } from '../jobs/job.service.js';
 import type { JobLogService } from '../logs/job-log.service.js';
@@ -13,9 +15,12 @@ describe('the files of a job', () => {
       output: (_id: string, _attempt: number, path: string) => Promise.resolve(void asked.push(path)),
     } as unknown as JobRepository;
     const jobs = { get: () => Promise.resolve({ attempt: 1 }) } as unknown as JobService;
-    const files = new JobFilesService(jobs, repository, {} as Workspaces, {} as JobLogService);
+    let held = 0;
+    const hold = (): Promise<() => void> => Promise.resolve(((held += 1), (): void => void (held -= 1)));
+    const holds = { hold } as unknown as JobHolds;
+    const files = new JobFilesService(jobs, repository, {} as Workspaces, {} as JobLogService, holds);
     for (const path of ['a\0b', '\0', 'plain'])
-      await expect(files.openOutput('id', path)).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    expect(asked).toEqual(['plain']);
+      await expect(files.openOutput(newId(), path)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect([asked, held]).toEqual([['plain'], 0]);
   });
 });

@@ -1,9 +1,13 @@
+import type { EventEmitter } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { NotFoundError, errnoOf } from '../common/app-error.js';
+import { isId } from '../common/ids.js';
 import type { AttemptRow, OutputFileRow } from '../database/tables.js';
+import { JobHolds } from '../jobs/job-holds.js';
+import { JobNotFoundError } from '../jobs/job.errors.js';
 import { JobRepository } from '../jobs/job.repository.js';
 import { JobService } from '../jobs/job.service.js';
 import { JobLogService } from '../logs/job-log.service.js';
@@ -26,42 +30,81 @@ export class JobFilesService {
     private readonly repository: JobRepository,
     private readonly workspaces: Workspaces,
     private readonly logs: JobLogService,
+    private readonly holds: JobHolds,
   ) {}
 
   /** @throws NotFoundError. The caller closes the file. */
   async openOutput(jobId: string, path: string): Promise<OpenOutput> {
-    const attempt = await this.currentAttempt(jobId);
-    // No file has a NUL in its name, and PostgreSQL takes none in a text.
-    const row = path.includes('\0') ? undefined : await this.repository.output(jobId, attempt.number, path);
-    if (!row) throw new NotFoundError('The job has no such output.');
-    return { row, file: await this.open(attempt, row), name: basename(path) };
+    const release = await this.hold(jobId);
+    try {
+      const attempt = await this.currentAttempt(jobId);
+      // No file has a NUL in its name, and PostgreSQL takes none in a text.
+      const row = path.includes('\0') ? undefined : await this.repository.output(jobId, attempt.number, path);
+      if (!row) throw new NotFoundError('The job has no such output.');
+      const file = await this.open(attempt, row);
+      // Node's types do not know the event.
+      (file as FileHandle & EventEmitter).once('close', release);
+      return { row, file, name: basename(path) };
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   /** All outputs as one zip, made while it is read. */
   async zip(jobId: string): Promise<Readable> {
-    const attempt = await this.currentAttempt(jobId);
-    const rows: OutputFileRow[] = [];
-    for (let after: string | undefined; ;) {
-      const page = await this.repository.outputs(jobId, attempt.number, PAGE, after);
-      rows.push(...page);
-      after = page.at(-1)?.path;
-      if (page.length < PAGE) break;
-    }
-    return zipStream(
-      rows.map((row) => ({
-        path: row.path,
-        size: row.size,
-        modifiedAtMs: row.modified_at,
-        open: () => this.open(attempt, row),
-      })),
-    );
+    return this.holdWhile(jobId, async () => {
+      const attempt = await this.currentAttempt(jobId);
+      const rows: OutputFileRow[] = [];
+      for (let after: string | undefined; ;) {
+        const page = await this.repository.outputs(jobId, attempt.number, PAGE, after);
+        rows.push(...page);
+        after = page.at(-1)?.path;
+        if (page.length < PAGE) break;
+      }
+      // A job that was deleted between two pages would make a zip that lacks files and looks whole.
+      await this.jobs.get(jobId);
+      return zipStream(
+        rows.map((row) => ({
+          path: row.path,
+          size: row.size,
+          modifiedAtMs: row.modified_at,
+          open: () => this.open(attempt, row),
+        })),
+      );
+    });
   }
 
   /** The log of the current attempt as plain text, as far as it is there now. */
   async logText(jobId: string): Promise<Readable> {
-    const job = await this.jobs.get(jobId);
-    const attempt = await this.repository.attempt(jobId, job.attempt);
-    return Readable.from(attempt ? this.logs.text(attempt.workspace) : []);
+    return this.holdWhile(jobId, async () => {
+      const job = await this.jobs.get(jobId);
+      const attempt = await this.repository.attempt(jobId, job.attempt);
+      const text = this.logs.text(attempt?.workspace);
+      const first = await text.next();
+      // What is open stays whole; what was deleted before it was open would look like an empty log.
+      await this.jobs.get(jobId).catch(async (error: unknown) => {
+        await text.return();
+        throw error;
+      });
+      return Readable.from(startingWith(first, text));
+    });
+  }
+
+  private async holdWhile(jobId: string, open: () => Promise<Readable>): Promise<Readable> {
+    const release = await this.hold(jobId);
+    try {
+      return (await open()).once('close', release);
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** From before the first look at the job until the last byte is sent, retention leaves it alone. */
+  private hold(jobId: string): Promise<() => void> {
+    if (!isId(jobId)) throw new JobNotFoundError(jobId);
+    return this.holds.hold(jobId);
   }
 
   private async open(attempt: AttemptRow, row: OutputFileRow): Promise<FileHandle> {
@@ -78,5 +121,18 @@ export class JobFilesService {
     const attempt = await this.repository.attempt(jobId, job.attempt);
     if (!attempt) throw new NotFoundError('The job has not run yet.');
     return attempt;
+  }
+}
+
+async function* startingWith<T>(
+  first: IteratorResult<T, void>,
+  rest: AsyncGenerator<T, void, undefined>,
+): AsyncGenerator<T, void, undefined> {
+  try {
+    if (first.done) return;
+    yield first.value;
+    yield* rest;
+  } finally {
+    await rest.return();
   }
 }

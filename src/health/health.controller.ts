@@ -5,6 +5,7 @@ import type { FastifyReply } from 'fastify';
 import { VERSION } from '../common/version.js';
 import { Database } from '../database/database.js';
 import { ExecutionService } from '../execution/execution.service.js';
+import { StorageSpace } from '../jobs/storage-space.js';
 import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
 import type { RuntimeProvider } from '../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
@@ -22,10 +23,11 @@ export class HealthController {
     private readonly database: Database,
     private readonly runtime: RuntimeHealthMonitor,
     private readonly execution: ExecutionService,
+    private readonly space: StorageSpace,
     @Inject(RUNTIME_PROVIDER) private readonly provider: RuntimeProvider,
   ) {}
 
-  /** 200 while the service can serve; 503 when its database does not answer. */
+  /** 200 while the service can serve, also while a disk is full; 503 when its database does not answer or is damaged. */
   @Get()
   async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const isServing = await this.passes([() => this.checkDatabase()]);
@@ -34,7 +36,8 @@ export class HealthController {
       status: isServing ? 'healthy' : 'unhealthy',
       version: VERSION,
       runtime: { name: this.provider.name, ...this.runtime.current },
-      database: isServing ? 'up' : 'down',
+      database: isServing ? 'up' : this.database.file?.damage ? 'damaged' : 'down',
+      storage: (await this.space.shortage()) ? 'full' : 'ok',
     };
   }
 
@@ -71,6 +74,7 @@ export class HealthController {
 
   private async checkDatabase(): Promise<HealthIndicatorResult> {
     const indicator = this.indicators.check('database');
+    if (this.database.file?.damage) return indicator.down({ message: 'its file is damaged' });
     return this.database.ping().then(
       () => indicator.up(),
       () => indicator.down({ message: 'does not answer' }),

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Transaction, UpdateObject } from 'kysely';
+import type { RawBuilder, Transaction, UpdateObject } from 'kysely';
 import { sql } from 'kysely';
 import { Database } from '../database/database.js';
 import type { Tables } from '../database/tables.js';
@@ -25,6 +25,8 @@ export interface JobResult {
   cpuMs: number | null;
   peakMemoryBytes: number | null;
   logDroppedBytes: number;
+  /** What this attempt keeps on the disks: its outputs and its log. */
+  storedBytes: number;
   outputs: OutputManifest;
 }
 
@@ -61,6 +63,10 @@ export class AttemptRepository {
   }
 
   async saveHandle(fence: Fence, handle: string): Promise<void> {
+    await this.database.essential(() => this.writeHandle(fence, handle));
+  }
+
+  private async writeHandle(fence: Fence, handle: string): Promise<void> {
     const result = await this.database.db
       .updateTable('attempts')
       .set({ handle })
@@ -83,7 +89,7 @@ export class AttemptRepository {
   }
 
   async markRunning(fence: Fence, startedAtMs: number, deadlineAtMs: number): Promise<void> {
-    await this.database.db.transaction().execute(async (tx) => {
+    await this.commit(async (tx) => {
       // From RUNNING too: a commit whose answer was lost, or a watch that began again, repeats this write.
       const from: JobState[] = ['STARTING', 'RUNNING'];
       await this.move(tx, fence, 'RUNNING', { started_at: startedAtMs, deadline_at: deadlineAtMs }, from);
@@ -93,7 +99,7 @@ export class AttemptRepository {
 
   /** The one final write of a job, with its outputs, in one commit. */
   async finish(fence: Fence, result: JobResult): Promise<void> {
-    await this.database.db.transaction().execute(async (tx) => {
+    await this.commit(async (tx) => {
       await this.move(tx, fence, result.state, {
         reason: result.reason,
         message: result.message,
@@ -107,6 +113,7 @@ export class AttemptRepository {
         cpu_ms: result.cpuMs,
         peak_memory_bytes: result.peakMemoryBytes,
         log_dropped_bytes: result.logDroppedBytes,
+        stored_bytes: plus('stored_bytes', result.storedBytes),
         lease_until: null,
       });
       await this.closeAttempt(tx, fence, result);
@@ -115,17 +122,23 @@ export class AttemptRepository {
 
   /** Ends this attempt and puts the job back into the queue for another one. */
   async requeue(fence: Fence, result: JobResult, delayMs: number): Promise<void> {
-    await this.database.db.transaction().execute(async (tx) => {
+    await this.commit(async (tx) => {
       await this.move(tx, fence, 'QUEUED', {
         available_at: sql<number>`${this.database.now()} + ${sql.lit(Math.round(delayMs))}`,
         started_at: null,
         deadline_at: null,
         owner: null,
         lease_until: null,
+        stored_bytes: plus('stored_bytes', result.storedBytes),
         message: result.message,
       });
       await this.closeAttempt(tx, fence, result);
     });
+  }
+
+  /** Whatever else is stored, these writes must be: a disk that is full gives them its reserve. */
+  private async commit(write: (tx: Transaction<Tables>) => Promise<void>): Promise<void> {
+    await this.database.essential(() => this.database.db.transaction().execute(write));
   }
 
   private async closeAttempt(tx: Transaction<Tables>, fence: Fence, result: JobResult): Promise<void> {
@@ -186,4 +199,8 @@ export class AttemptRepository {
       .executeTakeFirst();
     if (Number(result.numUpdatedRows) !== 1) throw new StaleFenceError(fence.jobId);
   }
+}
+
+function plus(column: string, bytes: number): RawBuilder<number> {
+  return sql<number>`${sql.ref(column)} + ${bytes}`;
 }

@@ -10,6 +10,8 @@ import type {
   OutputFileRow,
   Tables,
 } from '../database/tables.js';
+import { deleteJobRows } from './delete-job-rows.js';
+import type { DeletedJob } from './deleted-job.js';
 import { IdempotencyMismatchError, QueueFullError } from './job.errors.js';
 import type { JobReason } from './job-reason.js';
 import type { JobState } from './job-state.js';
@@ -38,13 +40,21 @@ export class JobRepository {
   }
 
   /**
-   * Stores a new job in one commit, or finds the one that its idempotency key names.
-   * @throws QueueFullError, IdempotencyMismatchError
+   * Stores a new job in one commit, or finds the one that its idempotency key names. Where there is a `refusal`, nothing
+   * new is stored and it is thrown.
+   * @throws QueueFullError, IdempotencyMismatchError, StorageFullError
    */
-  async insert(id: string, submission: JobSubmission, nowMs: number, maxQueued: number): Promise<string> {
+  async insert(
+    id: string,
+    submission: JobSubmission,
+    nowMs: number,
+    maxQueued: number,
+    refusal?: Error,
+  ): Promise<string> {
     return this.db.transaction().execute(async (tx) => {
       const known = await this.claimIdempotencyKey(tx, id, submission);
       if (known) return known;
+      if (refusal) throw refusal;
       await refuseWhenFull(tx, maxQueued);
       await tx
         .insertInto('jobs')
@@ -235,7 +245,7 @@ export class JobRepository {
 
   /** Ends a job that waits. False when it does not wait (any more). */
   async cancelQueued(id: string, nowMs: number): Promise<boolean> {
-    const result = await this.db
+    const query = this.db
       .updateTable('jobs')
       .set({
         state: 'CANCELLED',
@@ -245,14 +255,14 @@ export class JobRepository {
         finished_at: nowMs,
       })
       .where('id', '=', id)
-      .where('state', '=', 'QUEUED')
-      .executeTakeFirst();
+      .where('state', '=', 'QUEUED');
+    const result = await this.database.essential(() => query.executeTakeFirst());
     return Number(result.numUpdatedRows) === 1;
   }
 
   /** Raises the flag of a live job. False when it is not live. */
   async requestCancel(id: string): Promise<boolean> {
-    const result = await this.db
+    const query = this.db
       .updateTable('jobs')
       .set({ cancel_requested: 1 })
       .where('id', '=', id)
@@ -260,20 +270,17 @@ export class JobRepository {
         'state',
         'in',
         statesBefore('CANCELLED').filter((state) => state !== 'QUEUED'),
-      )
-      .executeTakeFirst();
+      );
+    const result = await this.database.essential(() => query.executeTakeFirst());
     return Number(result.numUpdatedRows) === 1;
   }
 
-  /** Deletes a finished job's rows, all of them. False when it is there and not finished. */
-  async deleteFinished(id: string): Promise<boolean> {
-    const result = await this.db
-      .deleteFrom('jobs')
-      .where('tenant_id', '=', TENANT)
-      .where('id', '=', id)
-      .where('state', 'not in', ['QUEUED', ...LIVE_STATES])
-      .executeTakeFirst();
-    return Number(result.numDeletedRows) === 1;
+  /** Deletes a finished job's rows, all of them. Undefined when it is not there, or not finished. */
+  async deleteFinished(id: string): Promise<DeletedJob | undefined> {
+    const [deleted] = await this.database.essential(() =>
+      this.db.transaction().execute((tx) => deleteJobRows(tx, [id])),
+    );
+    return deleted;
   }
 }
 

@@ -4,13 +4,14 @@ import { Clock } from '../common/clock.js';
 import { isId, newId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import type { JobRow } from '../database/tables.js';
-import { Workspaces } from '../workspace/workspaces.js';
 import { JobEvents } from './job-events.js';
+import { JobRemover } from './job-remover.js';
 import { JobRepository } from './job.repository.js';
 import { JobNotFoundError } from './job.errors.js';
 import type { JobState } from './job-state.js';
 import { isTerminal } from './job-state.js';
 import type { JobSubmission } from './job-submission.js';
+import { StorageSpace } from './storage-space.js';
 
 /** What callers do with jobs. Running them is execution's business, which hears of changes through `JobEvents`. */
 @Injectable()
@@ -18,7 +19,8 @@ export class JobService {
   constructor(
     private readonly jobs: JobRepository,
     private readonly events: JobEvents,
-    private readonly workspaces: Workspaces,
+    private readonly remover: JobRemover,
+    private readonly space: StorageSpace,
     private readonly clock: Clock,
     private readonly config: AppConfig,
   ) {}
@@ -31,7 +33,13 @@ export class JobService {
         'input.environment',
       );
     }
-    const id = await this.jobs.insert(newId(), submission, this.clock.nowMs(), this.config.MAX_QUEUED_JOBS);
+    const id = await this.jobs.insert(
+      newId(),
+      submission,
+      this.clock.nowMs(),
+      this.config.MAX_QUEUED_JOBS,
+      await this.space.refusal(),
+    );
     this.events.emit(id);
     this.events.emitQueued();
     return this.get(id);
@@ -62,10 +70,6 @@ export class JobService {
     if (!job) return;
     if (!isTerminal(job.state as JobState))
       throw new ConflictError('The job has not finished; cancel it first.');
-    const attempts = await this.jobs.attempts([id]);
-    await this.jobs.deleteFinished(id);
-    // Rows first: a folder without a row is swept, a row without its folder would promise files that are gone.
-    await Promise.all(attempts.map((attempt) => this.workspaces.remove(attempt.workspace)));
-    this.events.emit(id);
+    await this.remover.remove(id);
   }
 }

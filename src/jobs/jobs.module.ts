@@ -5,10 +5,15 @@ import { ClaimRepository } from './claim.repository.js';
 import { JobDetailsLoader } from './job-details.loader.js';
 import { JobEvents } from './job-events.js';
 import { JobFollower } from './job-follower.js';
+import { JobHolds } from './job-holds.js';
+import { JobRemover } from './job-remover.js';
 import { JobRepository } from './job.repository.js';
 import { JobResolver } from './job.resolver.js';
 import { ReplicaHints } from './replica-hints.js';
 import { JobService } from './job.service.js';
+import { RetentionBounds } from './retention-bounds.js';
+import { RetentionRepository } from './retention.repository.js';
+import { StorageSpace } from './storage-space.js';
 
 @Module({
   providers: [
@@ -19,10 +24,27 @@ import { JobService } from './job.service.js';
     JobEvents,
     JobFollower,
     ReplicaHints,
+    JobHolds,
+    JobRemover,
+    RetentionBounds,
+    RetentionRepository,
+    StorageSpace,
     JobService,
     JobDetailsLoader,
     JobResolver,
   ],
-  exports: [Clock, JobRepository, AttemptRepository, ClaimRepository, JobEvents, JobService],
+  exports: [
+    AttemptRepository,
+    ClaimRepository,
+    Clock,
+    JobEvents,
+    JobHolds,
+    JobRemover,
+    JobRepository,
+    JobService,
+    RetentionBounds,
+    RetentionRepository,
+    StorageSpace,
+  ],
 })
 export class JobsModule {}

@@ -4,6 +4,7 @@ import { Database } from '../database/database.js';
 import { rideOut } from '../database/ride-out.js';
 import type { AttemptRow, JobRow } from '../database/tables.js';
 import { JobEvents } from '../jobs/job-events.js';
+import { JobHolds } from '../jobs/job-holds.js';
 import { JobRepository } from '../jobs/job.repository.js';
 import { JobService } from '../jobs/job.service.js';
 import type { JobState } from '../jobs/job-state.js';
@@ -52,6 +53,7 @@ export class JobLogService {
     private readonly tails: SpoolTails,
     private readonly events: JobEvents,
     private readonly database: Database,
+    private readonly holds: JobHolds,
   ) {}
 
   /**
@@ -65,26 +67,37 @@ export class JobLogService {
     signal: AbortSignal,
   ): AsyncGenerator<JobLogStep, void, undefined> {
     let place: Place = { ...from, isDamaged: false };
-    for (;;) {
-      const change = this.nextChange(jobId, signal);
-      try {
-        // Read before the log is: what a job wrote before it was final is then certainly seen.
-        const job = await rideOut(() => this.jobs.get(jobId), signal);
-        const isOver = isTerminal(job.state as JobState);
-        const isPast = isOver || place.attempt < job.attempt;
-        if (place.attempt <= job.attempt) {
-          const find = (): Promise<AttemptRow | undefined> => this.repository.attempt(jobId, place.attempt);
-          const attempt = place.isDamaged ? undefined : await rideOut(find, signal);
-          if (attempt) place = yield* this.followAttempt(attempt, place, isPast, change.signal);
+    let release: (() => void) | undefined;
+    try {
+      for (;;) {
+        const change = this.nextChange(jobId, signal);
+        try {
+          // Read before the log is: what a job wrote before it was final is then certainly seen.
+          const job = await rideOut(() => this.jobs.get(jobId), signal);
+          const isOver = isTerminal(job.state as JobState);
+          // Live jobs are not deleted; from its end on, retention must wait for who still reads.
+          if (isOver) release ??= await rideOut(() => this.holds.hold(jobId), signal);
+          const isPast = isOver || place.attempt < job.attempt;
+          if (place.attempt <= job.attempt) {
+            const find = (): Promise<AttemptRow | undefined> => this.repository.attempt(jobId, place.attempt);
+            const attempt = place.isDamaged ? undefined : await rideOut(find, signal);
+            if (attempt) place = yield* this.followAttempt(attempt, place, isPast, change.signal);
+          }
+          if (signal.aborted) return;
+          if (place.attempt < job.attempt)
+            place = { attempt: place.attempt + 1, offset: 0, isDamaged: false };
+          else if (isOver) {
+            // Had it been deleted meanwhile, its log could have ended too soon, or have had no beginning.
+            await rideOut(() => this.jobs.get(jobId), signal);
+            return yield { attempt: job.attempt, chunks: [], damage: null, job };
+          } else await change.happened;
+        } finally {
+          change.stop();
         }
         if (signal.aborted) return;
-        if (place.attempt < job.attempt) place = { attempt: place.attempt + 1, offset: 0, isDamaged: false };
-        else if (isOver) return yield { attempt: job.attempt, chunks: [], damage: null, job };
-        else await change.happened;
-      } finally {
-        change.stop();
       }
-      if (signal.aborted) return;
+    } finally {
+      release?.();
     }
   }
 
@@ -146,8 +159,9 @@ export class JobLogService {
     });
   }
 
-  /** The text of what is there now, in pieces, of one attempt. */
-  async *text(workspaceId: string): AsyncGenerator<string, void, undefined> {
+  /** The text of what is there now, in pieces, of one attempt; nothing of none. */
+  async *text(workspaceId: string | undefined): AsyncGenerator<string, void, undefined> {
+    if (workspaceId === undefined) return;
     const tail = this.tails.acquire(workspaceId);
     try {
       for (let offset = 0; ;) {

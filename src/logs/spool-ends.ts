@@ -74,6 +74,17 @@ export class SpoolEnds {
     return undefined;
   }
 
+  /** How long the log is; 0 when there is none. */
+  async sizeBytes(workspaceId: string): Promise<number> {
+    const file = await this.workspaces.openSpool(workspaceId).catch(() => undefined);
+    if (!file) return 0;
+    try {
+      return (await file.stat()).size;
+    } finally {
+      await file.close();
+    }
+  }
+
   private async readEdge(
     workspaceId: string,
     from: (size: number) => number,

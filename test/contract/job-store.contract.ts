@@ -96,6 +96,40 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       expect(new Set(ids).size).toBe(1);
     });
 
+    it('runs one job for a key however often it is sent at once', async () => {
+      const sent = Array.from({ length: 50 }, () => insert({ idempotencyKey: 'once' }));
+      expect(new Set(await Promise.all(sent)).size).toBe(1);
+      expect(await jobs.list({}, 100)).toHaveLength(1);
+      expect(await claim('a', 100)).toHaveLength(1);
+    });
+
+    it('lets a key be used again, for whatever, when its job was deleted', async () => {
+      const first = await insert({ idempotencyKey: 'again' });
+      await jobs.cancelQueued(first, NOW);
+      await jobs.deleteFinished(first);
+      const second = await insert({ idempotencyKey: 'again', script: 'print(2)' });
+      expect(second).not.toBe(first);
+      await expect(insert({ idempotencyKey: 'again' })).rejects.toThrow(IdempotencyMismatchError);
+    });
+
+    it('stores nothing new where it is refused, and still finds what a key names', async () => {
+      const known = await insert({ idempotencyKey: 'known' });
+      const refused = (key: string): Promise<string> =>
+        jobs.insert(newId(), submission({ idempotencyKey: key }), NOW, 1000, new Error('no room'));
+      expect(await refused('known')).toBe(known);
+      await expect(refused('new')).rejects.toThrow('no room');
+      expect(await jobs.list({}, 10)).toHaveLength(1);
+    });
+
+    it('adds up what a job keeps on the disks over its attempts', async () => {
+      await insert();
+      const first = await claimOne();
+      await attempts.requeue(first.fence, result({ storedBytes: 7 }), NOW);
+      const { fence } = await claimOne();
+      await attempts.finish(fence, result({ storedBytes: 2 ** 41 }));
+      expect((await jobs.find(fence.jobId))?.stored_bytes).toBe(2 ** 41 + 7);
+    });
+
     it('claims by priority, then age, not before its time, and each job once', async () => {
       const low = await insert();
       const high = await insert({ priority: 1 });
@@ -252,13 +286,17 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
         files: [{ path: 'p', content: Buffer.from('x') }],
       });
       const { fence, attempt } = await claimOne();
-      expect(await jobs.deleteFinished(fence.jobId)).toBe(false);
+      expect(await jobs.deleteFinished(fence.jobId)).toBeUndefined();
       const { workload, workspace } = attempt;
       expect(await attempts.liveAttempts()).toEqual([{ workload, workspace }]);
       await attempts.finish(fence, result({ outputs: { files: [outputFile('a')], skipped: [] } }));
       expect(await attempts.liveAttempts()).toEqual([]);
       expect(await attempts.knownWorkspaces([attempt.workspace, 'other'])).toEqual([attempt.workspace]);
-      expect(await jobs.deleteFinished(fence.jobId)).toBe(true);
+      expect(await jobs.deleteFinished(fence.jobId)).toEqual({
+        id: fence.jobId,
+        workspaces: [attempt.workspace],
+      });
+      expect(await jobs.deleteFinished(fence.jobId)).toBeUndefined();
       for (const table of [
         'job_specs',
         'job_labels',
@@ -314,6 +352,7 @@ function result(more: Partial<JobResult> = {}): JobResult {
     cpuMs: 1,
     peakMemoryBytes: 2 ** 40,
     logDroppedBytes: 0,
+    storedBytes: 0,
     outputs: { files: [], skipped: [] },
     ...more,
   };

@@ -1,0 +1,23 @@
+import type { Transaction } from 'kysely';
+import type { Tables } from '../database/tables.js';
+import type { DeletedJob } from './deleted-job.js';
+import { LIVE_STATES } from './job-state.js';
+
+/** Deletes everything that is stored of finished jobs; those that are not finished, or not there, are left out. */
+export async function deleteJobRows(tx: Transaction<Tables>, ids: readonly string[]): Promise<DeletedJob[]> {
+  const attempts = await tx
+    .selectFrom('attempts')
+    .select(['job_id', 'workspace'])
+    .where('job_id', 'in', ids)
+    .execute();
+  const deleted = await tx
+    .deleteFrom('jobs')
+    .where('id', 'in', ids)
+    .where('state', 'not in', ['QUEUED', ...LIVE_STATES])
+    .returning('id')
+    .execute();
+  return deleted.map(({ id }) => ({
+    id,
+    workspaces: attempts.filter((attempt) => attempt.job_id === id).map((attempt) => attempt.workspace),
+  }));
+}

@@ -1,0 +1,95 @@
+import type { OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import { sql } from 'kysely';
+import { messageOf } from '../common/app-error.js';
+import { Clock } from '../common/clock.js';
+import type { Log } from '../common/log.js';
+import { LOG } from '../common/log.js';
+import { Database } from '../database/database.js';
+import { JobNotFoundError } from './job.errors.js';
+
+/** How long a hold lasts unless it is renewed; also after its release, since one who fetches files comes again. */
+const HOLD_MS = 60_000;
+const RENEW_MS = 20_000;
+
+/**
+ * The finished jobs whose files somebody reads now, which retention leaves alone. This process keeps its own in memory;
+ * where other replicas may delete, too, the job's row says it.
+ */
+@Injectable()
+export class JobHolds implements OnApplicationShutdown {
+  private readonly counts = new Map<string, number>();
+  private readonly lingering = new Map<string, number>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+    @Inject(LOG) private readonly log: Log,
+  ) {}
+
+  /** Holds a job; returns how to let it go, once or often. @throws JobNotFoundError when it was deleted before. */
+  async hold(jobId: string): Promise<() => void> {
+    this.counts.set(jobId, (this.counts.get(jobId) ?? 0) + 1);
+    this.timer ??= setInterval(() => void this.renew(), RENEW_MS).unref();
+    const release = this.releaser(jobId);
+    try {
+      if ((await this.mark([jobId])) === 0) throw new JobNotFoundError(jobId);
+      return release;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** The jobs that this process holds, or held a moment ago. */
+  ids(): string[] {
+    const nowMs = this.clock.nowMs();
+    for (const [id, untilMs] of this.lingering) if (untilMs < nowMs) this.lingering.delete(id);
+    return [...new Set([...this.counts.keys(), ...this.lingering.keys()])];
+  }
+
+  onApplicationShutdown(): void {
+    clearInterval(this.timer);
+  }
+
+  private releaser(jobId: string): () => void {
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.lingering.set(jobId, this.clock.nowMs() + HOLD_MS);
+      const left = (this.counts.get(jobId) ?? 1) - 1;
+      if (left > 0) this.counts.set(jobId, left);
+      else this.counts.delete(jobId);
+    };
+  }
+
+  private async renew(): Promise<void> {
+    this.ids();
+    const held = [...this.counts.keys()];
+    if (held.length === 0) {
+      clearInterval(this.timer);
+      this.timer = undefined;
+      return;
+    }
+    try {
+      if (this.database.isShared) await this.mark(held);
+    } catch (error) {
+      this.log.warn({ err: messageOf(error) }, 'what is being read could not be marked; trying again');
+    }
+  }
+
+  /** Returns how many of the jobs are there. */
+  private async mark(ids: readonly string[]): Promise<number> {
+    const { db, isShared } = this.database;
+    // One process alone needs no row, and no commit for a download.
+    if (!isShared) return (await db.selectFrom('jobs').select('id').where('id', 'in', ids).execute()).length;
+    const result = await db
+      .updateTable('jobs')
+      .set({ in_use_until: sql<number>`${this.database.now()} + ${sql.lit(HOLD_MS)}` })
+      .where('id', 'in', ids)
+      .executeTakeFirst();
+    return Number(result.numUpdatedRows);
+  }
+}

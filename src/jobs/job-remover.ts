@@ -1,0 +1,59 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { messageOf } from '../common/app-error.js';
+import type { Log } from '../common/log.js';
+import { LOG } from '../common/log.js';
+import { Workspaces } from '../workspace/workspaces.js';
+import type { DeletedJob } from './deleted-job.js';
+import { JobEvents } from './job-events.js';
+import { JobRepository } from './job.repository.js';
+import type { FinishedAt } from './retention.repository.js';
+import { RetentionRepository } from './retention.repository.js';
+
+/**
+ * Takes finished jobs away. Rows first: a folder without a row is swept, a row without its folder would promise files
+ * that are gone.
+ */
+@Injectable()
+export class JobRemover {
+  constructor(
+    private readonly jobs: JobRepository,
+    private readonly retention: RetentionRepository,
+    private readonly workspaces: Workspaces,
+    private readonly events: JobEvents,
+    @Inject(LOG) private readonly log: Log,
+  ) {}
+
+  /** Deletes a finished job. One that is live, or not there any more, stays as it is. */
+  async remove(id: string): Promise<void> {
+    const deleted = await this.jobs.deleteFinished(id);
+    if (deleted) await this.finish([deleted]);
+  }
+
+  /** Deletes some of the oldest jobs, up to and with `newest`; returns how many, 0 when there are no more. */
+  async removeOldest(newest: FinishedAt, held: () => readonly string[]): Promise<number> {
+    const deleted = await this.retention.deleteOldest(newest, held);
+    await this.finish(deleted);
+    return deleted.length;
+  }
+
+  private async finish(deleted: readonly DeletedJob[]): Promise<void> {
+    for (const { id } of deleted) this.events.emit(id);
+    await Promise.all(
+      deleted.map(async ({ id, workspaces }) => {
+        for (const workspace of workspaces) await this.removeFolders(id, workspace);
+      }),
+    );
+  }
+
+  /** The job is gone whatever becomes of its folders. */
+  private async removeFolders(jobId: string, workspace: string): Promise<void> {
+    try {
+      await this.workspaces.remove(workspace);
+    } catch (error) {
+      this.log.warn(
+        { jobId, workspace, err: messageOf(error) },
+        'the folders of a deleted job could not be removed; the sweeper will',
+      );
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import { Injectable } from '@nestjs/common';
+import type { RawBuilder, Transaction } from 'kysely';
+import { sql } from 'kysely';
+import { Database } from '../database/database.js';
+import type { Tables } from '../database/tables.js';
+import type { DeletedJob } from './deleted-job.js';
+import { deleteJobRows } from './delete-job-rows.js';
+
+/** A place in the order in which jobs finished. */
+export interface FinishedAt {
+  finishedAtMs: number;
+  id: string;
+}
+
+/** Some finished jobs in a row, newest first. */
+export interface FinishedPage {
+  jobs: number;
+  bytes: number;
+  /** The oldest of them; undefined when there is none. */
+  last: FinishedAt | undefined;
+}
+
+/** Jobs of one transaction at most. */
+const STEP_JOBS = 50;
+/** Rows of outputs of one transaction at most, unless one job alone has more: MAX_OUTPUT_FILES bounds that. */
+const STEP_OUTPUTS = 2_000;
+
+/** Finished jobs in the order they finished. Everything here is bounded and reads an index, however many jobs there are. */
+@Injectable()
+export class RetentionRepository {
+  constructor(private readonly database: Database) {}
+
+  /** Counts up to `limit` finished jobs, from the newest on or from behind `after`. */
+  async page(limit: number, after?: FinishedAt): Promise<FinishedPage> {
+    const older = after ? sql`and ${olderThan(after)}` : sql``;
+    const rows = sql`select finished_at, id, stored_bytes from jobs where finished_at is not null ${older}
+      order by finished_at desc, id desc`;
+    const sums = await sql<{ jobs: number; bytes: number | null }>`
+      select count(*) as jobs, sum(stored_bytes) as bytes from (${rows} limit ${limit}) as newest
+    `.execute(this.database.db);
+    const jobs = Number(sums.rows[0]?.jobs ?? 0);
+    if (jobs === 0) return { jobs, bytes: 0, last: undefined };
+    const last = await sql<{ finished_at: number; id: string }>`${rows} limit 1 offset ${jobs - 1}`.execute(
+      this.database.db,
+    );
+    const row = last.rows[0];
+    return {
+      jobs,
+      bytes: Number(sums.rows[0]?.bytes ?? 0),
+      last: row && { finishedAtMs: row.finished_at, id: row.id },
+    };
+  }
+
+  /** Up to `limit` finished jobs one by one, as `page` counts them. */
+  async rows(limit: number, after?: FinishedAt): Promise<(FinishedAt & { bytes: number })[]> {
+    let query = this.database.db
+      .selectFrom('jobs')
+      .select(['finished_at', 'id', 'stored_bytes'])
+      .where('finished_at', 'is not', null);
+    if (after) query = query.where(olderThan(after));
+    const rows = await query.orderBy('finished_at', 'desc').orderBy('id', 'desc').limit(limit).execute();
+    return rows.map((row) => ({ finishedAtMs: row.finished_at ?? 0, id: row.id, bytes: row.stored_bytes }));
+  }
+
+  /**
+   * Deletes some of the oldest jobs up to and with `newest`, in one commit; none when there are no more. Leaves out what
+   * any replica has in use, and what `held` names when its turn has come.
+   */
+  async deleteOldest(newest: FinishedAt, held: () => readonly string[]): Promise<DeletedJob[]> {
+    return this.database.essential(() =>
+      this.database.db.transaction().execute(async (tx) => {
+        const ids = await this.lockOldest(tx, newest, held());
+        return ids.length === 0 ? [] : deleteJobRows(tx, await withinStep(tx, ids));
+      }),
+    );
+  }
+
+  private async lockOldest(
+    tx: Transaction<Tables>,
+    newest: FinishedAt,
+    held: readonly string[],
+  ): Promise<string[]> {
+    let query = tx
+      .selectFrom('jobs')
+      .select('id')
+      .where('finished_at', '<=', newest.finishedAtMs)
+      .where((eb) => eb.or([eb('finished_at', '<', newest.finishedAtMs), eb('id', '<=', newest.id)]))
+      .where((eb) => eb.or([eb('in_use_until', 'is', null), eb('in_use_until', '<', this.database.now())]))
+      .orderBy('finished_at')
+      .orderBy('id')
+      .limit(STEP_JOBS);
+    if (held.length > 0) query = query.where('id', 'not in', held);
+    // Replicas that delete at the same time each take others.
+    if (this.database.isShared) query = query.forUpdate().skipLocked();
+    return (await query.execute()).map((row) => row.id);
+  }
+}
+
+function olderThan({ finishedAtMs, id }: FinishedAt): RawBuilder<boolean> {
+  return sql<boolean>`(finished_at, id) < (${finishedAtMs}, ${id})`;
+}
+
+/** The first of `ids`, as many as may go in one step by their outputs; at least one. */
+async function withinStep(tx: Transaction<Tables>, ids: string[]): Promise<string[]> {
+  const counts = await tx
+    .selectFrom('output_files')
+    .select((eb) => ['job_id', eb.fn.countAll<number>().as('count')])
+    .where('job_id', 'in', ids)
+    .groupBy('job_id')
+    .execute();
+  const outputs = new Map(counts.map((row) => [row.job_id, Number(row.count)]));
+  let sum = 0;
+  return ids.filter((id, at) => (sum += outputs.get(id) ?? 0) <= STEP_OUTPUTS || at === 0);
+}
