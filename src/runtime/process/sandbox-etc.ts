@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
-import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunnerUser } from '../../workspace/runner-user.js';
 import { errnoOf } from '../../common/app-error.js';
+import { replaceFile } from './replace-file.js';
 
 /** Where programs find libraries, time zones, file types and matplotlib's settings. */
 const COPIED = ['ld.so.cache', 'localtime', 'mime.types', 'matplotlibrc'];
@@ -21,20 +22,17 @@ export async function writeSandboxEtc(folder: string, { uid, gid }: RunnerUser):
   for (const name of EMPTY) own[name] = '';
   for (const name of ['', ...FOLDERS]) await mkdir(join(folder, name), { recursive: true, mode: 0o755 });
   for (const [name, content] of Object.entries(own)) {
-    await replace(folder, name, (draft) => writeFile(draft, content, { mode: 0o644 }));
+    await replaceFile(join(folder, name), (draft) => writeFile(draft, content, { mode: 0o644 }));
   }
-  for (const name of COPIED) {
-    await replace(folder, name, (draft) => copyFile(`/etc/${name}`, draft, constants.COPYFILE_FICLONE));
-  }
+  for (const name of COPIED) await copy(name, folder);
 }
 
-async function replace(folder: string, name: string, write: (draft: string) => Promise<void>): Promise<void> {
-  const draft = join(folder, `.${name}-${process.pid}`);
+async function copy(name: string, folder: string): Promise<void> {
   try {
-    await write(draft);
-    await rename(draft, join(folder, name));
+    await replaceFile(join(folder, name), (draft) =>
+      copyFile(`/etc/${name}`, draft, constants.COPYFILE_FICLONE),
+    );
   } catch (error) {
-    await rm(draft, { force: true });
     // Not every host has each of them.
     if (errnoOf(error) !== 'ENOENT') throw error;
   }

@@ -1,6 +1,7 @@
-import { rename, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runnerUser } from '../../workspace/runner-user.js';
+import { replaceFile } from './replace-file.js';
 import { writeSandboxEtc } from './sandbox-etc.js';
 import { seccompFilter } from './seccomp-filter.js';
 
@@ -14,8 +15,6 @@ export interface StateFiles {
 export async function writeStateFiles(root: string): Promise<StateFiles> {
   const files = { etcDir: join(root, '.etc'), filterPath: join(root, '.seccomp') };
   await writeSandboxEtc(files.etcDir, runnerUser());
-  const draft = `${files.filterPath}-${process.pid}`;
-  await writeFile(draft, seccompFilter(process.arch) ?? '');
-  await rename(draft, files.filterPath);
+  await replaceFile(files.filterPath, (draft) => writeFile(draft, seccompFilter(process.arch) ?? ''));
   return files;
 }
