@@ -5,8 +5,9 @@
 //   node scripts/test.mjs unit  one tier: unit, runner, contract, kubernetes, e2e or restarts
 //
 //   TEST_REQUIRE       tiers that must be able to run, comma separated: process, docker, docker-latest, postgres,
-//                      kubernetes, kubernetes-restarts, docker-restarts; a skip there is a failure. docker-restarts
-//                      starts an engine of its own: as root on Linux, with dockerd, containerd and unshare installed
+//                      kubernetes, kubernetes-restarts, docker-restarts, small-disk; a skip there is a failure.
+//                      docker-restarts starts an engine of its own: as root on Linux, with dockerd, containerd and
+//                      unshare installed; small-disk mounts a tmpfs
 //   TEST_DATABASE_URL  a PostgreSQL server whose databases the tests may create and drop
 //   KUBECONFIG         a cluster to test on: one node, this machine, with the image py-exec:slim and hostPath volumes
 //   TEST_KUBE_RESTART  a command that kills a component of that cluster and starts it again: <command> NAME SECONDS

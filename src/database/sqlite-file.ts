@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { MiB } from '../common/bytes.js';
 import { DatabaseDamagedError } from './database.errors.js';
-import { toSqliteFault } from './database-faults.js';
+import { isDiskFull, toSqliteFault } from './database-faults.js';
 import { DiskReserve } from './disk-reserve.js';
 
 /** Files up to this size are checked whole at start, which takes a quarter of a second at most. */
@@ -12,6 +12,8 @@ const CHECKED_BYTES = 64 * MiB;
 const WAL_BYTES = 32 * MiB;
 /** Pages given back to the disk at a time: about a millisecond. */
 const VACUUM_PAGES = 256;
+/** What SQLite calls it. */
+const INCREMENTAL = 2;
 const SMALLEST_PAGE_BYTES = 512;
 /** Free pages that stay in the file, where the next jobs take them without asking the disk for room. */
 const KEPT_FREE_PAGES = 1024;
@@ -26,7 +28,7 @@ export class SqliteFile {
   constructor(readonly path: string) {
     mkdirSync(dirname(path), { recursive: true });
     this.reserve = new DiskReserve(`${path}-reserve`);
-    this.connection = this.translated(() => open(path, this.reserve));
+    this.connection = this.translated(() => openWithReserve(path, this.reserve));
   }
 
   /** What an error of this file means; remembers damage. */
@@ -55,6 +57,17 @@ export class SqliteFile {
   }
 }
 
+/** A server must come up although the disk is full: what ran meanwhile waits for its end to be stored. */
+function openWithReserve(path: string, reserve: DiskReserve): Sqlite.Database {
+  for (;;) {
+    try {
+      return open(path, reserve);
+    } catch (error) {
+      if (!isDiskFull(error) || !reserve.giveBack()) throw error;
+    }
+  }
+}
+
 /**
  * Opens the file for this process alone: the lock belongs to the open file and dies with the process. FULL makes an
  * acknowledged job survive a power cut (NORMAL only survives a crash of the process).
@@ -65,8 +78,11 @@ function open(path: string, reserve: DiskReserve): Sqlite.Database {
   const isClosed = !existsSync(`${path}-wal`);
   const database = new Sqlite(path, { timeout: 1_000 });
   try {
-    database.pragma('auto_vacuum = INCREMENTAL');
+    // First: a file that several could open needs another one beside it, for which a full disk has no room.
     database.pragma('locking_mode = EXCLUSIVE');
+    // Asked first: setting it writes to the file each time.
+    if (database.pragma('auto_vacuum', { simple: true }) !== INCREMENTAL)
+      database.pragma('auto_vacuum = INCREMENTAL');
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
     database.pragma('foreign_keys = ON');

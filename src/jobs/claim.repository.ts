@@ -109,7 +109,7 @@ export class ClaimRepository {
 
   /** Takes over a live job as it is: same attempt, next epoch. Undefined when somebody else was faster. */
   async adopt(job: JobRow, owner: string, leaseMs: number): Promise<ClaimedJob | undefined> {
-    const adopted = await this.database.db
+    const takeOver = this.database.db
       .updateTable('jobs')
       .set((eb) => ({
         epoch: eb('epoch', '+', 1),
@@ -120,8 +120,9 @@ export class ClaimRepository {
       .where('attempt', '=', job.attempt)
       .where('epoch', '=', job.epoch)
       .where(isLive())
-      .returningAll()
-      .executeTakeFirst();
+      .returningAll();
+    // On a full disk, too: else nobody waits for its end.
+    const adopted = await this.database.essential(() => takeOver.executeTakeFirst());
     if (!adopted) return undefined;
     const db = this.database.db;
     const attempt = await db

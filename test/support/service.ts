@@ -7,6 +7,7 @@ import type { Client } from 'graphql-ws';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { createApp } from '../../src/create-app.js';
+import { Database } from '../../src/database/database.js';
 import { waitFor } from './wait-for.js';
 
 export interface GraphqlAnswer<T> {
@@ -72,6 +73,11 @@ export class TestService {
     await app.listen(0, '127.0.0.1');
     const { port } = app.getHttpServer().address() as AddressInfo;
     return new TestService(app, folder, port, variables.WORKSPACE_DIR ?? join(folder, 'workspaces'));
+  }
+
+  /** What the reserve beside the database holds. */
+  reserveBytes(): number {
+    return this.app.get(Database).file?.reserve.bytes ?? 0;
   }
 
   get url(): string {
