@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { JobState } from '../client/api-types.js';
+import type { BackupOptions } from './commands/backup.js';
+import { backup } from './commands/backup.js';
 import { cancel, download, remove } from './commands/change.js';
 import { get } from './commands/get.js';
 import type { ListOptions } from './commands/list.js';
@@ -59,6 +61,13 @@ export function createProgram(makeContext: MakeContext, done: (code: number) => 
     .command('download <id> [folder]')
     .description('fetch what a job left in /output (into a folder named by its id)')
     .action((id: string, folder?: string) => withContext((context) => download(id, folder, context)));
+  program
+    .command('backup <file>')
+    .description("write a copy of the service's SQLite database into a file, while the service runs")
+    .option('--force', 'replace the file if it is there')
+    .action((file: string, options: BackupOptions) =>
+      withContext((context) => backup(file, options, context)),
+    );
   return program;
 }
 

@@ -45,9 +45,9 @@ export class ApiClient {
   }
 
   /** Opens a download. `path` is the `url` of an output, which may come from anywhere: it must not change the host. */
-  async download(path: string, signal?: AbortSignal): Promise<Response> {
+  async download(path: string, method: 'GET' | 'POST' = 'GET', signal?: AbortSignal): Promise<Response> {
     if (!path.startsWith('/')) throw new ConnectionError(`This is not a path of the service: ${path}`);
-    const response = await this.request(path, {}, signal);
+    const response = await this.request(path, { method }, signal);
     if (response.ok) return response;
     const { errors } = await this.readJson(response);
     throw isWireErrors(errors) ? toApiError(errors) : notOurs(this.server, response);

@@ -2,11 +2,13 @@ import { Global, Module } from '@nestjs/common';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { AppConfig } from '../config/app-config.js';
+import { DatabaseBackup } from './database-backup.js';
 import { Database } from './database.js';
 
 @Global()
 @Module({
   providers: [
+    DatabaseBackup,
     {
       provide: Database,
       inject: [AppConfig, LOG],
@@ -17,6 +19,6 @@ import { Database } from './database.js';
       },
     },
   ],
-  exports: [Database],
+  exports: [Database, DatabaseBackup],
 })
 export class DatabaseModule {}

@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { MiB } from '../common/bytes.js';
 import { DatabaseDamagedError } from './database.errors.js';
@@ -29,6 +29,13 @@ export class SqliteFile {
     mkdirSync(dirname(path), { recursive: true });
     this.reserve = new DiskReserve(`${path}-reserve`);
     this.connection = this.translated(() => openWithReserve(path, this.reserve));
+    removeUnfinishedBackups(path);
+  }
+
+  /** Of what is in it: the file on the disk may be smaller as yet. */
+  get bytes(): number {
+    const pages = this.connection.pragma('page_count', { simple: true }) as number;
+    return pages * (this.connection.pragma('page_size', { simple: true }) as number);
   }
 
   /** What an error of this file means; remembers damage. */
@@ -96,6 +103,18 @@ function open(path: string, reserve: DiskReserve): Sqlite.Database {
     database.close();
     throw error;
   }
+}
+
+/** Copies on their way to `maps backup` begin with this. */
+export function backupPrefix(path: string): string {
+  return `${path}-backup-`;
+}
+
+/** What a server left that died while it made one. The file is ours alone by now. */
+function removeUnfinishedBackups(path: string): void {
+  const folder = dirname(path);
+  const prefix = basename(backupPrefix(path));
+  for (const name of readdirSync(folder)) if (name.startsWith(prefix)) rmSync(join(folder, name));
 }
 
 /** SQLite takes an empty file for a new database; where a server has been before it is one that lost everything. */
