@@ -137,6 +137,8 @@ await describeServiceRuntimes(
         call.on('error', () => undefined);
         call.end();
         await waitFor(() => unfinished().length > 0);
+        // Each takes the room of a whole database.
+        expect((await fetch(`${service.url}/backup`, { method: 'POST' })).status).toBe(429);
         call.destroy();
         await waitFor(() => unfinished().length === 0);
         expect(await backup()).toMatchObject({ code: 0 });

@@ -80,6 +80,7 @@ await describeServiceRuntimes(
             retryAfterMs: expect.any(Number),
           });
           expect(await health()).toMatchObject({ http: 200, status: 'healthy', storage: 'full' });
+          expect((await fetch(`${service.url}/backup`, { method: 'POST' })).status).toBe(507);
           expect((await service.job(waiting)).state).toBe('QUEUED');
           await deleteJob(id);
           expect((await service.waitForEnd(waiting)).state).toBe('SUCCEEDED');

@@ -46,7 +46,12 @@ export class JobHolds implements OnApplicationShutdown {
   ids(): string[] {
     const nowMs = this.clock.nowMs();
     for (const [id, untilMs] of this.lingering) if (untilMs < nowMs) this.lingering.delete(id);
-    return [...new Set([...this.counts.keys(), ...this.lingering.keys()])];
+    return [...new Set([...this.held(), ...this.lingering.keys()])];
+  }
+
+  /** The jobs of which something is being read now. */
+  held(): string[] {
+    return [...this.counts.keys()];
   }
 
   onApplicationShutdown(): void {
@@ -67,7 +72,7 @@ export class JobHolds implements OnApplicationShutdown {
 
   private async renew(): Promise<void> {
     this.ids();
-    const held = [...this.counts.keys()];
+    const held = this.held();
     if (held.length === 0) {
       clearInterval(this.timer);
       this.timer = undefined;
