@@ -51,9 +51,12 @@ await describeServiceRuntimes(
         };
 
         const submit = (script = 'print(1)') =>
-          service.graphql('mutation ($s: String!) { runScript(input: { script: $s }) { job { id } } }', {
-            s: script,
-          });
+          service.graphql<{ runScript: { job: { id: string } } }>(
+            'mutation ($s: String!) { runScript(input: { script: $s }) { job { id } } }',
+            {
+              s: script,
+            },
+          );
 
         const allJobs = async (): Promise<string[]> => {
           const { jobs } = await service.ask<{ jobs: { edges: { node: { id: string } }[] } }>(
@@ -87,6 +90,21 @@ await describeServiceRuntimes(
           expect(await service.logText(waiting)).toBe('waited\n');
           expect(await health()).toMatchObject({ storage: 'ok' });
           await waitFor(async () => (await health(), service.reserveBytes() === 8 * MiB));
+        }, 120_000);
+
+        it('but for less than its floor: what runs goes on to its end, nothing new is stored, until there is room', async () => {
+          const running = await service.run('import time; time.sleep(3); print("end")');
+          await service.waitForState(running, /RUNNING/);
+          disk.fill(10 * MiB);
+          const refused = await waitFor(async () => (await submit()).errors?.[0]);
+          expect(refused.extensions.code).toBe('STORAGE_FULL');
+          const before = await allJobs();
+          expect((await submit()).errors?.[0]?.extensions.code).toBe('STORAGE_FULL');
+          expect([await allJobs(), disk.freeBytes > 8 * MiB]).toEqual([before, true]);
+          expect(await service.waitForEnd(running)).toMatchObject({ reason: 'EXIT_ZERO' });
+          disk.clear();
+          const id = await waitFor(async () => (await submit()).data?.runScript.job.id);
+          expect((await service.waitForEnd(id)).state).toBe('SUCCEEDED');
         }, 120_000);
 
         it('without a floor: an insert that finds no room is refused and leaves nothing behind', async () => {

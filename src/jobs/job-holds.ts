@@ -18,6 +18,7 @@ const RENEW_MS = 20_000;
  */
 @Injectable()
 export class JobHolds implements OnApplicationShutdown {
+  protected readonly renewMs: number = RENEW_MS;
   private readonly counts = new Map<string, number>();
   private readonly lingering = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
@@ -31,7 +32,7 @@ export class JobHolds implements OnApplicationShutdown {
   /** Holds a job; returns how to let it go, once or often. @throws JobNotFoundError when it was deleted before. */
   async hold(jobId: string): Promise<() => void> {
     this.counts.set(jobId, (this.counts.get(jobId) ?? 0) + 1);
-    this.timer ??= setInterval(() => void this.renew(), RENEW_MS).unref();
+    this.timer ??= setInterval(() => void this.renew(), this.renewMs).unref();
     const release = this.releaser(jobId);
     try {
       if ((await this.mark([jobId])) === 0) throw new JobNotFoundError(jobId);

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, openSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { existsSync, openSync, readdirSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { StorageFullError } from '../../src/common/app-error.js';
 import { loadConfig } from '../../src/config/load-config.js';
+import { DatabaseBackup } from '../../src/database/database-backup.js';
 import { Database } from '../../src/database/database.js';
 import { DatabaseDamagedError } from '../../src/database/database.errors.js';
 import { RESERVE_BYTES } from '../../src/database/disk-reserve.js';
@@ -93,6 +94,18 @@ describe('an SQLite file', () => {
     expect(steps).toBeGreaterThan(5);
     expect(statSync(path).size).toBeLessThan(before / 2);
   }, 60_000);
+});
+
+describe('a copy of an SQLite file', () => {
+  it('is given up when nobody wants it any more', async () => {
+    const { folder } = await writtenFile();
+    const backups = new DatabaseBackup(await open(folder), loadConfig({ DATA_DIR: folder }));
+    await expect(backups.make(AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
+    expect(readdirSync(folder).filter((name) => name.includes('-backup-'))).toEqual([]);
+    const { file, bytes } = await backups.make(new AbortController().signal);
+    expect([(await file.stat()).size, bytes > 100 * PAGE]).toEqual([bytes, true]);
+    await file.close();
+  });
 });
 
 describe('a damaged SQLite file', () => {
