@@ -178,5 +178,7 @@ export class Database implements OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     this.closing.abort();
     await this.connections.destroy();
+    // Kysely does not know of it before the first query.
+    this.file?.connection.close();
   }
 }

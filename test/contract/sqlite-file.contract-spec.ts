@@ -81,6 +81,13 @@ describe('an SQLite file', () => {
     expect(await third.firstLine()).toBe('open');
   }, 60_000);
 
+  it('is free again when its server stops before it asked for anything', async () => {
+    const folder = await newFolder();
+    const idle = new Database(loadConfig({ DATA_DIR: folder }));
+    await idle.onApplicationShutdown();
+    await (await open(folder)).ping();
+  });
+
   it('gives pages back to the disk in steps', async () => {
     const { folder, path } = await writtenFile();
     const database = await open(folder);
