@@ -11,6 +11,8 @@ import { DataOwnership } from './data-ownership.js';
 import { Workspaces } from '../workspace/workspaces.js';
 
 const EVERY_MS = 60_000;
+/** To look at every stored folder takes seconds where there are a million. */
+const ROUNDS_PER_FULL_SWEEP = 10;
 /** Younger things may belong to a job that is just being started. */
 const GRACE_MS = 120_000;
 
@@ -31,9 +33,10 @@ export class OrphanSweeper {
 
   /** Runs until `signal` aborts. Never rejects. */
   async sweepRegularly(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    for (let round = 0; !signal.aborted; round++) {
       try {
-        if (this.health.isHealthy && (await this.ownership.isOurs())) await this.sweep(signal);
+        if (this.health.isHealthy && (await this.ownership.isOurs()))
+          await (round % ROUNDS_PER_FULL_SWEEP === 0 ? this.sweep(signal) : this.sweepLive(signal));
       } catch (error) {
         if (!signal.aborted) this.log.warn({ err: messageOf(error) }, 'sweeping failed; trying again later');
       }
@@ -43,14 +46,20 @@ export class OrphanSweeper {
 
   /** Returns how many workloads and workspaces were removed. */
   async sweep(signal: AbortSignal, graceMs = GRACE_MS): Promise<{ workloads: number; workspaces: number }> {
+    const workloads = await this.sweepLive(signal, graceMs);
+    const workspaces = await this.sweepWorkspaces(graceMs, signal);
+    this.removed.workspacesRemoved += workspaces;
+    if (workspaces > 0) this.log.info({ workspaces }, 'removed folders that belonged to no job');
+    return { workloads, workspaces };
+  }
+
+  /** What costs as much as there are live jobs, not as many as are stored. */
+  private async sweepLive(signal: AbortSignal, graceMs = GRACE_MS): Promise<number> {
     const workloads = await this.sweepWorkloads(graceMs, signal);
-    const workspaces = await this.sweepWorkspaces(graceMs);
     await this.sweepInputs(graceMs);
     this.removed.workloadsRemoved += workloads;
-    this.removed.workspacesRemoved += workspaces;
-    if (workloads + workspaces > 0)
-      this.log.info({ workloads, workspaces }, 'removed what belonged to no job');
-    return { workloads, workspaces };
+    if (workloads > 0) this.log.info({ workloads }, 'removed workloads that belonged to no job');
+    return workloads;
   }
 
   private async sweepWorkloads(graceMs: number, signal: AbortSignal): Promise<number> {
@@ -62,11 +71,16 @@ export class OrphanSweeper {
     return this.removeEach(orphans, (orphan) => this.runtime.remove(orphan.handle, signal));
   }
 
-  private async sweepWorkspaces(graceMs: number): Promise<number> {
-    const old = await this.workspaces.list(Date.now() - graceMs);
-    const known = new Set(await this.attempts.knownWorkspaces(old));
-    const orphans = old.filter((id) => !known.has(id));
-    return this.removeEach(orphans, (id) => this.workspaces.remove(id));
+  private async sweepWorkspaces(graceMs: number, signal: AbortSignal): Promise<number> {
+    let removed = 0;
+    for await (const ids of this.workspaces.batches()) {
+      const known = new Set(await this.attempts.knownWorkspaces(ids));
+      const unknown = ids.filter((id) => !known.has(id));
+      const orphans = await this.workspaces.untouchedSince(Date.now() - graceMs, unknown);
+      removed += await this.removeEach(orphans, (id) => this.workspaces.remove(id));
+      if (signal.aborted) break;
+    }
+    return removed;
   }
 
   /** A server that dies between a job's last write and the cleaning leaves its script and files. */

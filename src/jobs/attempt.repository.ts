@@ -47,19 +47,14 @@ export class AttemptRepository {
       .execute();
   }
 
-  /** Those of `workspaces` that belong to a stored attempt. */
+  /** Those of `workspaces`, at most 500, that belong to a stored attempt. */
   async knownWorkspaces(workspaces: readonly string[]): Promise<string[]> {
-    const known: string[] = [];
-    // Both dialects bound the variables of one statement.
-    for (let at = 0; at < workspaces.length; at += 500) {
-      const rows = await this.database.db
-        .selectFrom('attempts')
-        .select('workspace')
-        .where('workspace', 'in', workspaces.slice(at, at + 500))
-        .execute();
-      known.push(...rows.map((row) => row.workspace));
-    }
-    return known;
+    const rows = await this.database.db
+      .selectFrom('attempts')
+      .select('workspace')
+      .where('workspace', 'in', workspaces)
+      .execute();
+    return rows.map((row) => row.workspace);
   }
 
   async saveHandle(fence: Fence, handle: string): Promise<void> {

@@ -6,13 +6,14 @@ import {
   mkdir,
   open,
   readFile,
-  readdir,
+  opendir,
   rename,
   rm,
   stat,
   writeFile,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { errnoOf } from '../common/app-error.js';
 import { newId } from '../common/ids.js';
@@ -137,25 +138,41 @@ export class Workspaces {
 
   /** The ids of all workspaces that have inputs, last changed before `beforeMs`. */
   async listInputs(beforeMs: number): Promise<string[]> {
-    return this.listRoot(join(this.root, 'inputs'), beforeMs);
+    const ids: string[] = [];
+    for await (const batch of idsIn(join(this.root, 'inputs'))) ids.push(...batch);
+    return this.untouchedSince(beforeMs, ids);
   }
 
-  /** The ids of all workspaces of which at least one folder is there, last changed before `beforeMs`. */
-  async list(beforeMs = Infinity): Promise<string[]> {
-    const found = await Promise.all(
-      WORKSPACE_ROOTS.map((name) => this.listRoot(join(this.root, name), beforeMs)),
-    );
-    return [...new Set(found.flat())];
+  /** The ids of all workspaces of which at least one folder is there, some at a time, each up to three times. */
+  async *batches(): AsyncGenerator<string[], void, undefined> {
+    for (const name of WORKSPACE_ROOTS) yield* idsIn(join(this.root, name));
   }
 
-  private async listRoot(folder: string, beforeMs: number): Promise<string[]> {
-    const old: string[] = [];
-    for (const name of (await namesIn(folder)).filter((name) => WORKSPACE_ID.test(name))) {
-      const stat = await lstat(join(folder, name)).catch(() => undefined);
-      if (stat && stat.mtimeMs < beforeMs) old.push(name);
+  /** Those of `ids` none of whose folders was changed since. */
+  async untouchedSince(beforeMs: number, ids: readonly string[]): Promise<string[]> {
+    const untouched: string[] = [];
+    for (const id of ids) {
+      const stats = await Promise.all(
+        WORKSPACE_ROOTS.map((name) => lstat(join(this.root, name, id)).catch(() => undefined)),
+      );
+      if (stats.every((each) => each === undefined || each.mtimeMs < beforeMs)) untouched.push(id);
     }
-    return old;
+    return untouched;
   }
+}
+
+/** As many ids as one statement of a database takes. */
+const BATCH = 500;
+
+async function* idsIn(folder: string): AsyncGenerator<string[], void, undefined> {
+  let batch: string[] = [];
+  for await (const { name } of await openFolder(folder)) {
+    if (WORKSPACE_ID.test(name)) batch.push(name);
+    if (batch.length < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }
 
 async function replaceFile(path: string, text: string): Promise<void> {
@@ -164,12 +181,13 @@ async function replaceFile(path: string, text: string): Promise<void> {
   await rename(partial, path);
 }
 
-async function namesIn(folder: string): Promise<string[]> {
+/** Read bit by bit: there may be a million. */
+async function openFolder(folder: string): Promise<AsyncIterable<{ name: string }>> {
   try {
-    return await readdir(folder);
+    return await opendir(folder, { bufferSize: BATCH });
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return Readable.from([]);
   }
 }
 

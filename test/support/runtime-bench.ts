@@ -142,7 +142,8 @@ export class RuntimeBench {
   /** Closes every provider and removes the folder; returns what was left behind, by name. */
   async close(): Promise<string[]> {
     await this.tidy();
-    const folders = await this.workspaces.list();
+    const folders: string[] = [];
+    for await (const ids of this.workspaces.batches()) folders.push(...ids);
     for (const provider of this.providers) await provider.close();
     const left = [...(await this.hooks.leftovers()), ...folders.map((id) => `workspace ${id}`)];
     await rm(this.dataDir, { recursive: true, force: true });
