@@ -19,9 +19,9 @@ export async function kubectl(...args) {
  * A namespace of its own whose three claims are folders of this machine, and the variables of a server outside the
  * cluster that uses it. Needs KUBECONFIG and hostPath volumes; all of it is gone when the figure is over.
  */
-export async function kubeNamespace() {
-  if (!process.env.KUBECONFIG) throw new Error('KUBECONFIG names no cluster to measure on');
-  const namespace = `maps-bench-${randomUUID().slice(0, 8)}`;
+export async function kubeNamespace(prefix = 'maps-bench-') {
+  if (!process.env.KUBECONFIG) throw new Error('KUBECONFIG names no cluster to use');
+  const namespace = `${prefix}${randomUUID().slice(0, 8)}`;
   await kubectl('create', 'namespace', namespace);
   const folders = {};
   atEnd(() => removeNamespace(namespace, Object.values(folders)));

@@ -1,0 +1,20 @@
+/** Nothing is left behind once every job has ended and the sweeper has been. */
+export function nothingIsLeft(events) {
+  return events
+    .filter(({ type }) => type === 'leftover')
+    .map(({ what }) => ({ detail: `left behind: ${what}` }));
+}
+
+/** A server ends only when it is told to. */
+export function serversEndWhenTold(events) {
+  return events
+    .filter(({ type, isExpected }) => type === 'serverEnded' && !isExpected)
+    .map(({ server, code, signal, atMs }) => ({
+      detail: `${server} ended by itself at ${atMs} ms (${signal ?? code})`,
+    }));
+}
+
+/** The run itself got to its end. */
+export function runIsComplete(events) {
+  return events.filter(({ type }) => type === 'unfinished').map(({ what }) => ({ detail: what }));
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { atEnd } from '../../bench/lib/cleanup.mjs';
+import { temporaryFolder } from '../../bench/lib/folders.mjs';
+import { serverVariables } from '../../bench/lib/server-process.mjs';
+import { check } from './checker/checker.mjs';
+import { collectFinals, sweepAndLook } from './ending.mjs';
+import { runSchedule } from './faults/run-schedule.mjs';
+import { makeSchedule } from './faults/schedule.mjs';
+import { Random } from './random.mjs';
+import { dockerRuntime } from './runtimes/docker.mjs';
+import { kubernetesRuntime } from './runtimes/kubernetes.mjs';
+import { processRuntime } from './runtimes/process.mjs';
+import { Scenario } from './scenario/scenario.mjs';
+import { SpoolWatch } from './scenario/spools.mjs';
+import { Cluster } from './world/cluster.mjs';
+import { mountDataDisk } from './world/data-disk.mjs';
+import { openDatabase } from './world/database.mjs';
+import { History } from './world/history.mjs';
+
+const RUNTIMES = { process: processRuntime, docker: dockerRuntime, kubernetes: kubernetesRuntime };
+const MAX_IN_FLIGHT = 8;
+/** A lease has to run out, then a job's own time, then some: whatever has not ended by then never will. */
+const DRAIN_MS = 180_000;
+
+/** One run from an empty service to the verdict. Everything it makes is gone when `cleanUp` has been called. */
+export async function run(options, onStep, signal) {
+  const startedAt = performance.now();
+  const world = await makeWorld(options);
+  const random = new Random(options.seed);
+  const steps = makeSchedule({ ...options, hasDisk: world.disk !== undefined }, random.derive('faults'));
+  const { cluster, history } = world;
+  await cluster.start();
+  const spools = new SpoolWatch(world.workspaceDir, history);
+  atEnd(() => spools.close());
+  await spools.start();
+  const scenario = new Scenario(cluster, random.derive('jobs'), history, MAX_IN_FLIGHT);
+  atEnd(() => scenario.close());
+  await scenario.start();
+  await runSchedule(steps, { ...world, scenario }, onStep, signal);
+  if (!(await scenario.drain(DRAIN_MS))) history.add('unfinished', { what: 'not every job came to its end' });
+  await scenario.close();
+  await collectFinals({ client: scenario.client, api: scenario.api, history, signal });
+  await spools.close();
+  await sweepAndLook(world);
+  const { plans } = scenario;
+  const { events } = history;
+  const seconds = Math.round((performance.now() - startedAt) / 1000);
+  return { options, plans, events, steps, seconds, result: check({ plans, events }) };
+}
+
+async function makeWorld(options) {
+  const installation = `chaos-${randomUUID()}`;
+  const folder = await temporaryFolder('maps-chaos-');
+  const dataDir = join(folder, 'data');
+  await mkdir(dataDir);
+  const disk = await mountDataDisk(dataDir);
+  const history = new History();
+  const database = await openDatabase(options, dataDir);
+  const runtime = await RUNTIMES[options.runtime]({ installation, folder, dataDir });
+  atEnd(() => runtime.removeAll());
+  const variables = {
+    ...serverVariables(options.runtime, installation),
+    LOG_LEVEL: 'info',
+    DATA_DIR: dataDir,
+    STOP_GRACE_SECONDS: '2',
+    MAX_CONCURRENT_JOBS: '6',
+    ...database.variables,
+    ...runtime.variables,
+  };
+  const cluster = new Cluster(options.replicas, variables, folder, history);
+  atEnd(() => cluster.close());
+  const workspaceDir = runtime.workspaceDir ?? join(dataDir, 'workspaces');
+  return { cluster, database, disk, history, runtime, workspaceDir };
+}

@@ -1,0 +1,112 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { ROOT } from '../../../bench/lib/paths.mjs';
+import { parseLogLine, startArguments, stopProcess } from '../../../bench/lib/server-process.mjs';
+
+const PRELOAD = fileURLToPath(new URL('../preload/main.mjs', import.meta.url));
+const START_TIMEOUT_MS = 60_000;
+
+/** One replica: the built server as a process, which can be struck and started again. */
+export class Server {
+  /** Where it listens now; undefined while it does not. */
+  port;
+  #child;
+  /** We ended it, or told it to end itself; an end without that is a crash. */
+  #isDoomed = true;
+  #control = {};
+  #controlPath;
+
+  constructor(name, variables, folder, history) {
+    this.name = name;
+    this.variables = variables;
+    this.history = history;
+    this.#controlPath = join(folder, `${name}.control.json`);
+  }
+
+  get pid() {
+    return this.#child?.pid;
+  }
+
+  get isAlive() {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Resolves when it listens, or with false when it ended before: a fail-point may lie in its start. */
+  async start() {
+    this.tell({});
+    const [flags, main] = [startArguments().slice(0, -1), startArguments().at(-1)];
+    const child = spawn(process.execPath, [...flags, '--import', PRELOAD, main], {
+      cwd: ROOT,
+      env: { ...this.variables, CHAOS_CONTROL: this.#controlPath },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    this.#isDoomed = this.#control.armed !== undefined;
+    this.history.add('serverStarted', { server: this.name, pid: child.pid });
+    // Not on 'exit': what it said last has to be heard first.
+    child.on('close', (code, signal) => this.#ended(child, code, signal));
+    createInterface(child.stderr).on('line', (text) => this.#log({ msg: text, level: 50 }));
+    return this.#listening(child);
+  }
+
+  /** Changes what it is told (see preload/control.mjs), now and at later starts. */
+  tell(change) {
+    this.#control = { ...this.#control, ...change };
+    writeFileSync(this.#controlPath, JSON.stringify(this.#control));
+    if ('armed' in change) this.#isDoomed = change.armed?.signal === 'SIGKILL';
+    if (this.port !== undefined) this.#child.kill('SIGWINCH');
+  }
+
+  async kill() {
+    this.#isDoomed = true;
+    if (!this.isAlive) return;
+    const ended = once(this.#child, 'close');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+
+  async stop() {
+    this.#isDoomed = true;
+    if (this.#child) await stopProcess(this.#child);
+  }
+
+  signal(name) {
+    if (this.isAlive) this.#child.kill(name);
+  }
+
+  #listening(child) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS);
+      child.once('close', () => {
+        clearTimeout(timer);
+        resolve(false);
+      });
+      createInterface(child.stdout).on('line', (text) => {
+        const line = parseLogLine(text);
+        this.#log(line);
+        if (line.msg !== 'listening') return;
+        clearTimeout(timer);
+        this.port = Number(new URL(line.url).port);
+        this.history.add('listening', { server: this.name });
+        resolve(true);
+      });
+    });
+  }
+
+  #log({ msg, jobId, level, chaos, ...more }) {
+    delete more.time;
+    if (msg === 'listening') return;
+    if (msg === 'fail-point' && more.signal === 'SIGKILL') this.#isDoomed = true;
+    this.history.add(chaos ? 'preload' : 'log', { server: this.name, level, msg, jobId, ...more });
+  }
+
+  #ended(child, code, signal) {
+    if (child === this.#child) this.port = undefined;
+    this.history.add('serverEnded', { server: this.name, code, signal, isExpected: this.#isDoomed });
+    this.#control.armed = undefined;
+  }
+}
