@@ -24,7 +24,7 @@ const reports = mkdtempSync(join(tmpdir(), 'maps-tests-'));
 
 const ON_CLUSTER = 'test/contract/kubernetes-runtime';
 const TIERS = {
-  unit: () => jest('unit', ['src/'], ['--maxWorkers=2']),
+  unit: () => jest('unit', ['src/', 'test/chaos/'], ['--maxWorkers=2']),
   runner: () => pythonUnittest(),
   contract: () =>
     jest('contract', ['test/contract/'], ['--maxWorkers=2', `--testPathIgnorePatterns=${ON_CLUSTER}`]),
@@ -33,6 +33,7 @@ const TIERS = {
   e2e: () => jest('e2e', ['test/.*\\.e2e-spec'], ['--runInBand']),
   // Alone: they take the cluster away from whatever else uses it.
   restarts: () => jest('restarts', ['test/restarts/'], ['--runInBand']),
+  chaos: () => chaos(),
 };
 
 const asked = process.argv.slice(2);
@@ -44,7 +45,8 @@ if (unknown.length > 0) {
 
 await ensureInstalled({ log: (line) => console.log(line) });
 const names = asked.length > 0 ? asked : Object.keys(TIERS);
-if (names.includes('e2e')) await ensureBuilt({ log: (line) => console.log(line) });
+if (names.some((name) => ['e2e', 'chaos'].includes(name)))
+  await ensureBuilt({ log: (line) => console.log(line) });
 
 const results = [];
 const skippedTiers = new Set();
@@ -114,6 +116,27 @@ async function pythonUnittest() {
     skipped,
     crashed: ran === 0 || (code !== 0 && failed === 0),
   };
+}
+
+/** Kills servers under load, on every runtime that is here; each is a scenario that passes or fails. */
+async function chaos() {
+  const { chaosScenarios } = await import('../test/chaos/scenarios.mjs');
+  const result = { passed: 0, failed: 0, skipped: 0, crashed: false };
+  for (const scenario of await chaosScenarios()) result[await runScenario(scenario)] += 1;
+  return result;
+}
+
+async function runScenario({ name, args, unavailable }) {
+  if (unavailable === undefined) {
+    const code = await run(process.execPath, ['test/chaos/main.mjs', ...args]);
+    return code === 0 ? 'passed' : 'failed';
+  }
+  if ((process.env.TEST_REQUIRE ?? '').split(',').includes(name)) {
+    console.log(`TEST_REQUIRE names ${name}, but: ${unavailable}`);
+    return 'failed';
+  }
+  skippedTiers.add(`${name}: ${unavailable}`);
+  return 'skipped';
 }
 
 /** Passes everything on, and notes the lines by which tests say that a tier cannot run here. */

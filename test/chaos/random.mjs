@@ -25,7 +25,7 @@ export class Random {
     return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number from `min` to `max`, both included. */
+  /** A whole number from `min` to `max`, both included. @param {number} min @param {number} max */
   int(min, max) {
     return min + Math.floor(this.next() * (max - min + 1));
   }
@@ -34,10 +34,12 @@ export class Random {
     return this.next() < share;
   }
 
+  /** @template T @param {readonly T[]} list @returns {T} */
   pick(list) {
     return list[this.int(0, list.length - 1)];
   }
 
+  /** @template T @param {readonly T[]} list @returns {T[]} */
   shuffle(list) {
     const shuffled = [...list];
     for (let at = shuffled.length - 1; at > 0; at--) {

@@ -14,10 +14,14 @@ export function verdictIsTrue(record) {
   return isRight ? [] : [`it is ${ofState(final)} (${final.message}), and should be ${state} (${reason})`];
 }
 
-/** Ends that are the platform's fault and documented; only for jobs whose script never began. */
+/**
+ * Ends that are the platform's fault and documented; only where the script of the last attempt never began. RUNTIME_LOST
+ * is told of an attempt whose server died after it had prepared the start and before the engine had it (Recovery): that
+ * nothing runs cannot be proven then.
+ */
 export function isPermitted(record) {
   const { final, plan } = record;
-  if (!final || startsOf(record).length > 0) return false;
+  if (!final || startsOf(record).some(({ attempt }) => attempt === final.attempt)) return false;
   if (final.state === 'LOST' && final.reason === 'RUNTIME_LOST') return true;
   if (final.reason === 'START_FAILED') return final.attempt >= PLATFORM_TRIES;
   // Cancelled before anything ran, which is as good.

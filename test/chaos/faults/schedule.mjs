@@ -9,6 +9,11 @@ import { reachablePoints } from './fail-point-list.mjs';
  * @property {number} [server] which of the replicas
  * @property {number} [downMs] how long a killed server stays down
  * @property {number} [forMs] how long a fault lasts
+ * @property {string} [point] the fail-point
+ * @property {number} [occurrence] which passing of the fail-point
+ * @property {'SIGKILL' | 'SIGSTOP'} [signal] what the server does to itself there
+ * @property {boolean} [isCut] silence ends with a cut
+ * @property {number} [offsetMs] how far a clock is set
  */
 
 /** Longer than a lease (15 s), so that another replica takes over from one that is not dead. */

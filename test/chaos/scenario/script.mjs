@@ -6,7 +6,7 @@ shape = json.loads(SHAPE)
 with open('/job/job.json') as order:
     attempt = json.load(order)['attempt']
 token = uuid.uuid4().hex
-print('start', os.environ['JOB_ID'], attempt, token, flush=True)
+sys.stdout.write(f"start {os.environ['JOB_ID']} {attempt} {token}\\n")
 with open('token', 'w') as file:
     file.write(token)
 for at in range(shape['files']):

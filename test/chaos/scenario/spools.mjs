@@ -5,7 +5,7 @@ import { fromDist } from '../../../bench/lib/paths.mjs';
 import { FIRST_LINE } from './script.mjs';
 
 const LOOK_MS = 200;
-/** Enough for the first two frames, whatever they hold: `started`, and output that begins with the first line. */
+/** Enough for the first frames, whatever they hold: `started`, and output that begins with the first line. */
 const HEAD_BYTES = 160 * 1024;
 
 /**
@@ -57,7 +57,8 @@ export class SpoolWatch {
   async #startOf(workspace) {
     const frames = this.parseFrames(await head(join(this.folder, workspace, 'log')), 0);
     if (frames[0]?.kind !== 'started') return undefined;
-    const text = frames.find((frame) => frame.kind === 'output')?.payload.toString() ?? '';
+    const printed = frames.filter((frame) => frame.kind === 'output' && frame.stream === 'STDOUT');
+    const text = printed.map((frame) => frame.payload.toString()).join('');
     const [, jobId, attempt, token] = FIRST_LINE.exec(text) ?? [];
     return token && { jobId, attempt: Number(attempt), token };
   }

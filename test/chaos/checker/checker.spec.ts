@@ -1,0 +1,220 @@
+import { describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { check } from './checker.mjs';
+
+type Details = Record<string, unknown>;
+
+const TOKEN = 'a'.repeat(32);
+const OTHER_TOKEN = 'b'.repeat(32);
+const END = { state: 'SUCCEEDED', reason: 'EXIT_ZERO', exitCode: 0, attempt: 1 };
+const OUTPUT = { path: 'token', size: 32, sha256: createHash('sha256').update(TOKEN).digest('hex') };
+
+/** A job that prints two lines and ends with 0. */
+const PLAN = {
+  name: 'chaos-1',
+  kind: 'short',
+  input: { timeoutSeconds: 2 },
+  stdout: 'line 0\nline 1\n',
+  stderr: '',
+  outputs: [] as (typeof OUTPUT)[],
+  retries: 0,
+  end: { state: 'SUCCEEDED', reason: 'EXIT_ZERO', exitCode: 0 as number | null },
+  endsByItself: true,
+};
+
+/** What is seen of it when nothing goes wrong. */
+const EVENTS = {
+  accepted: { type: 'accepted', plan: 'chaos-1' },
+  queued: { type: 'observed', observer: 'list', state: 'QUEUED', attempt: 0 },
+  running: { type: 'observed', observer: 'list', state: 'RUNNING', attempt: 1 },
+  started: { type: 'started', attempt: 1, token: TOKEN, workspace: 'w1' },
+  chunk1: chunk(1, `start j1 1 ${TOKEN}\nline 0\n`),
+  chunk2: chunk(2, 'line 1\n'),
+  logEnd: { type: 'logEnd', follower: 'live' },
+  ended: { type: 'observed', observer: 'list', ...END },
+  final: { type: 'final', name: 'chaos-1', ...END, wallMs: 100, outputs: [OUTPUT] },
+};
+
+function chunk(seq: number, text: string, more: Details = {}): Details {
+  return {
+    type: 'chunk',
+    follower: 'live',
+    attempt: 1,
+    seq,
+    stream: 'STDOUT',
+    text,
+    droppedBytes: null,
+    ...more,
+  };
+}
+
+/** The rules that a history breaks in which these events are others, or missing where undefined. */
+function broken(
+  change: Partial<Record<string, Details | undefined>>,
+  plan: Partial<typeof PLAN> = {},
+): string[] {
+  const there = Object.values({ ...EVENTS, ...change }).filter((event) => event !== undefined);
+  const events = there.map((event, at) => ({ atMs: at, type: '', jobId: 'j1', ...event }));
+  const { violations } = check({ plans: [{ ...PLAN, ...plan }], events });
+  return [...new Set(violations.map(({ rule }) => rule))];
+}
+
+describe('the checker of a chaos run', () => {
+  it('finds nothing wrong with a job that ran as it should', () => {
+    expect(broken({})).toEqual([]);
+  });
+
+  it.each<[string, string[], Partial<Record<string, Details | undefined>>, Partial<typeof PLAN>?]>([
+    ['is not known at the end', ['acceptedJobsEnd'], { final: undefined }],
+    [
+      'is denied by the service',
+      ['acceptedJobsEnd'],
+      { refused: { type: 'refused', observer: 'log', code: 'NOT_FOUND' } },
+    ],
+    [
+      'never ends',
+      ['acceptedJobsEnd', 'verdictIsTrue'],
+      { ended: undefined, final: { ...EVENTS.final, state: 'RUNNING', reason: null, exitCode: null } },
+    ],
+    [
+      'ends twice',
+      ['endsOnce'],
+      { again: { ...EVENTS.ended, state: 'FAILED', reason: 'EXIT_NONZERO', exitCode: 1 } },
+    ],
+    ['lives again after its end', ['movesForward'], { again: { ...EVENTS.running } }],
+    [
+      'goes back within an attempt',
+      ['movesForward'],
+      { queued: EVENTS.running, running: { ...EVENTS.running, state: 'STARTING' } },
+    ],
+    ['goes back to an earlier attempt', ['movesForward'], { queued: { ...EVENTS.running, attempt: 2 } }],
+    [
+      'is started twice in one attempt',
+      ['startsAtMostOnce'],
+      { again: { ...EVENTS.started, token: OTHER_TOKEN } },
+    ],
+    [
+      'is run again though nobody asked for it',
+      ['startsAtMostOnce', 'runsOnlyWhatIsTold', 'logIsExact'],
+      { again: { ...EVENTS.started, attempt: 2, token: OTHER_TOKEN } },
+    ],
+    ['loses a chunk', ['logIsExact'], { chunk2: undefined }],
+    ['has a gap in its log', ['logIsExact'], { chunk2: chunk(3, 'line 1\n') }],
+    ['shows a chunk twice', ['logIsExact'], { again: chunk(2, 'line 1\n') }],
+    ['has another text in its log', ['logIsExact'], { chunk2: chunk(2, 'line 2\n') }],
+    ['has more in its log than it wrote', ['logIsExact'], { more: chunk(3, 'line 2\n') }],
+    ['drops output', ['logIsExact'], { chunk2: chunk(2, '', { droppedBytes: 7 }) }],
+    ['has a stream it did not write', ['logIsExact'], { more: chunk(3, 'oh', { stream: 'STDERR' }) }],
+    ['shows the log of another job', ['logIsExact'], { chunk1: chunk(1, `start j2 1 ${TOKEN}\nline 0\n`) }],
+    ['shows nothing of what it wrote', ['logIsExact'], { chunk1: undefined, chunk2: undefined }],
+    ['has a damaged log', ['logIsExact'], { damage: { type: 'damage', follower: 'live', damage: 'torn' } }],
+    ['failed although it ended well', ['verdictIsTrue'], failedWith('EXIT_NONZERO', 1)],
+    ['is LOST although it ran', ['verdictIsTrue'], endedAs('LOST', 'RUNTIME_LOST')],
+    ['has another exit code', ['verdictIsTrue'], failedWith('EXIT_NONZERO', 4), failing(3)],
+    ['ends well although it was cancelled', ['cancelsAreKept'], { cancelled: { type: 'cancelled' } }],
+    ['outlives its deadline', ['deadlineHolds'], { ...endedAs('TIMED_OUT', 'TIMEOUT', 60_000) }, timedOut()],
+    ['misses an output', ['outputsAreThere'], { final: { ...EVENTS.final, outputs: [] } }],
+    [
+      'has a changed output',
+      ['outputsAreThere'],
+      { final: { ...EVENTS.final, outputs: [{ ...OUTPUT, sha256: '0' }] } },
+    ],
+    [
+      'downloads another file',
+      ['outputsAreThere'],
+      { final: { ...EVENTS.final, outputs: [{ ...OUTPUT, content: '0' }] } },
+    ],
+    [
+      'has the output of somebody else',
+      ['outputsAreThere'],
+      { final: { ...EVENTS.final, outputs: [OUTPUT, { ...OUTPUT, path: 'x' }] } },
+    ],
+    ['succeeds without having begun', ['outputsAreThere'], { started: undefined }],
+    [
+      'is two jobs',
+      ['submissionsAreOneJob', 'acceptedJobsEnd'],
+      { twin: { ...EVENTS.accepted, jobId: 'j2' } },
+    ],
+    ['comes from nobody', ['strangers'], { stranger: { ...EVENTS.running, jobId: 'j3' } }],
+  ])('sees that a job %s', (_, rules, change, plan = {}) => {
+    expect(broken(change, plan)).toEqual(expect.arrayContaining(rules));
+    expect(rules).toEqual(expect.arrayContaining(broken(change, plan)));
+  });
+
+  it.each([
+    ['a leftover', 'nothingIsLeft', { type: 'leftover', what: 'container 1' }],
+    [
+      'a server that ends by itself',
+      'serversEndWhenTold',
+      { type: 'serverEnded', isExpected: false, code: 1 },
+    ],
+    ['a run that does not end', 'runIsComplete', { type: 'unfinished', what: 'jobs' }],
+  ])('sees %s', (_, rule, event) => {
+    expect(broken({ event: { ...event, jobId: undefined } })).toEqual([rule]);
+  });
+
+  it('lets a cancelled job show what it wrote until then, and nothing else', () => {
+    const plan = {
+      end: { state: 'CANCELLED', reason: 'CANCELLED_BY_USER', exitCode: null },
+      endsByItself: false,
+    };
+    const cancelled = { ...endedAs('CANCELLED', 'CANCELLED_BY_USER'), cancelled: { type: 'cancelled' } };
+    expect(broken({ ...cancelled, chunk2: undefined }, plan)).toEqual([]);
+    expect(broken({ ...cancelled, chunk2: chunk(2, 'line 2') }, plan)).toEqual(['logIsExact']);
+  });
+
+  it('lets a job run again as often as its caller asked', () => {
+    const again = {
+      queued: { ...EVENTS.running, state: 'QUEUED' },
+      running: { ...EVENTS.running, attempt: 2 },
+      again: { ...EVENTS.started, attempt: 2, token: OTHER_TOKEN },
+      chunk3: chunk(1, `start j1 2 ${OTHER_TOKEN}\nline 0\nline 1\n`, { attempt: 2 }),
+      ended: { ...EVENTS.ended, attempt: 2 },
+      final: { ...EVENTS.final, attempt: 2, outputs: [{ ...OUTPUT, sha256: sha256(OTHER_TOKEN) }] },
+    };
+    expect(broken(again, { retries: 1 })).toEqual([]);
+    expect(broken(again)).toEqual(['startsAtMostOnce']);
+  });
+
+  it('permits the platform to lose only what never began, and counts it', () => {
+    const events = [EVENTS.accepted, endedAs('LOST', 'RUNTIME_LOST').final].map((event, at) => ({
+      atMs: at,
+      type: '',
+      jobId: 'j1',
+      ...event,
+    }));
+    expect(check({ plans: [PLAN], events })).toMatchObject({ violations: [], permitted: ['j1'] });
+  });
+
+  it('asks less of the log and the end of a job that met a full disk', () => {
+    const disk = { disk: { type: 'fault', name: 'disk-full', lastedMs: 5, jobId: undefined } };
+    const cut = { chunk2: undefined, ...failedWith('EXIT_NONZERO', 1) };
+    expect(broken({ accepted: EVENTS.accepted, ...disk, ...cut })).toEqual([]);
+  });
+});
+
+function endedAs(
+  state: string,
+  reason: string,
+  wallMs = 100,
+  exitCode: number | null = null,
+): Record<string, Details> {
+  const end = { state, reason, exitCode };
+  return { ended: { ...EVENTS.ended, ...end }, final: { ...EVENTS.final, ...end, wallMs } };
+}
+
+function failedWith(reason: string, exitCode: number): Record<string, Details> {
+  return endedAs('FAILED', reason, 100, exitCode);
+}
+
+function failing(exitCode: number): Partial<typeof PLAN> {
+  return { end: { state: 'FAILED', reason: 'EXIT_NONZERO', exitCode } };
+}
+
+function timedOut(): Partial<typeof PLAN> {
+  return { end: { state: 'TIMED_OUT', reason: 'TIMEOUT', exitCode: null }, endsByItself: false };
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
