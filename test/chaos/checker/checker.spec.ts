@@ -148,6 +148,7 @@ describe('the checker of a chaos run', () => {
       'serversEndWhenTold',
       { type: 'serverEnded', isExpected: false, code: 1 },
     ],
+    ['a server that does not stop', 'serversStopWhenAsked', { type: 'disobeyed', server: 's' }],
     ['a run that does not end', 'runIsComplete', { type: 'unfinished', what: 'jobs' }],
   ])('sees %s', (_, rule, event) => {
     expect(broken({ event: { ...event, jobId: undefined } })).toEqual([rule]);

@@ -14,6 +14,13 @@ export function serversEndWhenTold(events) {
     }));
 }
 
+/** SIGTERM is obeyed within the time that supervisors give. */
+export function serversStopWhenAsked(events) {
+  return events
+    .filter(({ type }) => type === 'disobeyed')
+    .map(({ server, atMs }) => ({ detail: `${server} had not stopped at ${atMs} ms, 20 s after SIGTERM` }));
+}
+
 /** The run itself got to its end. */
 export function runIsComplete(events) {
   return events.filter(({ type }) => type === 'unfinished').map(({ what }) => ({ detail: what }));

@@ -69,9 +69,12 @@ export class Server {
     await ended;
   }
 
+  /** Asks it to end, as a deployment does; one that does not obey in time is killed, which is a fault of it. */
   async stop() {
+    if (!this.isAlive) return;
     this.#isDoomed = true;
-    if (this.#child) await stopProcess(this.#child);
+    await stopProcess(this.#child);
+    if (this.#child.signalCode === 'SIGKILL') this.history.add('disobeyed', { server: this.name });
   }
 
   signal(name) {
