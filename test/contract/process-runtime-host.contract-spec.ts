@@ -1,13 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createProcessRuntime } from '../../src/runtime/process/process.runtime.js';
 import type { RuntimeProvider } from '../../src/runtime/runtime-provider.js';
 import { RuntimeBench } from '../support/runtime-bench.js';
-import { ProcessBackdoor, testPython, whyNoProcess } from '../support/runtime-process.js';
+import { ProcessBackdoor, gone, testPython, whyNoProcess } from '../support/runtime-process.js';
 import { describeTier } from '../support/runtime-tier.js';
 
 const isolation = 'bubblewrap';
@@ -191,6 +192,20 @@ except OSError as error:
       expect(spool.started).toBe(false);
     });
 
+    it('is ended although its supervisor is gone and nothing tells who it is', async () => {
+      const workload = await bench.start({ script: 'import time\nprint("on", flush=True)\ntime.sleep(600)\n' });
+      await workload.printed('on');
+      const pids = backdoor.processesOf(workload.spec);
+      const { supervisor, sandbox } = backdoor.folders.read(workload.spec.name)!;
+      // As on a disk that was full when bwrap wanted to write it, after which bwrap ends and its child does not.
+      await truncate(join(backdoor.folders.path(workload.spec.name), 'status'));
+      for (const pid of [supervisor!.pid, parentOf(sandbox.childPid!)]) process.kill(pid, 'SIGKILL');
+      await gone([supervisor!.pid]);
+      await bench.provider.stop(workload.handle, 0);
+      await gone(pids);
+      expect(await workload.exit()).toMatchObject({ kind: 'lost' });
+    }, 20_000);
+
     it('runs with a data folder that nobody but the server may enter', async () => {
       const closed = await mkdtemp(join(tmpdir(), 'closed-'));
       const { installationId } = backdoor;
@@ -218,3 +233,7 @@ except OSError as error:
     });
   });
 });
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}

@@ -43,7 +43,8 @@ export async function killAll(read: Read, processes: WorkloadProcesses, cgroups:
     const state = read();
     if (!state) return;
     if (state.record?.isolation === 'none') cgroups.forbidForks(state.name);
-    const isLate = Date.now() > begun + LAST_WORD_MS;
+    // A supervisor that is gone writes nothing more, and may have gone before anything told who else there is.
+    const isLate = Date.now() > begun + LAST_WORD_MS || !processes.isSupervised(state);
     const victims = isLate ? processes.all(state) : processes.writers(state);
     if (victims.length === 0 && !processes.isSupervised(state)) return;
     for (const pid of victims) sendSignal(pid, 'SIGKILL');
