@@ -6,7 +6,8 @@ import { recordLog } from './scenario/followers.mjs';
 import { untilAnswered } from './scenario/submit.mjs';
 
 const PAGE = 1000;
-const SWEEP_PATIENCE_MS = 30_000;
+/** A start included, which on a cluster waits for a pod. */
+const SWEEP_PATIENCE_MS = 120_000;
 /** An engine takes a moment to forget what was just removed. */
 const LEFT_PATIENCE_MS = 15_000;
 const FINAL = `query ($id: ID!) { job(id: $id) {

@@ -21,6 +21,8 @@ import { History } from './world/history.mjs';
 
 const RUNTIMES = { process: processRuntime, docker: dockerRuntime, kubernetes: kubernetesRuntime };
 const MAX_IN_FLIGHT = 8;
+/** On PostgreSQL a lease of 15 s has to run out first, and is looked for every 5 s. */
+const TAKEOVER_MS = { sqlite: 0, postgres: 21_000 };
 /** A lease has to run out, then a job's own time, then some: whatever has not ended by then never will. */
 const DRAIN_MS = 180_000;
 
@@ -38,7 +40,8 @@ export async function run(options, onStep, signal) {
   const scenario = new Scenario(cluster, random.derive('jobs'), history, MAX_IN_FLIGHT);
   atEnd(() => scenario.close());
   await scenario.start();
-  await runSchedule(steps, { ...world, scenario }, onStep, signal);
+  const takeoverMs = TAKEOVER_MS[options.database];
+  await runSchedule(steps, { ...world, scenario, takeoverMs }, onStep, signal);
   if (!(await scenario.drain(DRAIN_MS))) history.add('unfinished', { what: 'not every job came to its end' });
   await scenario.close();
   await collectFinals({ client: scenario.client, api: scenario.api, history, signal });

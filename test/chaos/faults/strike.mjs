@@ -3,6 +3,8 @@ import { FAIL_POINTS } from './fail-point-list.mjs';
 
 /** How long a fail-point is waited for: in the server that runs, then in the next, which takes over its jobs. */
 const POINT_PATIENCE_MS = 6_000;
+/** One that a certain job leads to: that job has to come to its turn first. */
+const NEEDY_PATIENCE_MS = 12_000;
 
 /**
  * What a step does, by its name. Each resolves when its fault is over and the server it struck listens again.
@@ -13,6 +15,7 @@ const POINT_PATIENCE_MS = 6_000;
  * @property {import('../scenario/scenario.mjs').Scenario} scenario
  * @property {{ proxy?: object, terminateConnections?: () => Promise<void> }} database
  * @property {{ engine?: object }} runtime
+ * @property {number} takeoverMs how long after its start a server may take over the jobs of another
  * @property {{ fill(): Promise<void>, release(): Promise<void> } | undefined} disk
  * @type {Record<string, (targets: Targets, step: import('./schedule.mjs').Step, server: object) => Promise<void>>}
  */
@@ -58,13 +61,16 @@ async function kill(targets, { downMs }, server) {
 /** Arms the point in the server that runs, and when nothing comes there, in the one after it. */
 async function failPoint(targets, step, server) {
   const { needs, atStart } = FAIL_POINTS.find(({ name }) => name === step.point);
+  const patienceMs = needs ? NEEDY_PATIENCE_MS : POINT_PATIENCE_MS;
   targets.scenario.want(needs);
   const armed = { name: step.point, occurrence: step.occurrence, signal: step.signal };
-  if (!atStart && (await isHit(targets, server, () => server.tell({ armed }))))
+  if (!atStart && (await isHit(targets, server, patienceMs, () => server.tell({ armed }))))
     return afterHit(targets, step, server);
   await server.kill();
   targets.history.add('killed', { server: server.name, where: 'at random' });
-  const wasHit = await isHit(targets, server, async () => {
+  targets.scenario.want(needs);
+  const nextPatienceMs = patienceMs + (atStart ? targets.takeoverMs : 0);
+  const wasHit = await isHit(targets, server, nextPatienceMs, async () => {
     server.tell({ armed });
     await server.start();
   });
@@ -74,10 +80,10 @@ async function failPoint(targets, step, server) {
   return untilUp(targets, server);
 }
 
-async function isHit({ history }, server, arm) {
+async function isHit({ history }, server, patienceMs, arm) {
   const hit = history.waitFor(
     (event) => event.msg === 'fail-point' && event.server === server.name,
-    POINT_PATIENCE_MS,
+    patienceMs,
   );
   await arm();
   return (await hit) !== undefined;

@@ -15,6 +15,8 @@ export class Server {
   /** Where it listens now; undefined while it does not. */
   port;
   #child;
+  /** Resolves when it has ended and all that it said was heard. */
+  #closed = Promise.resolve();
   /** We ended it, or told it to end itself; an end without that is a crash. */
   #isDoomed = true;
   #control = {};
@@ -45,6 +47,7 @@ export class Server {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
+    this.#closed = once(child, 'close');
     this.#isDoomed = this.#control.armed !== undefined;
     this.history.add('serverStarted', { server: this.name, pid: child.pid });
     // Not on 'exit': what it said last has to be heard first.
@@ -63,17 +66,16 @@ export class Server {
 
   async kill() {
     this.#isDoomed = true;
-    if (!this.isAlive) return;
-    const ended = once(this.#child, 'close');
-    this.#child.kill('SIGKILL');
-    await ended;
+    this.signal('SIGKILL');
+    await this.#closed;
   }
 
   /** Asks it to end, as a deployment does; one that does not obey in time is killed, which is a fault of it. */
   async stop() {
-    if (!this.isAlive) return;
+    if (!this.isAlive) return this.#closed;
     this.#isDoomed = true;
     await stopProcess(this.#child);
+    await this.#closed;
     if (this.#child.signalCode === 'SIGKILL') this.history.add('disobeyed', { server: this.name });
   }
 
