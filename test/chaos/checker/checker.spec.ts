@@ -177,14 +177,21 @@ describe('the checker of a chaos run', () => {
     expect(broken(again)).toEqual(['startsAtMostOnce']);
   });
 
-  it('permits the platform to lose only what never began, and counts it', () => {
-    const events = [EVENTS.accepted, endedAs('LOST', 'RUNTIME_LOST').final].map((event, at) => ({
+  it.each([
+    ['is given up after four starts that began nothing', { attempt: 4 }, [], ['j1']],
+    ['is given up too early', { attempt: 3 }, ['verdictIsTrue'], []],
+    ['is lost before it began', { state: 'LOST', reason: 'RUNTIME_LOST' }, ['verdictIsTrue'], []],
+  ])('says what it thinks of a job that %s', (_, end, rules, permitted) => {
+    const final = { ...failedWith('START_FAILED', 0).final, exitCode: null, outputs: [], ...end };
+    const events = [EVENTS.accepted, final].map((event, at) => ({
       atMs: at,
       type: '',
       jobId: 'j1',
       ...event,
     }));
-    expect(check({ plans: [PLAN], events })).toMatchObject({ violations: [], permitted: ['j1'] });
+    const result = check({ plans: [PLAN], events });
+    expect(result.violations.map(({ rule }) => rule)).toEqual(rules);
+    expect(result.permitted).toEqual(permitted);
   });
 
   it('asks less of the log and the end of a job that met a full disk', () => {

@@ -1,8 +1,8 @@
 import { ofState } from './states.mjs';
 import { ofType, startsOf } from './records.mjs';
 
-/** As many attempts that began nothing a job may have before it is given up (docs/errors.md, START_FAILED). */
-const PLATFORM_TRIES = 4;
+/** How many attempts that began nothing a job has before it is given up, by the reason it then has (docs/errors.md). */
+const PLATFORM_TRIES = { START_FAILED: 4, ABANDONED: 20 };
 
 /** A job ends as its script did, unless it was cancelled; the platform's own ends are the documented ones. */
 export function verdictIsTrue(record) {
@@ -15,17 +15,13 @@ export function verdictIsTrue(record) {
 }
 
 /**
- * Ends that are the platform's fault and documented; only where the script of the last attempt never began. RUNTIME_LOST
- * is told of an attempt whose server died after it had prepared the start and before the engine had it (Recovery): that
- * nothing runs cannot be proven then.
+ * Ends that are the platform's fault and documented: a job is given up after so many attempts of which no script ran.
+ * LOST is none of them, since workloads outlive their server, and a start that nobody saw through is proven void.
  */
 export function isPermitted(record) {
-  const { final, plan } = record;
-  if (!final || startsOf(record).some(({ attempt }) => attempt === final.attempt)) return false;
-  if (final.state === 'LOST' && final.reason === 'RUNTIME_LOST') return true;
-  if (final.reason === 'START_FAILED') return final.attempt >= PLATFORM_TRIES;
-  // Cancelled before anything ran, which is as good.
-  return plan.end.state === final.state;
+  const { final } = record;
+  if (!final || !(final.attempt >= PLATFORM_TRIES[final.reason])) return false;
+  return !startsOf(record).some(({ attempt }) => attempt === final.attempt);
 }
 
 /** Whoever asked for an end and was answered gets it. */

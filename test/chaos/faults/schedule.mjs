@@ -18,8 +18,7 @@ import { reachablePoints } from './fail-point-list.mjs';
 
 /** Longer than a lease (15 s), so that another replica takes over from one that is not dead. */
 const STOPPED_MS = 20_000;
-/** A job that was put off by a clock that is then set back waits for as long, so that a run allows for a minute only. */
-const CLOCK_OFFSETS_MS = [-15_000, 0, 45_000];
+const CLOCK_OFFSETS_MS = [-15_000, 0, 45_000, 3_600_000];
 /** Every so many kills another fault comes. */
 const KILLS_PER_FAULT = 3;
 

@@ -7,10 +7,12 @@ export class Cluster {
   #proxy = new FaultyProxy(() => this.#next());
 
   constructor(count, variables, folder, history) {
-    this.servers = Array.from(
-      { length: count },
-      (_, at) => new Server(`server-${at + 1}`, variables, folder, history),
-    );
+    this.servers = Array.from({ length: count }, (_, at) => {
+      const name = `server-${at + 1}`;
+      // One of them takes its own jobs over at once, the others wait for their leases to run out.
+      const own = at === 0 ? { REPLICA_NAME: name } : {};
+      return new Server(name, { ...variables, ...own }, folder, history);
+    });
   }
 
   /** Starts all of them; throws when one does not get up without any fault. */
