@@ -58,7 +58,8 @@ async function makeWorld(options) {
   const folder = await temporaryFolder('maps-chaos-');
   const dataDir = join(folder, 'data');
   await mkdir(dataDir);
-  const disk = await mountDataDisk(dataDir);
+  // On a cluster neither the database nor the jobs' folders lie there.
+  const disk = options.runtime === 'kubernetes' ? undefined : await mountDataDisk(dataDir);
   const history = new History();
   const database = await openDatabase(options, dataDir);
   const runtime = await RUNTIMES[options.runtime]({ installation, folder, dataDir });
