@@ -8,6 +8,8 @@ import { untilAnswered } from './scenario/submit.mjs';
 const PAGE = 1000;
 /** A start included, which on a cluster waits for a pod. */
 const SWEEP_PATIENCE_MS = 120_000;
+/** Orders that were withdrawn are kept for a day: the last server wakes up after it. */
+const NEXT_DAY_MS = 25 * 3_600_000;
 /** An engine takes a moment to forget what was just removed. */
 const LEFT_PATIENCE_MS = 15_000;
 const FINAL = `query ($id: ID!) { job(id: $id) {
@@ -51,11 +53,11 @@ async function readLog(jobId, api, history, signal) {
   }
 }
 
-/** Starts the servers anew, with a sweeper that spares nothing, and notes what is still there when it has been. */
+/** Starts a server anew, a day later and with a sweeper that spares nothing, and notes what is still there when it has been. */
 export async function sweepAndLook({ cluster, history, runtime, database, workspaceDir }) {
   await cluster.stop();
   const [server] = cluster.servers;
-  server.tell({ sweepGraceMs: 0, armed: undefined });
+  server.tell({ sweepGraceMs: 0, clockOffsetMs: NEXT_DAY_MS, armed: undefined });
   const swept = history.waitFor(({ msg }) => msg === 'swept', SWEEP_PATIENCE_MS);
   await server.start();
   if (!(await swept)) history.add('unfinished', { what: 'the sweeper did not come' });
