@@ -3,6 +3,7 @@ import { messageOf } from '../common/app-error.js';
 import { Clock } from '../common/clock.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
+import type { JobRow } from '../database/tables.js';
 import type { JobResult } from '../jobs/attempt.repository.js';
 import type { ClaimedJob } from '../jobs/claimed-job.js';
 import { JobRepository } from '../jobs/job.repository.js';
@@ -12,6 +13,7 @@ import type { OutputManifest } from '../workspace/output-collector.js';
 import { OutputCollector } from '../workspace/output-collector.js';
 import { JobRecorder } from './job-recorder.js';
 import type { Outcome } from './outcome.js';
+import { cancelledBefore } from './outcome.js';
 import { retryDelayMs } from './retry-policy.js';
 
 /** What is known about an attempt's script when it is settled. */
@@ -44,11 +46,11 @@ export class AttemptSettler {
     const outputs =
       script?.startedAtMs === undefined ? { files: [], skipped: [] } : await this.collect(claim, signal);
     const nowMs = this.clock.nowMs();
+    const { final, delayMs } = await this.decide(claim, outcome, script?.startedAtMs !== undefined);
     const logBytes = await this.spools.sizeBytes(claim.attempt.workspace);
-    const result = toJobResult(outcome, script, outputs, logBytes, nowMs);
-    const delayMs = await this.retryDelayMs(claim, outcome, script?.startedAtMs !== undefined);
+    const result = toJobResult(final, script, outputs, logBytes, nowMs);
     this.log.info(
-      { jobId: claim.job.id, attempt: claim.fence.attempt, reason: outcome.reason, retryInMs: delayMs },
+      { jobId: claim.job.id, attempt: claim.fence.attempt, reason: final.reason, retryInMs: delayMs },
       'attempt ended',
     );
     if (delayMs === undefined) await this.recorder.finish(claim.fence, result, signal);
@@ -66,14 +68,26 @@ export class AttemptSettler {
     }
   }
 
+  /** What the attempt's outcome means for the job: its end, or another attempt after `delayMs`. */
+  private async decide(
+    claim: ClaimedJob,
+    outcome: Outcome,
+    thisOneStarted: boolean,
+  ): Promise<{ final: Outcome; delayMs?: number }> {
+    if (outcome.state === 'SUCCEEDED') return { final: outcome };
+    const job = await this.jobs.find(claim.job.id);
+    if (!job) return { final: outcome };
+    if (job.cancel_requested === 1)
+      return { final: outcome.retryable && !thisOneStarted ? cancelledBefore() : outcome };
+    return { final: outcome, delayMs: await this.retryDelayMs(job, claim, outcome, thisOneStarted) };
+  }
+
   private async retryDelayMs(
+    job: JobRow,
     claim: ClaimedJob,
     outcome: Outcome,
     thisOneStarted: boolean,
   ): Promise<number | undefined> {
-    if (outcome.state === 'SUCCEEDED') return undefined;
-    const job = await this.jobs.find(claim.job.id);
-    if (!job || job.cancel_requested === 1) return undefined;
     const attempts = await this.jobs.attempts([job.id]);
     const startedBefore = attempts.filter(
       (row) => row.number !== claim.fence.attempt && row.started_at !== null,

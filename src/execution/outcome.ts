@@ -97,6 +97,11 @@ function endedUnstopped(ended: EndedFrame | undefined): boolean {
   return ended !== undefined && !ended.stopped && !ended.timedOut && !ended.diskExceeded;
 }
 
+/** The platform could not start it, and nobody wants it any more. */
+export function cancelledBefore(): Outcome {
+  return outcome('CANCELLED', 'CANCELLED_BY_USER', 'The job was cancelled before its script began.');
+}
+
 /** Ends that are not the script's own. */
 function brokenOff(evidence: Evidence): Outcome | undefined {
   const { exit, ended, started } = evidence;

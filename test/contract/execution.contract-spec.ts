@@ -126,6 +126,26 @@ describe('execution', () => {
     expect(workload.stops).toContain(1);
   });
 
+  it('calls a job cancelled that was cancelled while the platform could not start it', async () => {
+    const id = await submit();
+    await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server.close();
+    const database = new Database(loadConfig({ DATA_DIR: dataDir }));
+    await database.db.updateTable('jobs').set({ cancel_requested: 1, started_at: null }).execute();
+    await database.db.updateTable('attempts').set({ handle: null, started_at: null }).execute();
+    await database.onApplicationShutdown();
+    const { spec } = engine.workload(`runner-${id}`);
+    engine.vanish(`runner-${id}`);
+    await truncate(spoolPath(spec.workspace));
+    server = await startServer();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({
+      state: 'CANCELLED',
+      reason: 'CANCELLED_BY_USER',
+      attempt: 1,
+    });
+  });
+
   it('runs no more at a time than allowed, most important first', async () => {
     const first = [await submit(), await submit()];
     for (const id of first) await running(`runner-${id}`);

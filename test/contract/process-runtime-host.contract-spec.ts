@@ -193,7 +193,9 @@ except OSError as error:
     });
 
     it('is ended although its supervisor is gone and nothing tells who it is', async () => {
-      const workload = await bench.start({ script: 'import time\nprint("on", flush=True)\ntime.sleep(600)\n' });
+      const workload = await bench.start({
+        script: 'import time\nprint("on", flush=True)\ntime.sleep(600)\n',
+      });
       await workload.printed('on');
       const pids = backdoor.processesOf(workload.spec);
       const { supervisor, sandbox } = backdoor.folders.read(workload.spec.name)!;
