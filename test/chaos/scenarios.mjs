@@ -3,7 +3,7 @@ import { fromDist } from '../../bench/lib/paths.mjs';
 
 const IMAGE = 'py-exec:slim';
 /** Few kills, so that all of it takes minutes; long runs are for whoever wants to find something. */
-const KILLS = { process: '10', docker: '10', kubernetes: '4' };
+const KILLS = { process: '10', docker: '10', kubernetes: '10' };
 /** Its schedule has no server stopped for longer than a lease and no full disk, after either of which a run waits. */
 const SEED = '4';
 
