@@ -23,13 +23,22 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const reports = mkdtempSync(join(tmpdir(), 'maps-tests-'));
 
 const ON_CLUSTER = 'test/contract/kubernetes-runtime';
+const ALONE_ON_CLUSTER = `${ON_CLUSTER}-ends`;
 const TIERS = {
   unit: () => jest('unit', ['src/', 'test/chaos/'], ['--maxWorkers=2']),
   runner: () => pythonUnittest(),
   contract: () =>
     jest('contract', ['test/contract/'], ['--maxWorkers=2', `--testPathIgnorePatterns=${ON_CLUSTER}`]),
-  // One after the other: they fill the one node, and wait in the kubelet's one line for images.
-  kubernetes: () => jest('kubernetes', [ON_CLUSTER], ['--runInBand']),
+  kubernetes: async () =>
+    both(
+      await jest(
+        'kubernetes',
+        [ON_CLUSTER],
+        ['--maxWorkers=2', `--testPathIgnorePatterns=${ALONE_ON_CLUSTER}`],
+      ),
+      // It fills the one node, and the pod that gives way must not be another suite's.
+      await jest('kubernetes-alone', [ALONE_ON_CLUSTER], ['--runInBand']),
+    ),
   e2e: () => jest('e2e', ['test/.*\\.e2e-spec'], ['--runInBand']),
   // Alone: they take the cluster away from whatever else uses it.
   restarts: () => jest('restarts', ['test/restarts/'], ['--runInBand']),
@@ -97,6 +106,12 @@ async function jest(name, patterns, options) {
   } catch {
     return { passed: 0, failed: 0, skipped: 0, crashed: true };
   }
+}
+
+function both(first, second) {
+  const add = (key) => first[key] + second[key];
+  const crashed = first.crashed || second.crashed;
+  return { passed: add('passed'), failed: add('failed'), skipped: add('skipped'), crashed };
 }
 
 async function pythonUnittest() {
