@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createProcessRuntime } from '../../src/runtime/process/process.runtime.js';
@@ -112,18 +112,6 @@ function describeRestarts(isolation: Isolation, backdoor: ProcessBackdoor): void
       expect((await next.list()).map((each) => each.name)).not.toContain(workload.spec.name);
       expect(await workload.exit()).toMatchObject({ kind: 'lost' });
       workload.handle = '';
-    });
-
-    it('tells how a workload ended although that could not be written at that moment', async () => {
-      const workload = await bench.start({ script: WAITS_FOR_GO });
-      await workload.printed('ready');
-      const exitFile = `${backdoor.folders.path(workload.spec.name)}.exit`;
-      await symlink('/no/such/folder/file', exitFile);
-      const exit = workload.exit();
-      await writeFile(join(workload.spec.workspace.outputDir, 'go'), '');
-      await waitFor(async () => (await workload.spool()).ended !== undefined);
-      await rm(exitFile);
-      expect(await exit).toMatchObject({ kind: 'exited', exitCode: 7 });
     });
 
     it('clears away what a server left that died while it made a workload', async () => {

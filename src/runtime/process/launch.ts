@@ -10,6 +10,8 @@ import { NOT_STARTED } from './workload-state.js';
 export const WORKLOAD_VARIABLE = 'MAPS_PYTHON_WORKLOAD';
 
 const LAUNCHED_FD = 4;
+/** What the last word takes, so that its room is there before the command runs. */
+const END_CHARS = 16;
 
 /**
  * The supervisor: `sh -c … <folder> <cgroups, joined by ':'> <runner> <filter> <command…>`. It belongs to no server, so it may
@@ -18,8 +20,8 @@ const LAUNCHED_FD = 4;
  * 1. claims the start: `set -C` makes the file exclusively, so of all supervisors of a name one goes on, once;
  * 2. lets the server go on, by closing the pipe that tells it so;
  * 3. joins the workload's cgroups, which what it starts inherits: no script runs outside them for a moment;
- * 4. runs the command and leaves its exit status, which needs no server to be alive. It is known nowhere else, so a full
- *    disk is waited for, until there is room or the workload has been removed.
+ * 4. runs the command and leaves its exit status, which needs no server to be alive. It is written over a placeholder,
+ *    since the disk may be full by then, and it is known nowhere else.
  */
 const SCRIPT = `
 umask 022
@@ -30,13 +32,14 @@ set +C
 exec ${LAUNCHED_FD}>&-
 folder=$1 groups=$2 runner=$3 filter=$4
 shift 4
-give_up() { echo ${NOT_STARTED} > "$folder.exit"; exit; }
+say() { printf '%-${END_CHARS - 1}s\\n' "$1" 1<> "$folder.exit"; }
+give_up() { say ${NOT_STARTED}; exit; }
+{ printf '%${END_CHARS}s' '' > "$folder.exit"; } 2> /dev/null || exit
 IFS=:
 for group in $groups; do echo $$ > "$group/cgroup.procs" || give_up; done
 true ${STATUS_FD}> "$folder/status" ${RUNNER_FD}< "$runner" ${FILTER_FD}< "$filter" || give_up
 "$@" ${STATUS_FD}> "$folder/status" ${RUNNER_FD}< "$runner" ${FILTER_FD}< "$filter"
-code=$?
-until { echo $code > "$folder.exit"; } 2> /dev/null || [ ! -d "$folder" ]; do sleep 1; done
+say $?
 `;
 
 export interface Launch {
