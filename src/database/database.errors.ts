@@ -17,16 +17,18 @@ const NETWORK_CODES =
   /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 /**
  * Of PostgreSQL (its manual, appendix A): connection exceptions (08), a server that shuts down, starts or was told to end
- * the connection (57P01 to 57P05), no more connections (53300), a statement that took too long (57014), and transactions
+ * the connection (57P01 to 57P05), no more connections (53300), a statement
+ * that took too long (57014), a transaction in which nothing happened for too long (25P03), and transactions
  * that lost against others (40001, 40P01).
  */
-const SERVER_CODES = /^(08...|57P0[1-5]|53300|57014|40001|40P01)$/;
+const SERVER_CODES = /^(08...|57P0[1-5]|53300|57014|25P03|40001|40P01)$/;
 /** What the driver has only words for, each as it says it. */
 const DRIVER_WORDS = new Set([
   'Connection terminated',
   'Connection terminated unexpectedly',
   'Connection terminated due to connection timeout',
   'timeout expired',
+  'Query read timeout',
   'timeout exceeded when trying to connect',
   'Client has encountered a connection error and is not queryable',
   'Client was closed and is not queryable',

@@ -88,8 +88,18 @@ export class Listener {
     }
   }
 
+  /** Anybody who may use the database can say anything here. */
+  private pass(text: string): void {
+    try {
+      this.options.onText(text);
+    } catch (error) {
+      this.options.log.warn({ err: messageOf(error) }, 'what another server said was not understood');
+      this.options.onGap();
+    }
+  }
+
   private hear(text: string): void {
-    if (!text.startsWith('probe ')) return this.options.onText(text);
+    if (!text.startsWith('probe ')) return this.pass(text);
     if (text !== this.word) return;
     this.isProbeHeard = true;
     this.heard.ring();

@@ -36,6 +36,8 @@ export function createPool(config: AppConfig, patience = DEFAULT_PATIENCE): pg.P
     max: config.DATABASE_POOL_SIZE,
     connectionTimeoutMillis: patience.connectMs,
     statement_timeout: patience.statementMs,
+    // A server that vanishes in the middle of a transaction must not keep its rows from the others.
+    idle_in_transaction_session_timeout: patience.answerMs,
   });
   // A connection that breaks is replaced by the pool, and what it was used for fails by itself; without listeners for
   // both, one that is idle and one that is taken and between two statements, the process would end.
@@ -51,7 +53,11 @@ export function createMigrationPool(config: AppConfig): pg.Pool {
 
 /** A connection outside the pool, for listening. It fails as the driver does. */
 export function createClient(config: AppConfig): pg.Client {
-  return new pg.Client({ ...connectionOptions(config), connectionTimeoutMillis: CONNECT_MS });
+  return new pg.Client({
+    ...connectionOptions(config),
+    connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: CONNECT_MS,
+  });
 }
 
 function connectionOptions(config: AppConfig): pg.ClientConfig {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, lstatSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { MiB } from '../common/bytes.js';
@@ -51,7 +51,8 @@ export class SqliteFile {
       const free = this.connection.pragma('freelist_count', { simple: true }) as number;
       if (free <= KEPT_FREE_PAGES) return false;
       this.connection.pragma(`incremental_vacuum(${Math.min(VACUUM_PAGES, free - KEPT_FREE_PAGES)})`);
-      return true;
+      // A file that was made by other means may not be able to give any back.
+      return (this.connection.pragma('freelist_count', { simple: true }) as number) < free;
     });
   }
 
@@ -110,11 +111,17 @@ export function backupPrefix(path: string): string {
   return `${path}-backup-`;
 }
 
+const UNFINISHED = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /** What a server left that died while it made one. The file is ours alone by now. */
 function removeUnfinishedBackups(path: string): void {
   const folder = dirname(path);
   const prefix = basename(backupPrefix(path));
-  for (const name of readdirSync(folder)) if (name.startsWith(prefix)) rmSync(join(folder, name));
+  for (const name of readdirSync(folder).filter((each) => each.startsWith(prefix))) {
+    // Not what an operator named in a similar way.
+    if (!UNFINISHED.test(name.slice(prefix.length))) continue;
+    if (lstatSync(join(folder, name)).isFile()) rmSync(join(folder, name), { force: true });
+  }
 }
 
 /** SQLite takes an empty file for a new database; where a server has been before it is one that lost everything. */

@@ -55,14 +55,14 @@ export class AttemptWatcher {
 
   /** Waits for the script to begin, then for its deadline. Rejects when the job is another's; ends with `live`. */
   private async seeProgress(claim: ClaimedJob, control: StopControl, live: AbortSignal): Promise<void> {
-    const deadlineAtMs = claim.job.deadline_at ?? (await this.seeStart(claim, control, live));
-    if (deadlineAtMs === undefined) return;
+    const deadlineInMs = claim.deadlineInMs ?? (await this.seeStart(claim, control, live));
+    if (deadlineInMs === undefined) return;
     const lateMs = this.config.STOP_GRACE_SECONDS * 1000 + DEADLINE_MARGIN_MS;
-    await sleepLong(deadlineAtMs + lateMs - Date.now(), live);
+    await sleepLong(deadlineInMs + lateMs, live);
     await control.stop('deadline', 0);
   }
 
-  /** The deadline, milliseconds since 1970 on this machine's clock; undefined when the script never began. */
+  /** How long until the deadline, milliseconds; undefined when the script never began. */
   private async seeStart(
     claim: ClaimedJob,
     control: StopControl,
@@ -70,19 +70,24 @@ export class AttemptWatcher {
   ): Promise<number | undefined> {
     const patience = childSignal(live);
     const timer = setTimeout(patience.abort, this.runtime.startTimeoutSeconds * 1000);
-    const startedAtMs = await this.spools.waitForStart(claim.attempt.workspace, patience.signal);
-    clearTimeout(timer);
-    patience.release();
+    const startedAtMs = await this.spools
+      .waitForStart(claim.attempt.workspace, patience.signal)
+      .finally(() => {
+        clearTimeout(timer);
+        patience.release();
+      });
     if (live.aborted) return undefined;
-    if (startedAtMs === undefined) {
+    if (patience.signal.aborted && startedAtMs === undefined) {
       await control.stop('startTimeout', 0);
       return undefined;
     }
-    const deadlineAtMs = Date.now() + claim.job.timeout_seconds * 1000;
-    await this.recorder.markRunning(claim.fence, Math.round(startedAtMs), deadlineAtMs, live);
+    // Whatever else is in the spool, the script was there to write it.
+    const beganAtMs = Math.round(startedAtMs ?? Date.now());
+    const deadlineInMs = claim.job.timeout_seconds * 1000;
+    await this.recorder.markRunning(claim.fence, beganAtMs, deadlineInMs, live);
     // Remembered here too: a script that empties its own spool must not look as if it had never begun.
-    claim.attempt.started_at = Math.round(startedAtMs);
-    return deadlineAtMs;
+    claim.attempt.started_at = beganAtMs;
+    return deadlineInMs;
   }
 }
 

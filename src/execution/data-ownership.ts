@@ -1,7 +1,6 @@
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
-import { errnoOf } from '../common/app-error.js';
+import { writeOnce } from '../common/write-once.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { AppConfig } from '../config/app-config.js';
@@ -32,12 +31,7 @@ export class DataOwnership {
   private async compare(): Promise<boolean> {
     const ours = await this.database.identity();
     const path = join(this.config.workspaceDir, MARK);
-    try {
-      await writeFile(path, ours, { flag: 'wx' });
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
-    }
-    const isOurs = (await readFile(path, 'utf8')).trim() === ours;
+    const isOurs = (await writeOnce(path, ours)) === ours;
     if (!isOurs) {
       this.log.warn(
         { path },

@@ -11,6 +11,7 @@ import { JobQueue } from './job-queue.js';
 import { RunningAttempts } from './running-attempts.js';
 
 const AFTER_ERROR_MS = 1_000;
+const TAKEN_MS = 100;
 
 /** Takes waiting jobs whenever there is a free place and the runtime answers. */
 @Injectable()
@@ -52,7 +53,9 @@ export class Dispatcher {
         this.events.emit(claim.job.id);
       }
       if (claims.length === free) return this.lookMs;
-      return Math.min(this.lookMs, (await this.queue.nextInMs()) ?? this.lookMs);
+      const nextMs = (await this.queue.nextInMs()) ?? this.lookMs;
+      // What is due and was not to be had is just being taken by another replica.
+      return Math.min(this.lookMs, claims.length === 0 ? Math.max(nextMs, TAKEN_MS) : nextMs);
     } catch (error) {
       this.log.error({ err: messageOf(error) }, 'the queue could not be read; trying again');
       return AFTER_ERROR_MS;

@@ -26,12 +26,12 @@ export class JobRecorder {
   async markRunning(
     fence: Fence,
     startedAtMs: number,
-    deadlineAtMs: number,
+    deadlineInMs: number,
     signal: AbortSignal,
   ): Promise<void> {
     await persist(
       'running',
-      () => this.attempts.markRunning(fence, startedAtMs, deadlineAtMs),
+      () => this.attempts.markRunning(fence, startedAtMs, deadlineInMs),
       this.log,
       signal,
     );

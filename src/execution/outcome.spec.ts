@@ -159,6 +159,12 @@ describe('what became of a script', () => {
     expect(decide(exited(143), {}, { stoppedFor: 'cancel' })).toMatchObject({ state: 'CANCELLED' });
   });
 
+  it('is its own end when our deadline came too late to end it', () => {
+    expect(decide(exited(0), {}, { stoppedFor: 'deadline' })).toMatchObject({ state: 'SUCCEEDED' });
+    expect(decide(exited(0), { timedOut: true }, {})).toMatchObject({ state: 'TIMED_OUT' });
+    expect(decide(exited(137), undefined, { stoppedFor: 'deadline' })).toMatchObject({ state: 'TIMED_OUT' });
+  });
+
   it('puts a cancel before everything, and our deadline before what the script did with it', () => {
     expect(decide(exited(0), { timedOut: true }, { stoppedFor: 'cancel' })).toMatchObject({
       state: 'CANCELLED',

@@ -75,11 +75,12 @@ function isIgnorant(exit: WorkloadExit): boolean {
 function stoppedByUs(evidence: Evidence): Outcome | undefined {
   const { stoppedFor, ended } = evidence;
   const how = howItEnded(evidence);
-  // The stop may have come when the script had ended by itself: an engine that is away takes it later.
-  if (stoppedFor === 'cancel' && !(how.isAgreed && endedUnstopped(ended))) {
+  // A stop may come when the script has ended by itself: an engine that is away, or a server that was, asks for it late.
+  const wasInTime = how.isAgreed && endedUnstopped(ended);
+  if (stoppedFor === 'cancel' && !wasInTime) {
     return outcome('CANCELLED', 'CANCELLED_BY_USER', 'The job was cancelled.', { ...how });
   }
-  if (stoppedFor === 'deadline' || (ended?.timedOut && how.isAgreed)) {
+  if ((stoppedFor === 'deadline' && !wasInTime) || (ended?.timedOut && how.isAgreed)) {
     return timedOut(evidence.timeoutSeconds, how);
   }
   if (stoppedFor === 'startTimeout') return beganTooLate();

@@ -3,6 +3,7 @@ import { Backoff } from '../common/abort.js';
 import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
+import type { JobRow } from '../database/tables.js';
 import type { ClaimedJob } from '../jobs/claimed-job.js';
 import { ClaimRepository } from '../jobs/claim.repository.js';
 import type { RuntimeProvider } from '../runtime/runtime-provider.js';
@@ -34,13 +35,23 @@ export class Recovery {
     const candidates = await this.claims.adoptable(this.replica.id, this.policy.predecessors);
     this.policy.looked();
     for (const candidate of candidates.filter((each) => this.policy.mayAdopt(each))) {
-      const claim = await this.claims.adopt(candidate.job, this.replica.id, LEASE_MS);
+      const claim = await this.adopt(candidate.job);
       if (!claim) continue;
       this.log.info(
         { jobId: claim.job.id, attempt: claim.fence.attempt, epoch: claim.fence.epoch },
         'adopted a job',
       );
       this.work.launch(claim, (own) => this.resume(claim, own), signal);
+    }
+  }
+
+  /** A row that a vanished server still holds must not keep the others from being adopted. */
+  private async adopt(job: JobRow): Promise<ClaimedJob | undefined> {
+    try {
+      return await this.claims.adopt(job, this.replica.id, LEASE_MS);
+    } catch (error) {
+      this.log.warn({ jobId: job.id, err: messageOf(error) }, 'a job could not be adopted; trying again');
+      return undefined;
     }
   }
 

@@ -61,6 +61,8 @@ export class RunningAttempts {
         this.onFree();
       });
     const attempt: RunningAttempt = { done, abandon: own.abort };
+    // Taken by another server meanwhile, and back: nobody else would end the older watch.
+    this.abandon(jobId);
     this.byJob.set(jobId, attempt);
   }
 

@@ -83,41 +83,55 @@ export class AttemptRepository {
     if (Number(result.numUpdatedRows) !== 1) throw new StaleFenceError(fence.jobId);
   }
 
-  async markRunning(fence: Fence, startedAtMs: number, deadlineAtMs: number): Promise<void> {
+  /** The deadline is kept by the database's clock: the replica that adopts the job may have another one. */
+  async markRunning(fence: Fence, startedAtMs: number, deadlineInMs: number): Promise<void> {
     await this.commit(async (tx) => {
       // From RUNNING too: a commit whose answer was lost, or a watch that began again, repeats this write.
       const from: JobState[] = ['STARTING', 'RUNNING'];
-      await this.move(tx, fence, 'RUNNING', { started_at: startedAtMs, deadline_at: deadlineAtMs }, from);
+      const deadline_at = sql<number>`${this.database.now()} + ${sql.lit(Math.round(deadlineInMs))}`;
+      await this.move(tx, fence, 'RUNNING', { started_at: startedAtMs, deadline_at }, from);
       await this.updateAttempt(tx, fence, { started_at: startedAtMs });
     });
   }
 
   /** The one final write of a job, with its outputs, in one commit. */
   async finish(fence: Fence, result: JobResult): Promise<void> {
-    await this.commit(async (tx) => {
-      await this.move(tx, fence, result.state, {
-        reason: result.reason,
-        message: result.message,
-        hint: result.hint,
-        exit_code: result.exitCode,
-        signal: result.signal,
-        ...(result.startedAtMs === null ? {} : { started_at: result.startedAtMs }),
-        ended_at: result.endedAtMs,
-        finished_at: result.finishedAtMs,
-        wall_ms: result.wallMs,
-        cpu_ms: result.cpuMs,
-        peak_memory_bytes: result.peakMemoryBytes,
-        log_dropped_bytes: result.logDroppedBytes,
-        stored_bytes: plus('stored_bytes', result.storedBytes),
-        lease_until: null,
-      });
-      await this.closeAttempt(tx, fence, result);
-    });
+    await this.commit((tx) => this.end(tx, fence, result));
   }
 
-  /** Ends this attempt and puts the job back into the queue for another one. */
+  private async end(tx: Transaction<Tables>, fence: Fence, result: JobResult): Promise<void> {
+    await this.move(tx, fence, result.state, {
+      reason: result.reason,
+      message: result.message,
+      hint: result.hint,
+      exit_code: result.exitCode,
+      signal: result.signal,
+      ...(result.startedAtMs === null ? {} : { started_at: result.startedAtMs }),
+      ended_at: result.endedAtMs,
+      finished_at: result.finishedAtMs,
+      wall_ms: result.wallMs,
+      cpu_ms: result.cpuMs,
+      peak_memory_bytes: result.peakMemoryBytes,
+      log_dropped_bytes: result.logDroppedBytes,
+      stored_bytes: plus('stored_bytes', result.storedBytes),
+      lease_until: null,
+    });
+    await this.closeAttempt(tx, fence, result);
+  }
+
+  /**
+   * Ends this attempt and puts the job back into the queue for another one, or ends it too when somebody has cancelled
+   * it meanwhile: a cancel that was answered is not outrun by a retry.
+   */
   async requeue(fence: Fence, result: JobResult, delayMs: number): Promise<void> {
     await this.commit(async (tx) => {
+      const job = await tx
+        .selectFrom('jobs')
+        .select('cancel_requested')
+        .where('id', '=', fence.jobId)
+        .$if(this.database.isShared, (query) => query.forUpdate())
+        .executeTakeFirst();
+      if (job?.cancel_requested === 1) return this.end(tx, fence, cancelled(result));
       await this.move(tx, fence, 'QUEUED', {
         available_at: sql<number>`${this.database.now()} + ${sql.lit(Math.round(delayMs))}`,
         started_at: null,
@@ -198,4 +212,15 @@ export class AttemptRepository {
 
 function plus(column: string, bytes: number): RawBuilder<number> {
   return sql<number>`${sql.ref(column)} + ${bytes}`;
+}
+
+/** The end of a job that was cancelled while its attempt was being put back. */
+function cancelled(result: JobResult): JobResult {
+  return {
+    ...result,
+    state: 'CANCELLED',
+    reason: 'CANCELLED_BY_USER',
+    message: 'The job was cancelled.',
+    hint: null,
+  };
 }

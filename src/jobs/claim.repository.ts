@@ -136,7 +136,11 @@ export class ClaimRepository {
       .selectAll()
       .where('job_id', '=', job.id)
       .executeTakeFirstOrThrow();
-    return joinClaims([job.id], [adopted], [attempt], [spec], owner)[0];
+    const [claim] = joinClaims([job.id], [adopted], [attempt], [spec], owner);
+    // The lease was just given, so it tells what time it is for the database.
+    const nowMs = (adopted.lease_until ?? 0) - leaseMs;
+    const deadlineInMs = adopted.deadline_at === null ? null : adopted.deadline_at - nowMs;
+    return claim && { ...claim, deadlineInMs };
   }
 
   /**
@@ -212,6 +216,7 @@ function joinClaims(
     const attempt = attempts.find((row) => row.job_id === id);
     const spec = specs.find((row) => row.job_id === id);
     if (!job || !attempt || !spec) return [];
-    return [{ fence: { jobId: id, attempt: job.attempt, epoch: job.epoch, owner }, job, attempt, spec }];
+    const fence = { jobId: id, attempt: job.attempt, epoch: job.epoch, owner };
+    return [{ fence, job, attempt, spec, deadlineInMs: null }];
   });
 }

@@ -15,6 +15,8 @@ export interface ClaimedJob {
   job: JobRow;
   attempt: AttemptRow;
   spec: Selectable<JobSpecsTable>;
+  /** How long the script may still run, milliseconds by the database's clock; null when it has not begun. */
+  deadlineInMs: number | null;
 }
 
 /** A live job whose owner has not been heard of. */

@@ -49,7 +49,9 @@ export class StorageSpace {
 
   /** Set while a disk is almost full. Never rejects. */
   async shortage(): Promise<StorageFullError | undefined> {
-    if (this.clock.nowMs() - this.lookedAtMs >= FRESH_MS) await settledWithin(this.look(), PATIENCE_MS);
+    // Also when the clock was set back meanwhile.
+    if (Math.abs(this.clock.nowMs() - this.lookedAtMs) >= FRESH_MS)
+      await settledWithin(this.look(), PATIENCE_MS);
     return this.shortIn === undefined ? undefined : new StorageFullError();
   }
 

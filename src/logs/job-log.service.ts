@@ -109,6 +109,7 @@ export class JobLogService {
     changed: AbortSignal,
   ): AsyncGenerator<JobLogStep, Place, undefined> {
     let { offset } = from;
+    let hasLookedAgain = false;
     const tail = this.tails.acquire(attempt.workspace);
     try {
       for (;;) {
@@ -125,7 +126,10 @@ export class JobLogService {
         }
         if (batch.damage) return { attempt: from.attempt, offset, isDamaged: true };
         if (hasGrown) await letCrowdGather(tail, changed);
-        else if (isPast || changed.aborted) return { attempt: from.attempt, offset, isDamaged: false };
+        else if (isPast && !hasLookedAgain) {
+          await tail.lookAgain();
+          hasLookedAgain = true;
+        } else if (isPast || changed.aborted) return { attempt: from.attempt, offset, isDamaged: false };
         else await tail.waitBeyond(offset, changed);
       }
     } finally {

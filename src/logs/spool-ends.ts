@@ -1,6 +1,6 @@
+import type { FileHandle } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
-import { errnoOf } from '../common/app-error.js';
-import { NotRegularFileError, Workspaces } from '../workspace/workspaces.js';
+import { Workspaces, isReplaced } from '../workspace/workspaces.js';
 import type { Frame } from './spool-frames.js';
 import { FRAME_MAGIC, SpoolDamagedError, parseFrame } from './spool-frames.js';
 import { SpoolTails } from './spool-tails.js';
@@ -20,6 +20,11 @@ export interface EndedFrame {
   maxRssBytes: number;
 }
 
+/** What can be true; a forged figure beyond it would be one that no database and no date takes. */
+const MAX_EXIT_CODE = 255;
+const MAX_SIGNAL = 64;
+const MAX_SECONDS = 1e9;
+const MAX_TIME_MS = 8.64e15;
 /** Larger than any `ended` frame the runner writes. */
 const ENDED_BYTES = 4096;
 /** Larger than any `started` frame the runner writes. */
@@ -37,7 +42,7 @@ export class SpoolEnds {
   async startedAtMs(workspaceId: string): Promise<number | undefined> {
     const bytes = await this.readEdge(workspaceId, () => 0, STARTED_BYTES);
     const first = bytes && safeParse(bytes, 0, 0);
-    return first?.kind === 'started' ? first.atMs : undefined;
+    return first?.kind === 'started' ? clampTime(first.atMs) : undefined;
   }
 
   /** Whether no runner has written to it. Rejects when that cannot be known. */
@@ -48,8 +53,7 @@ export class SpoolEnds {
       const { size } = await file.stat().finally(() => file.close());
       return size === 0;
     } catch (error) {
-      // Something stands in its place that only a script can have put there.
-      if (error instanceof NotRegularFileError || errnoOf(error) === 'ELOOP') return false;
+      if (isReplaced(error)) return false;
       throw error;
     }
   }
@@ -76,7 +80,7 @@ export class SpoolEnds {
 
   /** How long the log is; 0 when there is none. */
   async sizeBytes(workspaceId: string): Promise<number> {
-    const file = await this.workspaces.openSpool(workspaceId).catch(() => undefined);
+    const file = await this.open(workspaceId);
     if (!file) return 0;
     try {
       return (await file.stat()).size;
@@ -85,12 +89,22 @@ export class SpoolEnds {
     }
   }
 
+  /** Undefined where there is none, or something else in its place. Rejects when that cannot be known now. */
+  private async open(workspaceId: string): Promise<FileHandle | undefined> {
+    try {
+      return await this.workspaces.openSpool(workspaceId);
+    } catch (error) {
+      if (isReplaced(error)) return undefined;
+      throw error;
+    }
+  }
+
   private async readEdge(
     workspaceId: string,
     from: (size: number) => number,
     maxBytes: number,
   ): Promise<Buffer | undefined> {
-    const file = await this.workspaces.openSpool(workspaceId).catch(() => undefined);
+    const file = await this.open(workspaceId);
     if (!file) return undefined;
     try {
       const { size } = await file.stat();
@@ -121,9 +135,9 @@ function toEnded(frame: Frame): EndedFrame | undefined {
   try {
     const raw = JSON.parse(frame.payload.toString('utf8')) as Record<string, unknown>;
     return {
-      atMs: frame.atMs,
-      exitCode: toInteger(raw.exitCode),
-      signal: toInteger(raw.signal),
+      atMs: clampTime(frame.atMs),
+      exitCode: toInteger(raw.exitCode, MAX_EXIT_CODE),
+      signal: toInteger(raw.signal, MAX_SIGNAL),
       timedOut: raw.timedOut === true,
       stopped: raw.stopped === true,
       diskExceeded: raw.diskExceeded === true,
@@ -138,10 +152,15 @@ function toEnded(frame: Frame): EndedFrame | undefined {
   }
 }
 
-function toInteger(value: unknown): number | null {
-  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : null;
+function toInteger(value: unknown, max = Number.MAX_SAFE_INTEGER): number | null {
+  const isFit = Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= max;
+  return isFit ? (value as number) : null;
 }
 
 function toNumber(value: unknown): number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : 0;
+  return typeof value === 'number' && value >= 0 && value <= MAX_SECONDS ? value : 0;
+}
+
+function clampTime(atMs: number): number {
+  return Math.min(Math.max(0, atMs), MAX_TIME_MS) || 0;
 }

@@ -2,6 +2,7 @@ import type { FSWatcher } from 'node:fs';
 import { watch } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { Workspaces } from '../workspace/workspaces.js';
+import { isReplaced } from '../workspace/workspaces.js';
 import type { SpoolChunk } from './log-chunk.js';
 import type { SpoolBatch } from './spool-batch.js';
 import { readBatch } from './spool-batch.js';
@@ -52,7 +53,7 @@ export class SpoolTail {
       const file = await this.open();
       return file ? await readBatch(file, offset) : { chunks: [], endOffset: offset };
     } catch (error) {
-      return { chunks: [], endOffset: offset, damage: toDamage(error, offset) };
+      return { chunks: [], endOffset: offset, damage: asDamage(error, offset) };
     }
   }
 
@@ -137,9 +138,7 @@ export class SpoolTail {
       return;
     }
     this.reading = this.look(byEvent)
-      .catch((error: unknown) =>
-        this.advance({ chunks: [], endOffset: this.offset, damage: toDamage(error, this.offset) }),
-      )
+      .catch((error: unknown) => this.note(error))
       .finally(() => {
         this.reading = undefined;
         if (this.readAgain && this.waiters.size > 0) {
@@ -147,6 +146,12 @@ export class SpoolTail {
           this.pump(byEvent);
         }
       });
+  }
+
+  /** What cannot be read now is tried again by the poll; only what is no log stays one for good. */
+  private note(error: unknown): void {
+    const damage = toDamage(error, this.offset);
+    if (damage) this.advance({ chunks: [], endOffset: this.offset, damage });
   }
 
   private async look(byEvent: boolean): Promise<void> {
@@ -200,6 +205,11 @@ export class SpoolTail {
     return this.file;
   }
 
+  /** Sees what was written by the time of the call, also on a network file system. */
+  async lookAgain(): Promise<void> {
+    if (this.file) await this.refresh();
+  }
+
   /** A network file system may show new data only after somebody opened the file again. */
   private async refresh(): Promise<void> {
     const probe = await this.workspaces.openSpool(this.workspaceId);
@@ -207,6 +217,14 @@ export class SpoolTail {
   }
 }
 
-function toDamage(error: unknown, offset: number): SpoolDamagedError {
-  return error instanceof SpoolDamagedError ? error : new SpoolDamagedError(offset, 'it cannot be read');
+/** Undefined for a fault that may pass: too many open files, a network file system that stumbles. */
+function toDamage(error: unknown, offset: number): SpoolDamagedError | undefined {
+  if (error instanceof SpoolDamagedError) return error;
+  return isReplaced(error) ? new SpoolDamagedError(offset, 'it cannot be read') : undefined;
+}
+
+function asDamage(error: unknown, offset: number): SpoolDamagedError {
+  const damage = toDamage(error, offset);
+  if (damage) return damage;
+  throw error;
 }

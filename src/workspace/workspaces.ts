@@ -222,6 +222,11 @@ export class NotRegularFileError extends Error {
   }
 }
 
+/** Whether an opening failed because something else is there, which only a script can have put in its place. */
+export function isReplaced(error: unknown): boolean {
+  return error instanceof NotRegularFileError || errnoOf(error) === 'ELOOP';
+}
+
 /**
  * Opens `path` beneath `root` when every folder on the way is a real one. The workload is dead when this is called, so
  * nobody can swap a folder for a link in between.

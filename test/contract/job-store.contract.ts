@@ -164,9 +164,9 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
     it('finishes a job once, with its outputs', async () => {
       await insert();
       const { fence } = await claimOne();
-      await attempts.markRunning(fence, NOW + 4, NOW + 1000);
+      await attempts.markRunning(fence, NOW + 4, 1000);
       // A commit whose answer was lost is repeated.
-      await attempts.markRunning(fence, NOW + 5, NOW + 1000);
+      await attempts.markRunning(fence, NOW + 5, 1000);
       await attempts.finish(
         fence,
         result({
@@ -220,6 +220,24 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
         [1, 'START_FAILED'],
         [2, null],
       ]);
+    });
+
+    it('ends a job that was cancelled while it was being put back', async () => {
+      const id = await insert();
+      const { fence } = await claimOne();
+      expect(await jobs.requestCancel(id)).toBe(true);
+      await attempts.requeue(fence, result({ state: 'FAILED', reason: 'START_FAILED' }), 0);
+      expect(await jobs.find(id)).toMatchObject({ state: 'CANCELLED', reason: 'CANCELLED_BY_USER' });
+      expect(await claim('b')).toEqual([]);
+    });
+
+    it('keeps a deadline by its own clock, whatever the clocks of replicas say', async () => {
+      await insert();
+      const { fence, job } = await claimOne();
+      await attempts.markRunning(fence, NOW, 60_000);
+      const adopted = (await claims.adopt({ ...job, epoch: fence.epoch }, 'b', LEASE_MS))!;
+      expect(adopted.deadlineInMs).toBeGreaterThan(50_000);
+      expect(adopted.deadlineInMs).toBeLessThanOrEqual(60_000);
     });
 
     it('does not hold a job back because the clock was set back', async () => {

@@ -160,6 +160,40 @@ describeTier('postgres', whyNoPostgres, () => {
     );
 
     it(
+      'frees what a server that vanished in the middle of a transaction held',
+      async () => {
+        const server = await start();
+        const id = await submitTo(server, { priority: -1 });
+        await waitForState(server, id, /RUNNING/);
+        const { db } = server.get(Database);
+        // As a frozen server: it holds the row and says nothing more.
+        const frozen = db.transaction().execute(async (tx) => {
+          await tx.updateTable('jobs').set({ name: 'held' }).execute();
+          await new Promise((resolve) => setTimeout(resolve, 15_000));
+        });
+        const lost = expect(frozen).rejects.toThrow(DatabaseUnavailableError);
+        engine.all()[0]!.end();
+        await waitFor(async () => (await server.get(JobService).get(id)).state === 'SUCCEEDED', {
+          deadlineMs: 30_000,
+        });
+        await lost;
+      },
+      TIMEOUT_MS,
+    );
+
+    it(
+      'on which somebody says something else on the channel',
+      async () => {
+        const server = await start();
+        await waitFor(() => server.get(Database).recheckMs === 3_000);
+        for (const text of ['nonsense', 'null', '', '{"from":1,"jobs":7}'])
+          await server.get(Database).notify('maps_jobs', text);
+        await runOne(server);
+      },
+      TIMEOUT_MS,
+    );
+
+    it(
       'on which replicas hear of each other’s changes',
       async () => {
         const [first, second] = [await start({ MAX_CONCURRENT_JOBS: '1' }), await start()];
