@@ -15,6 +15,7 @@ import { JobService } from '../../src/jobs/job.service.js';
 import { FakeEngine } from '../../src/runtime/fake/fake-engine.js';
 import type { FakeWorkload } from '../../src/runtime/fake/fake-workload.js';
 import { FakeRuntime } from '../../src/runtime/fake/fake.runtime.js';
+import { Workspaces } from '../../src/workspace/workspaces.js';
 import { spoolPath, workspacePaths } from '../../src/workspace/workspace-paths.js';
 import { startExecution, submitTo, waitForState as waitForJob } from '../support/execution-server.js';
 import { RunnerSpool } from '../support/runtime-fake-spool.js';
@@ -196,6 +197,39 @@ describe('execution', () => {
     workload.end();
     expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
   });
+
+  it('does not call a script late that ended in time while no server ran until after its deadline', async () => {
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server.close();
+    workload.end();
+    const database = new Database(loadConfig({ DATA_DIR: dataDir }));
+    await database.db
+      .updateTable('jobs')
+      .set({ deadline_at: Date.now() - 60_000 })
+      .execute();
+    await database.onApplicationShutdown();
+    server = await startServer();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', reason: 'EXIT_ZERO' });
+  });
+
+  it('goes on with a job whose log could not be read for a moment', async () => {
+    const workspaces = server.get(Workspaces);
+    const open = workspaces.openSpool.bind(workspaces);
+    let failures = 0;
+    workspaces.openSpool = (id) => {
+      if ((failures += 1) > 20) return open(id);
+      return Promise.reject(Object.assign(new Error('too many open files'), { code: 'EMFILE' }));
+    };
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    expect(workload.stops).toEqual([]);
+    failures = 18;
+    workload.end({ kind: 'exited', exitCode: 3, oomKilled: false });
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ reason: 'EXIT_NONZERO', exit_code: 3 });
+  }, 30_000);
 
   it('calls a job lost whose workload is gone after a restart', async () => {
     const id = await submit();
