@@ -70,6 +70,8 @@ async function makeWorld(options) {
     DATA_DIR: dataDir,
     STOP_GRACE_SECONDS: '2',
     MAX_CONCURRENT_JOBS: '6',
+    // Well below what the small disk has, or no job is ever taken.
+    MIN_FREE_DISK_MB: '16',
     ...database.variables,
     ...runtime.variables,
   };

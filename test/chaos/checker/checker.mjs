@@ -5,7 +5,13 @@ import { outputsAreThere } from './rule-outputs.mjs';
 import { runsOnlyWhatIsTold, startsAtMostOnce } from './rule-starts.mjs';
 import { endsOnce, movesForward } from './rule-states.mjs';
 import { cancelsAreKept, deadlineHolds, isPermitted, verdictIsTrue } from './rule-verdict.mjs';
-import { nothingIsLeft, runIsComplete, serversEndWhenTold, serversStopWhenAsked } from './rule-world.mjs';
+import {
+  jobsAreTaken,
+  nothingIsLeft,
+  runIsComplete,
+  serversEndWhenTold,
+  serversStopWhenAsked,
+} from './rule-world.mjs';
 
 /** Each takes a job's record and returns what is wrong with it, as sentences. */
 const JOB_RULES = {
@@ -20,7 +26,7 @@ const JOB_RULES = {
   deadlineHolds,
   outputsAreThere,
 };
-const WORLD_RULES = { nothingIsLeft, serversEndWhenTold, serversStopWhenAsked, runIsComplete };
+const WORLD_RULES = { jobsAreTaken, nothingIsLeft, serversEndWhenTold, serversStopWhenAsked, runIsComplete };
 
 /**
  * Judges a history. Pure.

@@ -154,6 +154,11 @@ describe('the checker of a chaos run', () => {
     expect(broken({ event: { ...event, jobId: undefined } })).toEqual([rule]);
   });
 
+  it('sees a run in which servers died and nothing ran', () => {
+    const lives = [1, 2, 3].map((n) => ({ atMs: n, type: 'serverStarted', server: 'server-1' }));
+    expect(check({ plans: [], events: lives }).violations.map(({ rule }) => rule)).toEqual(['jobsAreTaken']);
+  });
+
   it('lets a cancelled job show what it wrote until then, and nothing else', () => {
     const plan = {
       end: { state: 'CANCELLED', reason: 'CANCELLED_BY_USER', exitCode: null },

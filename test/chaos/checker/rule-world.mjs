@@ -21,6 +21,13 @@ export function serversStopWhenAsked(events) {
     .map(({ server, atMs }) => ({ detail: `${server} had not stopped at ${atMs} ms, 20 s after SIGTERM` }));
 }
 
+/** A run in which servers die and nothing runs proves nothing. */
+export function jobsAreTaken(events) {
+  const count = (wanted) => events.filter(({ type }) => type === wanted).length;
+  const [taken, starts] = [count('accepted'), count('serverStarted')];
+  return taken < starts ? [{ detail: `only ${taken} jobs were taken in ${starts} lives of servers` }] : [];
+}
+
 /** The run itself got to its end. */
 export function runIsComplete(events) {
   return events.filter(({ type }) => type === 'unfinished').map(({ what }) => ({ detail: what }));

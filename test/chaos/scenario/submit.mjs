@@ -3,7 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const ANSWER_TIMEOUT_MS = 10_000;
 const AGAIN_MS = 150;
 /** Errors of the API after which it is not known whether the work was done. */
-const UNKNOWN = new Set(['CONNECTION_FAILED', 'INTERNAL_SERVER_ERROR', 'RUNTIME_UNAVAILABLE']);
+const UNKNOWN = new Set([
+  'CONNECTION_FAILED',
+  'INTERNAL_SERVER_ERROR',
+  'RUNTIME_UNAVAILABLE',
+  'DATABASE_UNAVAILABLE',
+]);
 
 /**
  * Sends a job as a careful client does: one with a key again until there is an answer, one without only once. Returns
