@@ -38,7 +38,7 @@ async function collectJob(id, { client, api, history, signal }) {
 
 /** The hash of what is downloaded, beside the one that is told. */
 async function download({ url, ...output }, client, signal) {
-  const response = await client.download(url, signal);
+  const response = await client.download(url, 'GET', signal);
   const content = Buffer.from(await response.arrayBuffer());
   return { ...output, content: createHash('sha256').update(content).digest('hex') };
 }
