@@ -79,12 +79,17 @@ function timeLine(what, samples) {
   return [`${what}: p50 ${p50} ms, p95 ${p95} ms (${samples.length} times)`];
 }
 
+/** Each history is looked for in all that was seen. */
+const SHOWN_JOBS = 10;
+
 function violationLines(violations, events) {
   const lines = violations.map(
     ({ rule, jobId, detail }) => `VIOLATION ${rule}${jobId ? ` ${jobId}` : ''}: ${detail}`,
   );
   const jobs = [...new Set(violations.map(({ jobId }) => jobId).filter(Boolean))];
-  return ['', ...lines, ...jobs.flatMap((jobId) => historyLines(jobId, events))];
+  const histories = jobs.slice(0, SHOWN_JOBS).flatMap((jobId) => historyLines(jobId, events));
+  const hidden = jobs.length - SHOWN_JOBS;
+  return ['', ...lines, ...histories, ...(hidden > 0 ? ['', `and ${hidden} jobs more (--history)`] : [])];
 }
 
 /** A job's history, with the kills between. */
