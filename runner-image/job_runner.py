@@ -9,9 +9,12 @@ contract, with folders, frames and exit codes, is docs/runner-contract.md.
 Two processes, in the order of this file:
 
 * the *script's process* is forked as early as possible, makes itself look like a fresh `python -u script.py`, and waits
-  for the go byte. Worker mode will let it wait here for a message instead.
+  for the go byte.
 * the *runner* hides itself, writes `started`, gives the go byte, and from then on only waits: one thread, one `select`
   over two pipes and a signalfd.
+
+As a *worker* (RUNNER_WORKER=1) it does the same with a pause in the middle: the script's process is forked before there
+is an order, imports libraries ahead, and is told the order when it comes.
 
 Every job pays for what this file imports: `signal`, `json` and `subprocess` would each add 5 to 8 ms to its start.
 """
@@ -26,6 +29,8 @@ import sys
 import time
 from codecs import utf_8_decode
 
+EXIT_NO_JOB_CAME = 118
+EXIT_NEEDS_COLD_START = 119
 EXIT_SPOOL_IN_USE = 121
 EXIT_BAD_ORDER = 122
 EXIT_RUNNER_FAILED = 123
@@ -99,19 +104,27 @@ def _expect(fields, name, kinds):
 
 
 def read_order():
-    """The order of this job; `Refusal` where there is none that is understood."""
-    path = JOB_DIR + "/job.json"
+    """The bytes of the order; OSError where there is none."""
+    with open(JOB_DIR + "/job.json", "rb", buffering=0) as file:
+        return file.read()
+
+
+def parse_order(data):
+    """The order of this job; `Refusal` where it is not one that can be carried out."""
     try:
-        with open(path, encoding="utf-8") as file:
-            fields = parse_json(file.read())
+        fields = parse_json(data.decode())
         if fields.get("withdrawn"):
             raise Refusal(EXIT_WITHDRAWN, "the order was withdrawn")
         order = Order(fields)
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise Refusal(EXIT_BAD_ORDER, "the order %s cannot be used: %s" % (path, error)) from error
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise bad_order(error) from error
     if not os.path.isfile(JOB_DIR + "/script.py"):
-        raise Refusal(EXIT_BAD_ORDER, "there is no %s/script.py, and worker mode is not built yet" % JOB_DIR)
+        raise Refusal(EXIT_BAD_ORDER, "there is no %s/script.py" % JOB_DIR)
     return order
+
+
+def bad_order(error):
+    return Refusal(EXIT_BAD_ORDER, "the order %s/job.json cannot be used: %s" % (JOB_DIR, error))
 
 
 class JsonRules:
@@ -291,8 +304,8 @@ def border_lengths(value):
 START_UP_VARIABLES = ("PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_TUNABLES", "LANG", "TZ")
 
 
-def script_environment(order, secrets):
-    """The whole environment of the script, built from empty."""
+def base_environment():
+    """What every script of this image gets, built from empty."""
     home = os.environ.get("HOME", "/tmp")
     env = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -304,6 +317,12 @@ def script_environment(order, secrets):
     for name in os.environ.get("RUNNER_PASS_ENV", "").split(","):
         if name in os.environ:
             env[name] = os.environ[name]
+    return env
+
+
+def script_environment(base, order, secrets):
+    """The whole environment of the script."""
+    env = dict(base)
     env.update(order.env)
     env.update(secrets)
     env.update(
@@ -379,15 +398,18 @@ def limit_resources(rlimits):
             resource.setrlimit(kind, (value, value))
 
 
-def prepare_script(order, secrets):
+def prepare_script(order, env):
     """Sets up the forked process for one order; returns (path, namespace) of the script to run."""
-    path = JOB_DIR + "/script.py"
-    env = script_environment(order, secrets)
     link_font_list(env)
     os.chdir(OUTPUT_DIR)
     replace_environment(env)
     limit_resources(order.rlimits)
+    return become_script_module()
 
+
+def become_script_module():
+    """Puts a fresh `__main__` for the script in the place of the runner's; returns its path and namespace."""
+    path = JOB_DIR + "/script.py"
     from _frozen_importlib_external import SourceFileLoader  # importlib.machinery imports 0.7 ms of more
 
     main = type(sys)("__main__")
@@ -399,30 +421,64 @@ def prepare_script(order, secrets):
     sys.modules["__main__"] = main
     sys.argv = [path]
     sys.path[0] = JOB_DIR
+    sys.path_importer_cache.pop(JOB_DIR, None)  # a worker may have looked before there was anything
     if hasattr(sys, "orig_argv"):
         sys.orig_argv = [sys.executable, "-u", path]
     return path, main.__dict__
 
 
-def script_process(order, secrets, stdout, stderr, ready, go):
+class ScriptChild:
+    """The script's process and the pipes between it and the runner; both have this object after the fork."""
+
+    def __init__(self):
+        self.pid = None  # 0 in the script's process
+
+    def fork(self):
+        """Returns true in the script's process."""
+        self.pipes = Pipe(STDOUT), Pipe(STDERR)
+        self.ready, self.script_ready = os.pipe()
+        self.script_go, self.go = os.pipe()
+        script_ends = self.script_ready, self.script_go, self.pipes[0].script_end, self.pipes[1].script_end
+        self.pid = os.fork()
+        if self.pid:
+            for fd in script_ends:
+                os.close(fd)
+        return self.pid == 0
+
+    def close(self):
+        for fd in (self.ready, self.go, self.pipes[0].fd, self.pipes[1].fd):
+            os.close(fd)
+
+
+def script_process(child, order, secrets):
     """The forked child up to the script's first line; returns (path, namespace) once the runner says go.
 
     Nothing may be in this process's memory that the script must not see: it can read all of it.
     """
     try:
-        become_clean_process(stdout, stderr, keep=(ready, go))
-        script = prepare_script(order, secrets)
-        os.write(ready, b"\0")
+        stdout, stderr = (pipe.script_end for pipe in child.pipes)
+        become_clean_process(stdout, stderr, keep=(child.script_ready, child.script_go))
+        script = prepare_script(order, script_environment(base_environment(), order, secrets))
     except BaseException as error:
-        os.write(ready, ("%s: %s" % (type(error).__name__, error)).encode())
-        os._exit(EXIT_RUNNER_FAILED)
-    os.close(ready)
-    if not os.read(go, 1):  # the runner is gone
-        os._exit(EXIT_RUNNER_FAILED)
-    os.close(go)
+        give_up(child, error)
+    await_go(child)
     if any(name.startswith(START_UP_VARIABLES) for name in (*order.env, *secrets)):
         os.execv(sys.executable, [sys.executable, "-u", script[0]])
     return script
+
+
+def give_up(child, error):
+    os.write(child.script_ready, ("%s: %s" % (type(error).__name__, error)).encode("utf-8", "backslashreplace"))
+    os._exit(EXIT_RUNNER_FAILED)
+
+
+def await_go(child):
+    """Tells the runner that the script may begin and waits for its word."""
+    os.write(child.script_ready, b"\0")
+    os.close(child.script_ready)
+    if not os.read(child.script_go, 1):  # the runner is gone
+        os._exit(EXIT_RUNNER_FAILED)
+    os.close(child.script_go)
 
 
 def hide_runner_frames():
@@ -922,7 +978,7 @@ def holds_at_least(root, min_bytes, seconds=1.0):
 class Runner:
     """Watches one running script until its process has ended, then finishes the log."""
 
-    def __init__(self, order, log, script_pid, pipes, signals, oom_kills, stop_file=None):
+    def __init__(self, order, log, script_pid, pipes, signals, oom_kills, stop_file=None, cpu_before=0.0):
         self.order = order
         self.log = log
         self.script_pid = script_pid
@@ -930,6 +986,7 @@ class Runner:
         self.signals = signals
         self.oom_kills = oom_kills
         self.stop_file = stop_file
+        self.cpu_before = cpu_before  # what the children had used up before the script began
         self.copy = CourtesyCopy()
         self.meter = OutputMeter(OUTPUT_DIR, order.max_output_bytes)
         self.started_at = clock()
@@ -1047,7 +1104,7 @@ class Runner:
             oom_kills,
             sum(self.log.dropped.values()),
             self.wall_seconds,
-            usage.ru_utime + usage.ru_stime,
+            max(0.0, usage.ru_utime + usage.ru_stime - self.cpu_before),
             usage.ru_maxrss * KIB,
         )
         if not self.log.ended(ended.encode()):
@@ -1093,55 +1150,536 @@ def main():
     # First of all: a signal that comes before this is lost to a PID 1, one that comes after it waits for the signalfd.
     signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    pid = 0
+    child = ScriptChild()
     try:
-        log_fd = open_log()
-        order = read_order()
-        stop_path = os.environ.get("RUNNER_STOP_FILE")
-        stop_file = StopFile(stop_path) if stop_path else None
-        if stop_file and stop_file.look() is not None:
-            raise Refusal(EXIT_STOPPED, "asked to stop before the script was started")
-        secrets = read_secrets(order.secret_names) if order.secret_names else {}
-        pipes = Pipe(STDOUT), Pipe(STDERR)
-        ready_read, ready = os.pipe()
-        go, go_write = os.pipe()
-        # Before the runner hides itself: the script's process is to be an ordinary one.
-        pid = os.fork()
-        if pid == 0:
-            return script_process(order, secrets, pipes[0].script_end, pipes[1].script_end, ready, go)
-        for fd in (pipes[0].script_end, pipes[1].script_end, ready, go):
-            os.close(fd)
-        if secrets:
-            for pipe in pipes:
-                pipe.mask = SecretMask(secrets.values())
-        exit_code = supervise(order, log_fd, pid, pipes, ready_read, go_write, stop_file)
+        start = warm_start if os.environ.get("RUNNER_WORKER") == "1" else cold_start
+        result = start(child)
+        if child.pid == 0:
+            return result
+        os._exit(result)
     except Refusal as refusal:
         exit_code = refusal.exit_code
         complain(refusal)
     except BaseException as error:
         exit_code = EXIT_RUNNER_FAILED
         complain("%s: %s" % (type(error).__name__, error))
-        if pid:
-            kill_tree(pid, reap_all)
+    if child.pid:
+        kill_tree(child.pid, reap_all)
     os._exit(exit_code)
 
 
-def supervise(order, log_fd, pid, pipes, ready, go, stop_file):
-    """The runner's part from the fork to the end; returns the exit code."""
+def cold_start(child):
+    """Runs the job that is there; returns the exit code in the runner, (path, namespace) in the script's process."""
+    log_fd = open_log()
+    try:
+        data = read_order()
+    except OSError as error:
+        raise bad_order(error) from error
+    order = parse_order(data)
+    stop_file = find_stop_file()
+    refuse_to_begin(stop_file)
+    secrets = read_secrets(order.secret_names) if order.secret_names else {}
+    # Before the runner hides itself: the script's process is to be an ordinary one.
+    if child.fork():
+        return script_process(child, order, secrets)
+    if secrets:
+        for pipe in child.pipes:
+            pipe.mask = SecretMask(secrets.values())
+    hide()
+    return supervise(order, log_fd, child, SignalReader(), stop_file)
+
+
+def find_stop_file():
+    path = os.environ.get("RUNNER_STOP_FILE")
+    return StopFile(path) if path else None
+
+
+def refuse_to_begin(stop_file):
+    if stop_file and stop_file.look() is not None:
+        raise Refusal(EXIT_STOPPED, "asked to stop before the script was started")
+
+
+def hide():
+    """Keeps the script from reading the runner's memory, and gives the runner the script's orphans."""
     prctl = libc_function("prctl")
     prctl(PR_SET_DUMPABLE, 0)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    signals = SignalReader()
+
+
+def supervise(order, log_fd, child, signals, stop_file, cpu_before=0.0):
+    """The runner's part from the fork to the end; returns the exit code."""
     oom_kills = OomKills()
     log = Log(log_fd, order.max_log_bytes)
-    answer = os.read(ready, 4 * KIB)
+    answer = os.read(child.ready, 4 * KIB)
     if answer != b"\0":
         raise Refusal(EXIT_RUNNER_FAILED, "the script could not be set up: " + answer.decode("utf-8", "replace"))
-    log.started(pid)
-    runner = Runner(order, log, pid, pipes, signals, oom_kills, stop_file)
-    os.write(go, b"\0")
+    log.started(child.pid)
+    runner = Runner(order, log, child.pid, child.pipes, signals, oom_kills, stop_file, cpu_before)
+    os.write(child.go, b"\0")
     runner.watch()
     return runner.finish()
+
+
+# --- The worker: libraries ahead ------------------------------------------------------------------------------------
+
+# Variables that are read while the process or one of its libraries starts, by the C code at least: a job that sets one
+# is not for a worker. A star stands for any rest. What Python modules read is noted while they are imported.
+UNFIT_VARIABLES = (
+    *("PYTHON*", "LD_*", "LC_*", "LANG*", "TZ*", "MALLOC_*", "GLIBC_TUNABLES", "LOCPATH", "NLSPATH", "GCONV_PATH"),
+    *("OPENSSL_*", "OMP_*", "GOMP_*", "KMP_*", "OPENBLAS_*", "GOTO_*", "BLIS_*", "MKL_*", "VECLIB_*", "NUMEXPR_*"),
+    *("NPY_*", "GDAL_*", "CPL_*", "OGR_*", "OSR_*", "VSI_*", "PROJ_*", "MPL*", "MATPLOTLIB*", "FONTCONFIG_*"),
+    *("FREETYPE_*", "HOME", "XDG_*", "TMPDIR", "TEMP", "TMP"),
+)
+
+
+def is_unfit(name):
+    return any(name == rule or (rule[-1] == "*" and name.startswith(rule[:-1])) for rule in UNFIT_VARIABLES)
+
+
+class PreloadFailed(Exception):
+    """A module cannot be imported ahead; carries its name."""
+
+    def __init__(self, module, reason):
+        super().__init__(reason)
+        self.module = module
+
+
+def warm_script_process(child, modules):
+    """The forked child of a worker: what a script finds, then libraries, then the order, then as in a cold start."""
+    try:
+        outputs = [pipe.script_end for pipe in child.pipes]
+        base = base_environment()
+        # What an import prints is not the script's: it goes where the runner complains.
+        become_clean_process(2, 2, keep=(child.script_ready, child.script_go, *outputs))
+        link_font_list(base)
+        os.chdir(OUTPUT_DIR)
+        replace_environment(base)
+        become_script_module()
+        report = preload(modules, child.script_ready) if modules else NOTHING_PRELOADED
+        say(child.script_ready, {"ready": report})
+        data = read_message(child.script_go)
+        for fd, number in zip(outputs, (1, 2)):
+            os.dup2(fd, number)
+            os.close(fd)
+        order = Order(parse_json(data.decode()))
+        script = prepare_script(order, script_environment(base, order, {}))
+    except PreloadFailed as failure:
+        say(child.script_ready, {"failed": {"module": failure.module, "reason": str(failure)}})
+        os._exit(EXIT_RUNNER_FAILED)
+    except BaseException as error:
+        give_up(child, error)
+    await_go(child)
+    return script
+
+
+def say(fd, message):
+    import json
+
+    write_all(fd, [json.dumps(message).encode() + b"\n"])
+
+
+def read_message(fd):
+    """The bytes that follow their length; ends the process when there will be none."""
+    size = struct.unpack("<Q", read_exactly(fd, 8))[0]
+    return read_exactly(fd, size)
+
+
+def read_exactly(fd, size):
+    data = b""
+    while len(data) < size:
+        piece = os.read(fd, size - len(data))
+        if not piece:  # the runner is gone
+            os._exit(EXIT_RUNNER_FAILED)
+        data += piece
+    return data
+
+
+NOTHING_PRELOADED = {"preloaded": [], "environmentRead": [], "openFiles": [], "threads": 1}
+
+
+def preload(modules, report_fd):
+    """Imports the modules and puts back what they changed for the whole process; returns what there is to know of it.
+
+    What an import adds for its own working stays: handlers for the end, finders, filters for its own warnings.
+    """
+    import gc
+
+    state, descriptors = ProcessState(), set(open_descriptors())
+    imported, kept = [], {}
+    with NotedEnvironment() as noted, OwnWarningFilters():
+        for name in modules:
+            say(report_fd, {"importing": name})
+            began = clock()
+            try:
+                __import__(name)
+            except BaseException as error:
+                raise PreloadFailed(name, "%s: %s" % (type(error).__name__, error)) from error
+            imported.append({"module": name, "milliseconds": round((clock() - began) * 1000, 1)})
+            gc.collect()
+            kept = what_stays(name, descriptors)
+    try:
+        state.put_back()
+    except BaseException as error:
+        reason = "what an import changed cannot be put back: %s: %s" % (type(error).__name__, error)
+        raise PreloadFailed(", ".join(modules), reason) from error
+    return {"preloaded": imported, "environmentRead": noted.names(), **kept}
+
+
+def what_stays(module, before):
+    """What an import left that cannot be taken back and is harmless; `PreloadFailed` where it is not."""
+    import stat
+
+    if len(sys._current_frames()) > 1:
+        raise PreloadFailed(module, "it leaves a Python thread running")
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+        raise PreloadFailed(module, "it leaves a process running")
+    except ChildProcessError:
+        pass
+    files = []
+    for fd in set(open_descriptors()) - before:
+        path, kind = os.readlink("/proc/self/fd/%d" % fd), os.fstat(fd).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISCHR(kind)) or fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
+            raise PreloadFailed(module, "it leaves a descriptor open that is not a file for reading: " + path)
+        os.set_inheritable(fd, False)  # nor may the script's children have it
+        files.append(path)
+    return {"openFiles": sorted(files), "threads": len(os.listdir("/proc/self/task"))}
+
+
+def open_descriptors():
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            os.fstat(int(name))
+            yield int(name)
+        except OSError:
+            pass  # the descriptor of the listing itself
+
+
+class NotedEnvironment:
+    """Notes which variables are asked for by name, so that no job which sets one of them is run here."""
+
+    def __enter__(self):
+        noted = self.noted = set()
+
+        class Noting(dict):
+            def __getitem__(self, key):
+                noted.add(key)
+                return dict.__getitem__(self, key)
+
+        self.data = os.environ._data
+        os.environ._data = os.environb._data = Noting(self.data)
+        self.environ, self.environb = os.environ, os.environb
+        return self
+
+    def __exit__(self, *_):
+        os.environ, os.environb = self.environ, self.environb
+        os.environ._data = os.environb._data = self.data
+
+    def names(self):
+        return sorted(os.fsdecode(name) for name in self.noted)
+
+
+class OwnWarningFilters:
+    """Takes back the filters that an import adds for all warnings, and leaves those for its own: they name something."""
+
+    def __enter__(self):
+        import warnings
+
+        self.module, self.before, self.caught = warnings, list(warnings.filters), warnings.catch_warnings()
+        self.caught.__enter__()
+
+    def __exit__(self, *error):
+        added = [each for each in self.module.filters if each not in self.before]
+        self.caught.__exit__(*error)
+        for action, message, category, module, line in reversed(added):
+            if message or module or category.__module__ != "builtins":
+                patterns = (message.pattern if message else ""), (module.pattern if module else "")
+                self.module.filterwarnings(action, patterns[0], category, patterns[1], line)
+
+
+class ProcessState:
+    """What belongs to the whole process, as it was before the libraries came."""
+
+    def __init__(self):
+        import builtins
+
+        self.env = dict(os.environ)
+        self.namespaces = [(vars(module), dict(vars(module))) for module in (sys, builtins)]
+        self.lists = [(value, list(value)) for value in (sys.path, sys.warnoptions, sys.argv)]
+        self.settings = [(read, write, read()) for read, write in process_settings()]
+        sys.path = sys.path[1:]  # nothing is to come from the job's folder
+
+    def put_back(self):
+        for stream in (sys.stdout, sys.stderr):
+            if stream:
+                stream.flush()
+        libc_function("fflush")(None)  # else what a library printed would come out in the script's name
+        for namespace, before in self.namespaces:
+            namespace.update(before)
+        vars(sys).pop("tracebacklimit", None)
+        for value, before in self.lists:
+            value[:] = before
+        libc_function("clearenv")()  # what C code has set, too
+        replace_environment(self.env)
+        time.tzset()
+        for read, write, before in self.settings:
+            if read() != before:
+                write(before)
+        put_back_signals()
+        put_back_modules()
+
+
+def process_settings():
+    """(read, write) of each setting."""
+    import _locale
+    import _thread
+    import _tracemalloc
+    import faulthandler
+    import gc
+
+    def umask():
+        mask = os.umask(0)
+        os.umask(mask)
+        return mask
+
+    def switch(on, off):
+        return lambda is_on: on() if is_on else off()
+
+    yield os.getcwd, os.chdir
+    yield umask, os.umask
+    yield lambda: _locale.setlocale(_locale.LC_ALL, None), lambda names: _locale.setlocale(_locale.LC_ALL, names)
+    yield lambda: os.sched_getaffinity(0), lambda cpus: os.sched_setaffinity(0, cpus)
+    yield lambda: os.getpriority(os.PRIO_PROCESS, 0), lambda nice: os.setpriority(os.PRIO_PROCESS, 0, nice)
+    yield sys.getrecursionlimit, sys.setrecursionlimit
+    yield sys.getswitchinterval, sys.setswitchinterval
+    yield sys.getdlopenflags, sys.setdlopenflags
+    yield sys.gettrace, sys.settrace
+    yield sys.getprofile, sys.setprofile
+    yield _thread.stack_size, _thread.stack_size
+    yield gc.isenabled, switch(gc.enable, gc.disable)
+    yield gc.get_threshold, lambda numbers: gc.set_threshold(*numbers)
+    yield gc.get_debug, gc.set_debug
+    yield faulthandler.is_enabled, switch(faulthandler.enable, faulthandler.disable)
+    yield _tracemalloc.is_tracing, switch(_tracemalloc.start, _tracemalloc.stop)
+    if hasattr(sys, "get_int_max_str_digits"):
+        yield sys.get_int_max_str_digits, sys.set_int_max_str_digits
+    for kind in {getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")}:
+        yield lambda kind=kind: resource.getrlimit(kind), lambda pair, kind=kind: resource.setrlimit(kind, pair)
+
+
+def put_back_signals():
+    for number in set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}:
+        # Whatever Python thinks it is: C code may have set another one.
+        signal.signal(number, signal.SIG_IGN if number in (signal.SIGPIPE, signal.SIGXFSZ) else signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.set_wakeup_fd(-1)
+    for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+        signal.setitimer(timer, 0)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def put_back_modules():
+    """The state of modules that a new interpreter would have in another form."""
+    loaded = sys.modules.get
+    if loaded("threading"):
+        loaded("threading").excepthook = sys.modules["_thread"]._excepthook
+        loaded("threading").settrace(None)
+        loaded("threading").setprofile(None)
+    if loaded("multiprocessing"):
+        loaded("multiprocessing").set_start_method(None, force=True)
+    if loaded("_socket"):
+        loaded("_socket").setdefaulttimeout(None)
+    for name in ("random", "numpy.random"):
+        if loaded(name):
+            loaded(name).seed()  # from the system: two workers must not draw the same numbers
+
+
+# --- The worker: waiting for a job ----------------------------------------------------------------------------------
+
+PRELOAD_PATIENCE_SECONDS = 60.0
+DEFAULT_IDLE_SECONDS = "600"
+POLL_SECONDS = 0.1  # for file systems that do not tell of what other machines put there
+IN_CLOSE_WRITE, IN_MOVED_TO = 0x08, 0x80
+
+
+def warm_start(child):
+    """Waits for a job and runs it; returns what `cold_start` does."""
+    worker = Worker(child)
+    script = worker.get_ready()
+    if child.pid == 0:
+        return script
+    data = worker.await_order()
+    order = parse_order(data)
+    refuse_unfit(order, worker.environment_read)
+    refuse_to_begin(worker.stop_file)
+    # Before the order is told: what the waiting process has used is the worker's, not the job's.
+    cpu_before = child_cpu_seconds(child.pid)
+    if write_all(child.go, [struct.pack("<Q", len(data)), data]) < len(data):
+        raise Refusal(EXIT_RUNNER_FAILED, "the script's process has ended")
+    return supervise(order, worker.log_fd, child, worker.signals, worker.stop_file, cpu_before)
+
+
+class Worker:
+    """The runner while it has no order. Whatever ends it before it has one leaves an empty log."""
+
+    def __init__(self, child):
+        self.log_fd = open_log()
+        self.child = child
+        self.modules = [name.strip() for name in os.environ.get("RUNNER_PRELOAD", "").split(",") if name.strip()]
+        self.idle_seconds = read_idle_seconds()
+        self.signals = SignalReader()
+        self.stop_file = find_stop_file()
+        self.environment_read = []
+
+    def get_ready(self):
+        """Returns when the script's process waits for its order; in that process, when it has got it."""
+        modules, failed = self.modules, []
+        while True:
+            if self.child.fork():
+                return warm_script_process(self.child, modules)
+            libc_function("prctl")(PR_SET_CHILD_SUBREAPER, 1)
+            try:
+                report = self.await_report(modules)
+                break
+            except PreloadFailed as failure:
+                if not modules:
+                    raise Refusal(EXIT_RUNNER_FAILED, "the script's process could not be set up: %s" % failure) from None
+                complain("nothing is preloaded, because of %s: %s" % (failure.module, failure))
+                failed.append({"module": failure.module, "reason": str(failure)})
+                kill_tree(self.child.pid, reap_all)
+                self.child.close()
+                modules = []
+        # Not earlier: the script's process is to be an ordinary one, and may have been forked for a second time.
+        hide()
+        self.environment_read = report.get("environmentRead", [])
+        self.write_ready({"version": 1, "pid": self.child.pid, **report, "failed": failed})
+
+    def await_report(self, modules):
+        """What the child says when it is through; `PreloadFailed` when it ends, fails or takes too long."""
+        text, module, end = b"", "the start", None
+        give_up_at = clock() + PRELOAD_PATIENCE_SECONDS
+        while clock() < give_up_at:
+            end = end or self.child_end()
+            piece = b""
+            if self.child.ready in self.wait([self.child.ready], 0.0 if end else POLL_SECONDS):
+                piece = os.read(self.child.ready, 64 * KIB)
+            *lines, text = (text + piece).split(b"\n")
+            for message in map(parse_message, lines):
+                module = message.get("importing", module)
+                if "failed" in message:
+                    raise PreloadFailed(message["failed"]["module"], message["failed"]["reason"])
+                if "ready" in message:
+                    self.refuse_strays(modules)
+                    return message["ready"]
+            if end and not piece:
+                raise PreloadFailed(module, text.decode("utf-8", "replace") or "the process ended with %s" % end)
+        raise PreloadFailed(module, "it took longer than %d s" % PRELOAD_PATIENCE_SECONDS)
+
+    def refuse_strays(self, modules):
+        if modules and descendants(os.getpid()) != [self.child.pid]:
+            raise PreloadFailed(", ".join(modules), "it leaves a process running")
+
+    def write_ready(self, fields):
+        import json
+
+        path = SPOOL_DIR + "/ready"
+        with open(path + ".new", "w") as file:
+            file.write(json.dumps(fields))
+        os.rename(path + ".new", path)
+
+    def await_order(self):
+        """The bytes of the order, once it is there."""
+        watch = watch_folder(JOB_DIR)
+        fds = [] if watch is None else [watch]
+        until = clock() + self.idle_seconds
+        while True:
+            data = look_for_order()
+            if data:
+                return data
+            how = self.child_end()
+            if how is not None:
+                raise Refusal(EXIT_RUNNER_FAILED, "the script's process ended with %s while it waited" % how)
+            if clock() >= until:
+                raise Refusal(EXIT_NO_JOB_CAME, "no job came in %g s" % self.idle_seconds)
+            if watch in self.wait(fds, min(POLL_SECONDS, until - clock())):
+                os.read(watch, 4 * KIB)
+
+    def wait(self, fds, seconds):
+        """Those of `fds` that can be read within that time; `Refusal` when the worker is asked to stop."""
+        ready = select.select([self.signals, *fds], [], [], max(0.0, seconds))[0]
+        for number, from_outside in self.signals.read():
+            if number != signal.SIGCHLD and from_outside:
+                raise Refusal(EXIT_STOPPED, "asked to stop before a job came")
+        if self.stop_file and clock() >= self.stop_file.next_at:
+            refuse_to_begin(self.stop_file)
+        return ready
+
+    def child_end(self):
+        """How the script's process has ended, or None while it lives; collects others, too."""
+        try:
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return None
+                if pid == self.child.pid:
+                    code = os.waitstatus_to_exitcode(status)
+                    return "code %d" % code if code >= 0 else "signal %d" % -code
+        except ChildProcessError:
+            return None
+
+
+def read_idle_seconds():
+    text = os.environ.get("RUNNER_WORKER_IDLE_SECONDS", DEFAULT_IDLE_SECONDS)
+    if not text.replace(".", "", 1).isdigit():
+        raise Refusal(EXIT_RUNNER_FAILED, "RUNNER_WORKER_IDLE_SECONDS is not a number of seconds")
+    return float(text)
+
+
+def parse_message(line):
+    try:
+        return parse_json(line.decode())
+    except ValueError:
+        return {}  # a library wrote into a descriptor that is not its own
+
+
+def watch_folder(path):
+    """A descriptor that can be read when something new is in the folder; None where the system does not tell."""
+    try:
+        fd = libc_function("inotify_init1")(os.O_CLOEXEC | os.O_NONBLOCK)
+        libc_function("inotify_add_watch")(fd, os.fsencode(path), IN_MOVED_TO | IN_CLOSE_WRITE)
+        return fd
+    except (OSError, AttributeError):
+        return None
+
+
+def look_for_order():
+    """The bytes of the order, or nothing while there is none."""
+    try:
+        return read_order()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise bad_order(error) from error
+
+
+def refuse_unfit(order, environment_read):
+    """`Refusal` of what cannot be given to a process that has started, or must not wait on a disk as an order does."""
+    if order.secret_names:
+        raise Refusal(EXIT_NEEDS_COLD_START, "an order with secrets is not for a worker")
+    names = sorted(name for name in order.env if is_unfit(name) or name in environment_read)
+    if names:
+        raise Refusal(EXIT_NEEDS_COLD_START, "not for a worker, because of its variables: " + ", ".join(names))
+
+
+def child_cpu_seconds(pid):
+    """What all children have used up to now."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    try:
+        living = time.clock_gettime((~pid << 3) | 2)  # clock_getcpuclockid(3)
+    except OSError:
+        living = 0.0
+    return usage.ru_utime + usage.ru_stime + living
 
 
 if __name__ == "__main__":
