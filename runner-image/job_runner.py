@@ -1315,7 +1315,7 @@ def preload(modules, report_fd):
             except BaseException as error:
                 raise PreloadFailed(name, "%s: %s" % (type(error).__name__, error)) from error
             imported.append({"module": name, "milliseconds": round((clock() - began) * 1000, 1)})
-            gc.collect()
+            gc.collect()  # and no gc.freeze(): what the script hangs into a library would never be closed
             kept = what_stays(name, descriptors)
     try:
         state.put_back()
@@ -1414,7 +1414,6 @@ class ProcessState:
         for stream in (sys.stdout, sys.stderr):
             if stream:
                 stream.flush()
-        libc_function("fflush")(None)  # else what a library printed would come out in the script's name
         for namespace, before in self.namespaces:
             namespace.update(before)
         vars(sys).pop("tracebacklimit", None)
@@ -1422,7 +1421,7 @@ class ProcessState:
             value[:] = before
         libc_function("clearenv")()  # what C code has set, too
         replace_environment(self.env)
-        time.tzset()
+        time.tzset()  # reads it
         for read, write, before in self.settings:
             if read() != before:
                 write(before)
@@ -1577,6 +1576,7 @@ class Worker:
         raise PreloadFailed(module, "it took longer than %d s" % PRELOAD_PATIENCE_SECONDS)
 
     def refuse_strays(self, modules):
+        self.child_end()  # collects those that have ended
         if modules and descendants(os.getpid()) != [self.child.pid]:
             raise PreloadFailed(", ".join(modules), "it leaves a process running")
 
