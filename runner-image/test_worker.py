@@ -131,8 +131,8 @@ class ColdAndWarm(WorkerCase):
 
     def outputs(self):
         """Names and sizes of all that a run left: contents may name the time."""
-        paths = glob.glob(os.path.join(glob.escape(self.path("output")), "**"), recursive=True)
-        return sorted((path, os.lstat(path).st_size) for path in paths[1:] if not os.path.isdir(path))
+        paths = [os.path.join(folder, name) for folder, _, names in os.walk(self.path("output")) for name in names]
+        return sorted((path, os.lstat(path).st_size) for path in paths)
 
     def assert_same(self, script, preload=PRELOAD, prefix=(), change=lambda text: text):
         self.clear()  # of what a failure has left, too
@@ -364,7 +364,7 @@ sys.setdlopenflags(os.RTLD_NOW | os.RTLD_GLOBAL)
 sys.warnoptions.append("error")
 getattr(sys, "set_int_max_str_digits", int)(9999)
 gc.set_threshold(1, 2, 3)
-gc.set_debug(gc.DEBUG_LEAK)
+gc.set_debug(gc.DEBUG_SAVEALL)
 gc.disable()
 faulthandler.enable(file=sys.__stderr__)
 tracemalloc.start()
