@@ -6,7 +6,7 @@ export const FRAME_HEADER_BYTES = 24;
 export const MAX_FRAME_PAYLOAD_BYTES = 64 * 1024;
 
 export const FRAME_MAGIC = Buffer.from('LF');
-const KINDS = [undefined, 'started', 'output', 'gap', 'ended', 'ready'] as const;
+const KINDS = [undefined, 'started', 'output', 'gap', 'ended'] as const;
 const STREAMS = ['NONE', 'STDOUT', 'STDERR'] as const;
 
 export type FrameKind = NonNullable<(typeof KINDS)[number]>;
