@@ -39,6 +39,8 @@ const USED_BEFORE_EXIT_CODE = 121;
 
 /** Codes the runner ends with before a script runs; see docs/runner-contract.md. */
 const RUNNER_REFUSALS: Readonly<Record<number, string>> = {
+  118: 'The worker had waited too long for a job.',
+  119: 'The job asks for what a worker cannot give it.',
   [USED_BEFORE_EXIT_CODE]: 'The workspace had been used before.',
   122: 'The runner did not understand its order; the runner image and the service may be of different versions.',
   123: 'The runner failed.',
