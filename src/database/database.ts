@@ -69,10 +69,6 @@ export class Database implements OnApplicationShutdown {
     if (this.opening) await abortable(this.opening, signal).catch(() => undefined);
   }
 
-  get isOpen(): boolean {
-    return this.opening === undefined;
-  }
-
   private async openLater(log: Log): Promise<void> {
     const backoff = new Backoff(FIRST_TRY_MS, MAX_TRY_MS);
     const { signal } = this.closing;

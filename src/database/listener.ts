@@ -3,6 +3,7 @@ import { Backoff, settledWithin, sleep } from '../common/abort.js';
 import { Bell } from '../common/bell.js';
 import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
+import { hangUp } from './postgres-pool.js';
 
 /** How often the listener proves to itself that it still hears, and how long it waits for its own word. */
 const PROBE_EVERY_MS = 2_000;
@@ -109,6 +110,5 @@ export class Listener {
 /** A peer that has vanished does not answer a goodbye. */
 async function discard(client: pg.Client): Promise<void> {
   await settledWithin(client.end(), GOODBYE_MS);
-  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
-  connection.stream.destroy();
+  hangUp(client);
 }

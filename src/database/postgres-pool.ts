@@ -79,6 +79,12 @@ class TranslatingPool extends pg.Pool {
   }
 }
 
+/** Breaks a connection off without a word to the server, which may not be there any more. */
+export function hangUp(client: pg.Client): void {
+  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
+  connection.stream.destroy();
+}
+
 /** A client that hangs up on a server which does not answer: what waits then fails, and the pool drops the connection. */
 function impatientClient(answerMs: number): typeof pg.Client {
   class ImpatientClient extends pg.Client {
@@ -86,13 +92,8 @@ function impatientClient(answerMs: number): typeof pg.Client {
     override query(...parameters: never[]): never {
       const answer = (super.query as (...all: never[]) => unknown).apply(this, parameters);
       if (!isPromise(answer)) return answer as never;
-      const timer = answerMs === 0 ? undefined : setTimeout(() => this.hangUp(), answerMs);
+      const timer = answerMs === 0 ? undefined : setTimeout(() => hangUp(this), answerMs);
       return answer.catch(translate).finally(() => clearTimeout(timer)) as never;
-    }
-
-    private hangUp(): void {
-      const { connection } = this as unknown as { connection: { stream: { destroy(): void } } };
-      connection.stream.destroy();
     }
   }
   return ImpatientClient;

@@ -11,6 +11,7 @@ import { DataOwnership } from '../../src/execution/data-ownership.js';
 import { OrphanSweeper } from '../../src/execution/orphan-sweeper.js';
 import { Recovery } from '../../src/execution/recovery.js';
 import { JobRepository } from '../../src/jobs/job.repository.js';
+import type { JobSubmission } from '../../src/jobs/job-submission.js';
 import { JobService } from '../../src/jobs/job.service.js';
 import { FakeEngine } from '../../src/runtime/fake/fake-engine.js';
 import type { FakeWorkload } from '../../src/runtime/fake/fake-workload.js';
@@ -42,7 +43,7 @@ describe('execution', () => {
 
   const startServer = (more: Record<string, string> = {}): Promise<TestingModule> =>
     startExecution(engine, { DATA_DIR: dataDir, ...more });
-  const submit = (more: object = {}): Promise<string> => submitTo(server, more);
+  const submit = (more: Partial<JobSubmission> = {}): Promise<string> => submitTo(server, more);
   const waitForState = (id: string, state: RegExp): Promise<JobRow> => waitForJob(server, id, state);
 
   const running = (name: string): Promise<FakeWorkload> =>

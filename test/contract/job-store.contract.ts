@@ -8,6 +8,7 @@ import { ClaimRepository } from '../../src/jobs/claim.repository.js';
 import { IdempotencyMismatchError, QueueFullError, StaleFenceError } from '../../src/jobs/job.errors.js';
 import { JobRepository } from '../../src/jobs/job.repository.js';
 import type { JobSubmission } from '../../src/jobs/job-submission.js';
+import { submission } from '../support/job-submission.js';
 import { waitFor } from '../support/wait-for.js';
 
 const NOW = 1_800_000_000_000;
@@ -327,27 +328,6 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       }
     });
   });
-}
-
-function submission(more: Partial<JobSubmission>): JobSubmission {
-  return {
-    script: 'print(1)',
-    request: null,
-    files: [],
-    environment: 'default',
-    name: null,
-    labels: [],
-    priority: 0,
-    timeoutSeconds: 60,
-    memoryMb: 128,
-    cpus: 0.5,
-    network: 'NONE',
-    env: {},
-    secrets: [],
-    retries: 0,
-    idempotencyKey: null,
-    ...more,
-  };
 }
 
 function plan(jobId: string, attempt: number): NewAttempt {

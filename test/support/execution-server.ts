@@ -6,6 +6,7 @@ import { DatabaseModule } from '../../src/database/database.module.js';
 import type { JobRow } from '../../src/database/tables.js';
 import { ExecutionModule } from '../../src/execution/execution.module.js';
 import { JobRepository } from '../../src/jobs/job.repository.js';
+import type { JobSubmission } from '../../src/jobs/job-submission.js';
 import { JobService } from '../../src/jobs/job.service.js';
 import { LogModule } from '../../src/log.module.js';
 import type { FakeEngine } from '../../src/runtime/fake/fake-engine.js';
@@ -13,6 +14,7 @@ import { FakeRuntime } from '../../src/runtime/fake/fake.runtime.js';
 import { RuntimeHealthMonitor } from '../../src/runtime/runtime-health.js';
 import { RUNTIME_PROVIDER } from '../../src/runtime/runtime-provider.js';
 import { WorkspaceModule } from '../../src/workspace/workspace.module.js';
+import { submission } from './job-submission.js';
 import { waitFor } from './wait-for.js';
 
 /** A server without its API, on a fake engine: what runs jobs, and nothing else. */
@@ -49,26 +51,8 @@ export async function startExecution(
 }
 
 /** Submits a job, returns its id. */
-export async function submitTo(server: TestingModule, more: object = {}): Promise<string> {
-  const job = await server.get(JobService).submit({
-    script: 'x',
-    request: null,
-    files: [],
-    environment: 'default',
-    name: null,
-    labels: [],
-    priority: 0,
-    timeoutSeconds: 60,
-    memoryMb: 64,
-    cpus: 1,
-    network: 'NONE',
-    env: {},
-    secrets: [],
-    retries: 0,
-    idempotencyKey: null,
-    ...more,
-  });
-  return job.id;
+export async function submitTo(server: TestingModule, more: Partial<JobSubmission> = {}): Promise<string> {
+  return (await server.get(JobService).submit(submission(more))).id;
 }
 
 export async function waitForState(server: TestingModule, id: string, state: RegExp): Promise<JobRow> {
