@@ -12,6 +12,7 @@ import { orderStop } from './stop-order.js';
 
 /** Events that name who took a pod away, where the pod itself does not. */
 const TAKEN_AWAY: Readonly<Record<string, 'evicted' | 'nodeLost'>> = {
+  Evicted: 'evicted',
   Preempted: 'evicted',
   TaintManagerEviction: 'nodeLost',
   NodeNotReady: 'nodeLost',
@@ -143,10 +144,10 @@ export class PodWait {
     return this.withCause(readVanished(last), signal);
   }
 
-  /** Who removed it, where the cluster tells. */
+  /** Who removed or killed it, where the cluster tells. */
   private async withCause(exit: WorkloadExit, signal: AbortSignal): Promise<WorkloadExit> {
     const { uid } = this;
-    if (exit.kind !== 'removed' || uid === null) return exit;
+    if (uid === null || !(exit.kind === 'removed' || wasKilled(exit))) return exit;
     const events = await this.tryAsking(() => this.cluster.eventsOf(uid, signal), signal);
     if (events === UNKNOWN) return exit;
     for (const { reason = '', message = reason } of events) {
@@ -173,6 +174,13 @@ export class PodWait {
   }
 }
 
+/** A kubelet that evicts may report the end of the container before it says that it was its own doing. */
+function wasKilled(exit: WorkloadExit): boolean {
+  return exit.kind === 'exited' && exit.exitCode === KILLED_EXIT_CODE && !exit.oomKilled;
+}
+
+/** 128 + SIGKILL. */
+const KILLED_EXIT_CODE = 137;
 const UNKNOWN = Symbol('unknown');
 /** Soon enough after an answer that changed nothing, or none. */
 const RETRY_MS = 500;

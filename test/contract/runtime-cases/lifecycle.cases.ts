@@ -192,9 +192,11 @@ export const LIFECYCLE_CASES = runtimeCases([
     id: 'removed-while-waited',
     title: 'a workload that somebody removes is removed for who waits, and lost for who asks later',
     needs: ['hook:removeBehind'],
+    // A busy kubelet may miss the deletion, and looks at all its pods again within a minute and a half.
+    timeoutMs: 210_000,
     run: async (bench) => {
       const workload = await bench.start({ script: RUNS_ON });
-      const exit = workload.exit();
+      const exit = workload.exit(bench.provider, 180_000);
       await workload.printed('ready');
       await workload.removeBehind();
       expect(await exit).toEqual({ kind: 'removed' });
