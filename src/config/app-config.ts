@@ -22,6 +22,9 @@ import { Variable } from './variable.decorator.js';
 export const RUNTIME_CHOICES = ['auto', 'docker', 'kubernetes', 'process'] as const;
 export type RuntimeChoice = (typeof RUNTIME_CHOICES)[number];
 
+/** CPUs of a job that names none. */
+export const DEFAULT_CPUS = 1;
+
 /** The API shows these as GraphQL integers, which have 32 bits. */
 const MAX_INT32 = 2 ** 31 - 1;
 

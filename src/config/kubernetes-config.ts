@@ -1,5 +1,6 @@
 import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
 import { Variable } from './variable.decorator.js';
+import { WarmPoolConfig } from './warm-pool-config.js';
 
 const MAX_INT32 = 2 ** 31 - 1;
 
@@ -11,7 +12,7 @@ const LABEL_ENTRY =
   /^([a-z0-9.-]+\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?=([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/;
 
 /** What can be set of the kubernetes runtime; a part of `AppConfig`. */
-export abstract class KubernetesConfig {
+export abstract class KubernetesConfig extends WarmPoolConfig {
   @Variable({
     type: 'string',
     defaultText: 'the pod’s own service account, else ~/.kube/config',

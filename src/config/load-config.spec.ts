@@ -50,6 +50,29 @@ describe('the configuration', () => {
     expect(loadConfig({ ALLOW_INTERNET: 'false' }).ALLOW_INTERNET).toBe(false);
   });
 
+  it('reads the bounds of the pools, and what their workers import', () => {
+    const RUNNER_ENVIRONMENTS = 'geo=py-geo:1,bare=py-bare:1';
+    const WARM_POOL = 'default=2..8, geo=3,bare=0..1';
+    const WARM_PRELOAD = 'geo=geopandas+matplotlib.pyplot,bare=';
+    expect(loadConfig({ RUNNER_ENVIRONMENTS, WARM_POOL, WARM_PRELOAD }).warmPools).toEqual([
+      { environment: 'default', min: 2, max: 8, preload: undefined },
+      { environment: 'geo', min: 3, max: 3, preload: ['geopandas', 'matplotlib.pyplot'] },
+      { environment: 'bare', min: 0, max: 1, preload: [] },
+    ]);
+    expect(loadConfig({}).warmPools).toEqual([]);
+  });
+
+  it.each([
+    [{ WARM_POOL: 'default=x' }, 'WARM_POOL each entry'],
+    [{ WARM_POOL: 'geo=1' }, 'WARM_POOL must name default or'],
+    [{ WARM_POOL: 'default=1,default=2' }, 'WARM_POOL must name each environment once'],
+    [{ WARM_POOL: 'default=5..2' }, 'WARM_POOL must not have a min above its max'],
+    [{ WARM_PRELOAD: 'default=os;system' }, 'WARM_PRELOAD each entry'],
+    [{ WARM_PRELOAD: 'geo=os' }, 'WARM_PRELOAD must name default or'],
+  ])('names the fault in %j', (variables, fault) => {
+    expect(faultsOf(variables)).toEqual([expect.stringContaining(fault)]);
+  });
+
   it('reads lists and maps', () => {
     const config = loadConfig({
       RUNNER_ENVIRONMENTS: 'geo=py-geo:1, ml=registry:5000/ml@sha256:ab',

@@ -87,6 +87,7 @@ function crossFaults(config: AppConfig): string[] {
   if (config.RUNNER_ENVIRONMENTS.some((entry) => entry.startsWith('default='))) {
     faults.push('RUNNER_ENVIRONMENTS must not name default, whose image is RUNNER_IMAGE');
   }
+  faults.push(...config.warmPoolFaults(new Set(config.environments.keys())));
   if (config.isProduction && config.EXECUTION_RUNTIME === 'process' && config.PROCESS_ISOLATION === 'none') {
     faults.push('PROCESS_ISOLATION=none is not allowed with NODE_ENV=production');
   }

@@ -133,5 +133,6 @@ export interface ServiceMetaTable {
 }
 
 export type JobRow = Selectable<JobsTable>;
+export type JobSpecRow = Selectable<JobSpecsTable>;
 export type AttemptRow = Selectable<AttemptsTable>;
 export type OutputFileRow = Selectable<OutputFilesTable>;

@@ -31,9 +31,9 @@ export class AttemptRunner {
     const started = await this.starter.start(claim, signal);
     if (typeof started !== 'string') {
       await this.settler.settle(claim, started, undefined, signal);
-      return this.cleaner.clean(claim, undefined);
+      return this.cleaner.clean(claim, claim.attempt.handle ?? undefined);
     }
-    await this.recorder.saveHandle(claim.fence, started, signal);
+    if (claim.attempt.handle === null) await this.recorder.saveHandle(claim.fence, started, signal);
     await this.watch(claim, started, signal);
   }
 

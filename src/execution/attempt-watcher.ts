@@ -15,6 +15,9 @@ import { StopControl } from './stop-control.js';
 /** How long after the deadline and the grace, which the runner holds by itself, the server steps in. */
 const DEADLINE_MARGIN_MS = 5_000;
 
+/** What a worker may need to begin a job that it was given; generous, it takes milliseconds. One that hangs is given up. */
+const TAKING_SECONDS = 30;
+
 export interface WatchedEnd {
   exit: WorkloadExit;
   /** Why we ended it early, if we did. */
@@ -69,7 +72,9 @@ export class AttemptWatcher {
     live: AbortSignal,
   ): Promise<number | undefined> {
     const patience = childSignal(live);
-    const timer = setTimeout(patience.abort, this.runtime.startTimeoutSeconds * 1000);
+    const isWarm = claim.attempt.start_kind === 'WARM';
+    const seconds = isWarm ? TAKING_SECONDS : this.runtime.startTimeoutSeconds;
+    const timer = setTimeout(patience.abort, seconds * 1000);
     const startedAtMs = await this.spools
       .waitForStart(claim.attempt.workspace, patience.signal)
       .finally(() => {

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { LogsModule } from '../logs/logs.module.js';
+import { PoolModule } from '../runtime/pool/pool.module.js';
 import { AdoptionPolicy } from './adoption-policy.js';
 import { AttemptCleaner } from './attempt-cleaner.js';
 import { AttemptJudge } from './attempt-judge.js';
@@ -21,10 +22,12 @@ import { Recovery } from './recovery.js';
 import { Replica } from './replica.js';
 import { RetentionKeeper } from './retention-keeper.js';
 import { RunningAttempts } from './running-attempts.js';
+import { StartPlanner } from './start-planner.js';
+import { WorkerStrays } from './worker-strays.js';
 import { WorkloadStarter } from './workload-starter.js';
 
 @Module({
-  imports: [JobsModule, LogsModule],
+  imports: [JobsModule, LogsModule, PoolModule],
   providers: [
     AdoptionPolicy,
     AttemptCleaner,
@@ -46,8 +49,10 @@ import { WorkloadStarter } from './workload-starter.js';
     Replica,
     RetentionKeeper,
     RunningAttempts,
+    StartPlanner,
+    WorkerStrays,
     WorkloadStarter,
   ],
-  exports: [ExecutionService, OrphanSweeper, RunningAttempts],
+  exports: [ExecutionService, OrphanSweeper, PoolModule, RunningAttempts],
 })
 export class ExecutionModule {}

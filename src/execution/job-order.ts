@@ -1,7 +1,8 @@
 import { MiB } from '../common/bytes.js';
 import type { AppConfig } from '../config/app-config.js';
 import type { ClaimedJob } from '../jobs/claimed-job.js';
-import type { RuntimeCapabilities, WorkloadSpec } from '../runtime/runtime-provider.js';
+import type { JobRow } from '../database/tables.js';
+import type { RuntimeCapabilities, WorkloadLimits, WorkloadSpec } from '../runtime/runtime-provider.js';
 import type { JobOrder } from '../workspace/job-order.js';
 import type { WorkspacePaths } from '../workspace/workspace-paths.js';
 
@@ -47,15 +48,18 @@ export function toWorkloadSpec(
     attempt: attempt.number,
     image: config.environments.get(job.environment) ?? config.RUNNER_IMAGE,
     workspace,
-    limits: {
-      memoryMb: job.memory_mb,
-      cpus: job.cpus,
-      pids: config.MAX_PIDS,
-      tmpBytes: config.MAX_TMP_BYTES,
-    },
-    network: job.network === 'INTERNET' ? 'INTERNET' : 'NONE',
+    limits: toWorkloadLimits(job, config),
+    network: toNetwork(job),
     timeoutSeconds: job.timeout_seconds,
     graceSeconds: config.STOP_GRACE_SECONDS,
     secrets: JSON.parse(spec.secrets) as string[],
   };
+}
+
+export function toWorkloadLimits(job: JobRow, config: AppConfig): WorkloadLimits {
+  return { memoryMb: job.memory_mb, cpus: job.cpus, pids: config.MAX_PIDS, tmpBytes: config.MAX_TMP_BYTES };
+}
+
+export function toNetwork(job: JobRow): WorkloadSpec['network'] {
+  return job.network === 'INTERNET' ? 'INTERNET' : 'NONE';
 }

@@ -1,13 +1,10 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
-import { newId } from '../common/ids.js';
-import type { ClaimedJob, NewAttempt } from '../jobs/claimed-job.js';
+import type { ClaimedJob } from '../jobs/claimed-job.js';
 import { ClaimRepository } from '../jobs/claim.repository.js';
 import { StorageSpace } from '../jobs/storage-space.js';
-import type { RuntimeProvider } from '../runtime/runtime-provider.js';
-import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
-import { workloadName } from '../runtime/workload-name.js';
 import { LEASE_MS, Replica } from './replica.js';
+import { StartPlanner } from './start-planner.js';
 
 /** How soon a full disk is looked at again. */
 const FULL_DISK_MS = 1_000;
@@ -16,8 +13,8 @@ const FULL_DISK_MS = 1_000;
 @Injectable()
 export class JobQueue {
   constructor(
-    @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     private readonly claims: ClaimRepository,
+    private readonly planner: StartPlanner,
     private readonly replica: Replica,
     private readonly clock: Clock,
     private readonly space: StorageSpace,
@@ -26,24 +23,14 @@ export class JobQueue {
   /** None while a disk is full: a job that is started then has no room for its log. */
   async claim(limit: number): Promise<ClaimedJob[]> {
     if (await this.space.refusal()) return [];
-    const plan = (jobId: string, attempt: number): NewAttempt => this.plan(jobId, attempt);
-    return this.claims.claim(this.replica.id, limit, this.clock.nowMs(), LEASE_MS, plan);
+    return this.planner.plan((plan) =>
+      this.claims.claim(this.replica.id, limit, this.clock.nowMs(), LEASE_MS, plan),
+    );
   }
 
   /** How long until the next waiting job may be claimed, milliseconds; undefined when none waits. */
   async nextInMs(): Promise<number | undefined> {
     if (await this.space.refusal()) return FULL_DISK_MS;
     return this.claims.nextAvailableInMs();
-  }
-
-  private plan(jobId: string, attempt: number): NewAttempt {
-    return {
-      runtime: this.runtime.name,
-      scope: this.runtime.scope,
-      workload: workloadName(jobId, attempt),
-      workspace: newId(),
-      startKind: 'COLD',
-      startWhy: 'Every job gets a fresh workload.',
-    };
   }
 }

@@ -9,6 +9,7 @@ import type { RuntimeProvider, WorkloadSummary } from '../runtime/runtime-provid
 import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
 import { DataOwnership } from './data-ownership.js';
 import { Workspaces } from '../workspace/workspaces.js';
+import { WorkerStrays } from './worker-strays.js';
 
 const EVERY_MS = 60_000;
 /** To look at every stored folder takes seconds where there are a million. */
@@ -29,6 +30,7 @@ export class OrphanSweeper {
     private readonly workspaces: Workspaces,
     private readonly health: RuntimeHealthMonitor,
     private readonly ownership: DataOwnership,
+    private readonly strays: WorkerStrays,
   ) {}
 
   /** Runs until `signal` aborts. Never rejects. */
@@ -63,20 +65,22 @@ export class OrphanSweeper {
   }
 
   private async sweepWorkloads(graceMs: number, signal: AbortSignal): Promise<number> {
-    const old = (await this.runtime.list(signal)).filter(
-      (workload) => workload.createdAtMs < Date.now() - graceMs,
-    );
+    const isOld = ({ createdAtMs }: WorkloadSummary): boolean => createdAtMs < Date.now() - graceMs;
+    const listed = await this.runtime.list(signal);
+    // Before the jobs are read: a worker that is not held any more has been committed to its job by then.
+    const old = listed.filter((each) => this.strays.verdictOnWorkload(each, graceMs) ?? isOld(each));
     const live = new Set((await this.attempts.liveAttempts()).map(({ workload }) => workload));
-    const orphans = old.filter((workload: WorkloadSummary) => !live.has(workload.name));
+    const orphans = old.filter((workload) => !live.has(workload.name));
     return this.removeEach(orphans, (orphan) => this.runtime.remove(orphan.handle, signal));
   }
 
   private async sweepWorkspaces(graceMs: number, signal: AbortSignal): Promise<number> {
     let removed = 0;
     for await (const ids of this.workspaces.batches()) {
-      const known = new Set(await this.attempts.knownWorkspaces(ids));
-      const unknown = ids.filter((id) => !known.has(id));
-      const orphans = await this.workspaces.untouchedSince(Date.now() - graceMs, unknown);
+      const free = ids.filter((id) => !this.strays.holds(id));
+      const known = new Set(await this.attempts.knownWorkspaces(free));
+      const unknown = free.filter((id) => !known.has(id));
+      const orphans = await this.workspaces.untouchedSince(this.sinceMs(graceMs), unknown);
       removed += await this.removeEach(orphans, (id) => this.workspaces.remove(id));
       if (signal.aborted) break;
     }
@@ -85,12 +89,19 @@ export class OrphanSweeper {
 
   /** A server that dies between a job's last write and the cleaning leaves its script and files. */
   private async sweepInputs(graceMs: number): Promise<void> {
-    const old = await this.workspaces.listInputs(Date.now() - graceMs);
+    const listed = await this.workspaces.listInputs(this.sinceMs(graceMs));
+    const old = listed.filter((id) => !this.strays.holds(id));
     const live = new Set((await this.attempts.liveAttempts()).map(({ workspace }) => workspace));
     await this.removeEach(
       old.filter((id) => !live.has(id)),
       (id) => this.workspaces.removeInputs(id),
     );
+  }
+
+  /** From when on a workspace may still be needed, milliseconds since 1970. */
+  private sinceMs(graceMs: number): (id: string) => number {
+    const nowMs = Date.now();
+    return (id) => nowMs - this.strays.graceMs(id, graceMs);
   }
 
   /** One that cannot be removed must not keep the others. Returns how many were. */

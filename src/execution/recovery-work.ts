@@ -29,6 +29,12 @@ export class RecoveryWork {
     return this.workspaces.withdraw(attempt.workspace);
   }
 
+  /** A worker that still waits ends now, since its order cannot come any more; one that runs its job is left alone. */
+  async withdrawFromWorker({ attempt }: ClaimedJob): Promise<void> {
+    if (attempt.start_kind !== 'WARM' || attempt.started_at !== null) return;
+    await this.workspaces.withdrawOrder(attempt.workspace);
+  }
+
   /** Settles an attempt whose workload is certainly not there, by what its spool says. */
   conclude(claim: ClaimedJob, message: string, signal: AbortSignal): Promise<void> {
     const end = { exit: { kind: 'lost', message }, stoppedFor: undefined } as const;

@@ -15,7 +15,8 @@ import { LEASE_MS, Replica } from './replica.js';
 
 /**
  * Takes over the live jobs of servers that are gone. A workload outlives its server, so most are simply watched on.
- * Without a stored handle the workload is looked for by its name. When it is not there its order is withdrawn, so that a
+ * A worker may never have been given the job that was committed to it: its order is withdrawn, which changes nothing for
+ * one that runs it. Without a stored handle the workload is looked for by its name. When it is not there its order is withdrawn, so that a
  * server that was only paused cannot start it any more, and it is looked for once again; what is absent then and has an
  * empty spool never ran and never will, which permits another attempt. Everything else that is absent is LOST.
  */
@@ -58,6 +59,7 @@ export class Recovery {
   private async resume(claim: ClaimedJob, signal: AbortSignal): Promise<void> {
     const { handle, scope } = claim.attempt;
     if (scope !== this.runtime.scope) return this.resumeElsewhere(claim, signal);
+    if (handle !== null) await this.work.withdrawFromWorker(claim);
     const found = handle ?? (await this.findHandle(claim, signal));
     if (found !== undefined) return this.work.watch(claim, found, signal);
     await this.work.withdraw(claim);

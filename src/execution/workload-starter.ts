@@ -11,12 +11,13 @@ import type { RuntimeProvider } from '../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../runtime/runtime.errors.js';
 import type { WorkspacePaths } from '../workspace/workspace-paths.js';
+import type { WorkspaceContent } from '../workspace/workspaces.js';
 import { Workspaces } from '../workspace/workspaces.js';
 import { toJobOrder, toWorkloadSpec } from './job-order.js';
 import type { Outcome } from './outcome.js';
 import { startFailure } from './outcome.js';
 
-/** Makes an attempt's folders and starts its workload. */
+/** Makes an attempt's folders and starts its workload, or gives it to the worker that was planned for it. */
 @Injectable()
 export class WorkloadStarter {
   constructor(
@@ -30,9 +31,15 @@ export class WorkloadStarter {
 
   /** The workload's handle, or how the start failed. Rejects only when `signal` aborts. */
   async start(claim: ClaimedJob, signal: AbortSignal): Promise<string | Outcome> {
+    const { handle, workspace: id } = claim.attempt;
     let workspace: WorkspacePaths;
     try {
-      workspace = await this.makeWorkspace(claim);
+      const content = await this.contentOf(claim);
+      if (handle !== null) {
+        await this.workspaces.handOut(id, content);
+        return handle;
+      }
+      workspace = await this.workspaces.make(id, content);
     } catch (error) {
       this.log.error({ jobId: claim.job.id, err: messageOf(error) }, 'a workspace could not be made');
       return startFailure({
@@ -44,13 +51,13 @@ export class WorkloadStarter {
     return this.startWorkload(claim, workspace, signal);
   }
 
-  private async makeWorkspace(claim: ClaimedJob): Promise<WorkspacePaths> {
-    return this.workspaces.make(claim.attempt.workspace, {
+  private async contentOf(claim: ClaimedJob): Promise<WorkspaceContent> {
+    return {
       script: claim.spec.script,
       request: JSON.parse(claim.spec.request) as unknown,
       files: await this.jobs.inputFiles(claim.job.id),
       order: toJobOrder(claim, this.runtime.capabilities, this.config),
-    });
+    };
   }
 
   /** While the engine is away the start is repeated: by its name it stays one start, however often it is asked for. */

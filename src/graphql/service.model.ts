@@ -43,10 +43,43 @@ export class ServiceQueue {
   maxConcurrent!: number;
 }
 
+@ObjectType({ description: 'The warm workers of one environment, on this replica.' })
+export class ServiceEnvironmentPool {
+  @Field()
+  environment!: string;
+
+  @Field(() => Int)
+  min!: number;
+
+  @Field(() => Int)
+  max!: number;
+
+  @Field(() => Int, { description: 'How many are wanted now: more while jobs come often.' })
+  target!: number;
+
+  @Field(() => Int, { description: 'Workers that wait for a job.' })
+  ready!: number;
+
+  @Field(() => Int, { description: 'Workers on their way.' })
+  starting!: number;
+
+  @Field(() => Int, { description: 'Jobs that got a worker, since the replica started.' })
+  hits!: number;
+
+  @Field(() => Int, { description: 'Jobs that started cold because no worker was ready, since then.' })
+  misses!: number;
+
+  @Field(() => String, { nullable: true, description: 'Why workers do not come up.' })
+  message?: string;
+}
+
 @ObjectType()
 export class ServicePool {
-  @Field(() => Int, { description: 'Warm workers that wait for a job.' })
+  @Field(() => Int, { description: 'Warm workers that wait for a job, on this replica.' })
   ready!: number;
+
+  @Field(() => [ServiceEnvironmentPool], { description: 'Those of WARM_POOL.' })
+  environments!: ServiceEnvironmentPool[];
 }
 
 @ObjectType({

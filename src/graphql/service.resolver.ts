@@ -6,9 +6,10 @@ import { OrphanSweeper } from '../execution/orphan-sweeper.js';
 import { MAX_INPUT_FILES_BYTES, MAX_REQUEST_BYTES, MAX_SCRIPT_BYTES } from '../jobs/job-limits.js';
 import { JobRepository } from '../jobs/job.repository.js';
 import type { RuntimeChoice } from '../runtime/choose-runtime.js';
+import { WarmPool } from '../runtime/pool/warm-pool.js';
 import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
 import { RUNTIME_CHOICE } from '../runtime/runtime.module.js';
-import type { ServiceLimits, ServiceQueue } from './service.model.js';
+import type { ServiceLimits, ServicePool, ServiceQueue } from './service.model.js';
 import { Environment, Service } from './service.model.js';
 
 @Resolver(() => Service)
@@ -19,6 +20,7 @@ export class ServiceResolver {
     private readonly health: RuntimeHealthMonitor,
     private readonly jobs: JobRepository,
     private readonly sweeper: OrphanSweeper,
+    private readonly pool: WarmPool,
   ) {}
 
   @Query(() => [Environment], { description: 'The environments a job may name.' })
@@ -34,11 +36,16 @@ export class ServiceResolver {
       runtime: { name: runtime.name, ...this.health.current, reason, capabilities: runtime.capabilities },
       isolation: this.isolation(),
       queue: await this.queue(),
-      pool: { ready: 0 },
+      pool: this.poolStatus(),
       sweeper: this.sweeper.removed,
       limits: this.limits(),
       secrets: this.config.JOB_SECRETS,
     };
+  }
+
+  private poolStatus(): ServicePool {
+    const environments = this.pool.status();
+    return { ready: environments.reduce((sum, { ready }) => sum + ready, 0), environments };
   }
 
   private isolation(): string {

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { RawBuilder, Selectable, Transaction } from 'kysely';
+import type { RawBuilder, Transaction } from 'kysely';
 import { sql } from 'kysely';
 import { Database } from '../database/database.js';
-import type { AttemptRow, JobRow, JobSpecsTable, Tables } from '../database/tables.js';
+import type { AttemptRow, JobRow, JobSpecRow, Tables } from '../database/tables.js';
 import type { AdoptableJob, ClaimedJob, NewAttempt } from './claimed-job.js';
 import { isLive } from './is-live.js';
 
@@ -16,14 +16,15 @@ export class ClaimRepository {
 
   /**
    * Takes up to `limit` waiting jobs, highest priority then oldest first, in one commit: each becomes STARTING with its
-   * next attempt, whose row (with the start intent and the workspace) is made by `plan`.
+   * next attempt, whose row (with the start intent, the workspace and the handle of a worker) is made by `plan`, in the
+   * order in which they are taken.
    */
   async claim(
     owner: string,
     limit: number,
     nowMs: number,
     leaseMs: number,
-    plan: (jobId: string, attempt: number, job: JobRow) => NewAttempt,
+    plan: (job: JobRow, spec: JobSpecRow) => NewAttempt,
   ): Promise<ClaimedJob[]> {
     return this.database.db.transaction().execute(async (tx) => {
       const ids = await this.lockQueued(tx, limit);
@@ -44,9 +45,13 @@ export class ClaimRepository {
         .where('state', '=', 'QUEUED')
         .returningAll()
         .execute();
-      const attempts = jobs.map((job) => toAttemptRow(job, nowMs, plan(job.id, job.attempt, job)));
-      await tx.insertInto('attempts').values(attempts).execute();
       const specs = await tx.selectFrom('job_specs').selectAll().where('job_id', 'in', ids).execute();
+      const attempts = ids.flatMap((id) => {
+        const job = jobs.find((row) => row.id === id);
+        const spec = specs.find((row) => row.job_id === id);
+        return job && spec ? [toAttemptRow(job, nowMs, plan(job, spec))] : [];
+      });
+      await tx.insertInto('attempts').values(attempts).execute();
       return joinClaims(ids, jobs, attempts, specs, owner);
     });
   }
@@ -192,7 +197,7 @@ function toAttemptRow(job: JobRow, nowMs: number, plan: NewAttempt): AttemptRow 
     scope: plan.scope,
     workload: plan.workload,
     workspace: plan.workspace,
-    handle: null,
+    handle: plan.handle,
     start_intent_at: nowMs,
     start_kind: plan.startKind,
     start_why: plan.startWhy,
@@ -208,7 +213,7 @@ function joinClaims(
   ids: readonly string[],
   jobs: JobRow[],
   attempts: AttemptRow[],
-  specs: Selectable<JobSpecsTable>[],
+  specs: JobSpecRow[],
   owner: string,
 ): ClaimedJob[] {
   return ids.flatMap((id) => {

@@ -1,5 +1,4 @@
-import type { Selectable } from 'kysely';
-import type { AttemptRow, JobRow, JobSpecsTable } from '../database/tables.js';
+import type { AttemptRow, JobRow, JobSpecRow } from '../database/tables.js';
 
 /** Who may write: every write to a live job compares all of it, and a writer that fails the comparison stops. */
 export interface Fence {
@@ -14,7 +13,7 @@ export interface ClaimedJob {
   fence: Fence;
   job: JobRow;
   attempt: AttemptRow;
-  spec: Selectable<JobSpecsTable>;
+  spec: JobSpecRow;
   /** How long the script may still run, milliseconds by the database's clock; null when it has not begun. */
   deadlineInMs: number | null;
 }
@@ -33,6 +32,8 @@ export interface NewAttempt {
   scope: string;
   workload: string;
   workspace: string;
+  /** Known already when a worker that waits takes the job; null when its workload is yet to be started. */
+  handle: string | null;
   startKind: 'COLD' | 'WARM';
   startWhy: string;
 }

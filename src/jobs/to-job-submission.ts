@@ -1,5 +1,6 @@
 import { BadInputError, PayloadTooLargeError } from '../common/app-error.js';
 import type { AppConfig } from '../config/app-config.js';
+import { DEFAULT_CPUS } from '../config/app-config.js';
 import { clashingInputPaths, inputPathFault } from '../workspace/input-path.js';
 import type { InputFile } from '../workspace/workspaces.js';
 import {
@@ -39,7 +40,7 @@ export function toJobSubmission(input: RunScriptInput, config: AppConfig): JobSu
       config.MAX_TIMEOUT_SECONDS,
     ),
     memoryMb: inRange('memoryMb', input.memoryMb ?? config.DEFAULT_MEMORY_MB, 16, config.MAX_MEMORY_MB),
-    cpus: inRange('cpus', input.cpus ?? 1, 0.01, config.MAX_CPUS),
+    cpus: inRange('cpus', input.cpus ?? DEFAULT_CPUS, 0.01, config.MAX_CPUS),
     network: checkNetwork(input.network ?? 'NONE', config),
     env: toEnv(input.env ?? []),
     secrets: checkSecrets(input.secrets ?? [], input.env ?? [], config),

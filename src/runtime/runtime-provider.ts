@@ -106,6 +106,15 @@ export interface RuntimeProvider {
   list(signal?: AbortSignal): Promise<WorkloadSummary[]>;
 
   /**
+   * What the image reference stands for now, as an opaque text: another one means that workers of the reference are
+   * outdated. Undefined where that cannot be told without fetching, or where the image is not there. A runtime without
+   * `images` answers with one text for all.
+   *
+   * @throws RuntimeUnavailableError
+   */
+  imageVersion(image: string, signal?: AbortSignal): Promise<string | undefined>;
+
+  /**
    * Lets go of connections and watches; a `wait` that is pending rejects with `RuntimeUnavailableError`. Workloads that
    * run go on running.
    */
@@ -151,10 +160,14 @@ export interface RuntimeHealth {
 }
 
 export interface WorkloadSpec {
-  /** `runner-<job-id>` for the first attempt, `runner-<job-id>-<n>` for later ones. A DNS label. */
+  /**
+   * `runner-<job-id>` for the first attempt, `runner-<job-id>-<n>` for later ones, `runner-w-<id>` for a worker. A DNS
+   * label.
+   */
   readonly name: string;
-  readonly jobId: string;
-  readonly attempt: number;
+  /** Whose attempt it is; null for a worker, which has no job when it starts. */
+  readonly jobId: string | null;
+  readonly attempt: number | null;
   /** Allow-listed image reference; ignored by a runtime without `images`. */
   readonly image: string;
   readonly workspace: WorkspacePaths;
@@ -169,6 +182,16 @@ export interface WorkloadSpec {
    * A name without a value is a `WorkloadStartError` (or a `startFailed` exit) that is not retryable.
    */
   readonly secrets: readonly string[];
+  /** Set for a worker: its workspace has no order yet, and it waits for one (docs/runner-contract.md, "Worker mode"). */
+  readonly worker?: WorkerMode;
+}
+
+/** How a runner waits for a job that is not known yet. */
+export interface WorkerMode {
+  /** Modules to import ahead; undefined: those that the image names itself. */
+  readonly preload?: readonly string[];
+  /** How long it waits, once it is ready, before it ends by itself. */
+  readonly idleSeconds: number;
 }
 
 export interface WorkloadLimits {
@@ -217,7 +240,7 @@ export interface StartFailure {
 export interface WorkloadSummary {
   handle: string;
   name: string;
-  /** As given in the spec; null when the workload's labels were tampered with. */
+  /** As given in the spec; null for a worker, and when the workload's labels were tampered with. */
   jobId: string | null;
   attempt: number | null;
   state: 'created' | 'running' | 'ended';

@@ -34,6 +34,9 @@ export const ORDER_FILE = 'job.json';
 /** In `jobDir` too: the order to stop, for a runtime that cannot send a signal. */
 export const STOP_FILE = 'stop';
 
+/** In `spoolDir`: what a worker says when it waits for its order. */
+export const READY_FILE = 'ready';
+
 export function spoolPath(paths: WorkspacePaths): string {
   return join(paths.spoolDir, 'log');
 }

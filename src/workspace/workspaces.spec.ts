@@ -27,11 +27,11 @@ describe('workspaces', () => {
     const listed: string[] = [];
     for await (const ids of workspaces.batches()) listed.push(...ids);
     expect(listed.sort()).toEqual([whole, whole, whole, spoolOnly].sort());
-    expect(await workspaces.untouchedSince(Date.now() + 60_000, [whole, spoolOnly])).toHaveLength(2);
-    expect(await workspaces.untouchedSince(Date.now() - 60_000, [whole, spoolOnly])).toEqual([]);
+    expect(await workspaces.untouchedSince(() => Date.now() + 60_000, [whole, spoolOnly])).toHaveLength(2);
+    expect(await workspaces.untouchedSince(() => Date.now() - 60_000, [whole, spoolOnly])).toEqual([]);
     utimesSync(join(root, 'outputs', whole), 0, 0);
-    expect(await workspaces.untouchedSince(Date.now() - 60_000, [whole])).toEqual([]);
-    expect(await workspaces.listInputs(Date.now() + 60_000)).toEqual([whole]);
+    expect(await workspaces.untouchedSince(() => Date.now() - 60_000, [whole])).toEqual([]);
+    expect(await workspaces.listInputs(() => Date.now() + 60_000)).toEqual([whole]);
   });
 
   it('withdraw an order for good: also one that somebody is about to write', async () => {

@@ -16,13 +16,21 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { errnoOf } from '../common/app-error.js';
+import { KiB } from '../common/bytes.js';
 import { newId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import type { JobOrder } from './job-order.js';
 import { removeTree } from './remove-tree.js';
 import { isRoot, runnerUser } from './runner-user.js';
 import type { WorkspacePaths } from './workspace-paths.js';
-import { ORDER_FILE, STOP_FILE, WORKSPACE_ROOTS, spoolPath, workspacePaths } from './workspace-paths.js';
+import {
+  ORDER_FILE,
+  READY_FILE,
+  STOP_FILE,
+  WORKSPACE_ROOTS,
+  spoolPath,
+  workspacePaths,
+} from './workspace-paths.js';
 
 export interface WorkspaceContent {
   script: string;
@@ -41,6 +49,8 @@ export interface InputFile {
 /** The order in place of one that must not be carried out any more. */
 const WITHDRAWN = JSON.stringify({ withdrawn: true });
 const WITHDRAWAL_MS = 24 * 3_600_000;
+
+const MAX_READY_BYTES = 64 * KiB;
 
 /** Tells workspaces from what else may lie beside them: a mark of ours, the `lost+found` of a volume. */
 const WORKSPACE_ID = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
@@ -68,6 +78,33 @@ export class Workspaces {
 
   /** Makes and fills the folders of a workspace that does not exist yet. */
   async make(id: string, content: WorkspaceContent): Promise<WorkspacePaths> {
+    const paths = await this.makeFolders(id);
+    await writeContent(paths, content);
+    // Last: an order that is there says that the workspace is whole.
+    await writeFile(join(paths.jobDir, ORDER_FILE), JSON.stringify(content.order), {
+      flag: 'wx',
+      mode: 0o644,
+    });
+    return paths;
+  }
+
+  /** Makes the folders of a worker, whose job is not known yet. */
+  async makeForWorker(id: string): Promise<WorkspacePaths> {
+    const paths = await this.makeFolders(id);
+    // Empty is no order; network file systems remember for a while that a file was not there.
+    await writeFile(join(paths.jobDir, ORDER_FILE), '', { flag: 'wx', mode: 0o644 });
+    return paths;
+  }
+
+  /** Gives a waiting worker its job: from when this has resolved, and maybe before, the script runs. */
+  async handOut(id: string, content: WorkspaceContent): Promise<WorkspacePaths> {
+    const paths = this.paths(id);
+    await writeContent(paths, content);
+    await replaceFile(join(paths.jobDir, ORDER_FILE), JSON.stringify(content.order));
+    return paths;
+  }
+
+  private async makeFolders(id: string): Promise<WorkspacePaths> {
     const paths = this.paths(id);
     await Promise.all([
       mkdir(paths.inputDir, { recursive: true }),
@@ -75,19 +112,25 @@ export class Workspaces {
       makeRunnerFolder(paths.outputDir),
       makeRunnerFolder(paths.spoolDir),
     ]);
-    await Promise.all([
-      writeFile(join(paths.jobDir, 'script.py'), content.script, { flag: 'wx', mode: 0o644 }),
-      writeFile(join(paths.inputDir, 'request.json'), JSON.stringify(content.request ?? null), {
-        mode: 0o644,
-      }),
-      ...content.files.map((file) => writeInput(paths.inputDir, file)),
-    ]);
-    // Last: an order that is there says that the workspace is whole.
-    await writeFile(join(paths.jobDir, ORDER_FILE), JSON.stringify(content.order), {
-      flag: 'wx',
-      mode: 0o644,
-    });
     return paths;
+  }
+
+  /** What a worker has said when it was ready; undefined while it has not. At most 64 KiB of it. */
+  async readReady(id: string): Promise<string | undefined> {
+    let file: import('node:fs/promises').FileHandle;
+    try {
+      file = await openRegular(join(this.paths(id).spoolDir, READY_FILE));
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+    try {
+      const buffer = Buffer.alloc(MAX_READY_BYTES);
+      const { bytesRead } = await file.read(buffer, 0, MAX_READY_BYTES, 0);
+      return buffer.toString('utf8', 0, bytesRead);
+    } finally {
+      await file.close();
+    }
   }
 
   /** Opens a file of an output for reading, refusing anything but a regular file and any link on the way. */
@@ -130,14 +173,20 @@ export class Workspaces {
    */
   async withdraw(id: string): Promise<void> {
     const { jobDir } = this.paths(id);
-    await mkdir(jobDir, { recursive: true });
-    await replaceFile(join(jobDir, ORDER_FILE), WITHDRAWN);
+    await this.withdrawOrder(id);
     // In place: a runner may hold the file that is there open.
     await writeFile(join(jobDir, STOP_FILE), '0\n', { mode: 0o644 });
   }
 
-  /** The ids of all workspaces that have inputs, last changed before `beforeMs`. */
-  async listInputs(beforeMs: number): Promise<string[]> {
+  /** As `withdraw`, but whoever has taken the order already goes on with it. */
+  async withdrawOrder(id: string): Promise<void> {
+    const { jobDir } = this.paths(id);
+    await mkdir(jobDir, { recursive: true });
+    await replaceFile(join(jobDir, ORDER_FILE), WITHDRAWN);
+  }
+
+  /** The ids of all workspaces that have inputs, last changed before what `beforeMs` says for each. */
+  async listInputs(beforeMs: (id: string) => number): Promise<string[]> {
     const ids: string[] = [];
     for await (const batch of idsIn(join(this.root, 'inputs'))) ids.push(...batch);
     return this.untouchedSince(beforeMs, ids);
@@ -148,14 +197,14 @@ export class Workspaces {
     for (const name of WORKSPACE_ROOTS) yield* idsIn(join(this.root, name));
   }
 
-  /** Those of `ids` none of whose folders was changed since. */
-  async untouchedSince(beforeMs: number, ids: readonly string[]): Promise<string[]> {
+  /** Those of `ids` none of whose folders was changed since what `beforeMs` says for each. */
+  async untouchedSince(beforeMs: (id: string) => number, ids: readonly string[]): Promise<string[]> {
     const untouched: string[] = [];
     for (const id of ids) {
       const stats = await Promise.all(
         WORKSPACE_ROOTS.map((name) => lstat(join(this.root, name, id)).catch(() => undefined)),
       );
-      if (stats.every((each) => each === undefined || each.mtimeMs < beforeMs)) untouched.push(id);
+      if (stats.every((each) => each === undefined || each.mtimeMs < beforeMs(id))) untouched.push(id);
     }
     return untouched;
   }
@@ -173,6 +222,16 @@ async function* idsIn(folder: string): AsyncGenerator<string[], void, undefined>
     batch = [];
   }
   if (batch.length > 0) yield batch;
+}
+
+async function writeContent(paths: WorkspacePaths, content: WorkspaceContent): Promise<void> {
+  await Promise.all([
+    writeFile(join(paths.jobDir, 'script.py'), content.script, { flag: 'wx', mode: 0o644 }),
+    writeFile(join(paths.inputDir, 'request.json'), JSON.stringify(content.request ?? null), {
+      mode: 0o644,
+    }),
+    ...content.files.map((file) => writeInput(paths.inputDir, file)),
+  ]);
 }
 
 async function replaceFile(path: string, text: string): Promise<void> {

@@ -94,11 +94,12 @@ describeTier('postgres', whyNoPostgres, () => {
     const takeAll = async (database: Database, owner: string): Promise<void> => {
       const claims = new ClaimRepository(database);
       for (let isEmpty = false; !isEmpty;) {
-        const claimed = await claims.claim(owner, 7, 0, 60_000, (jobId) => ({
+        const claimed = await claims.claim(owner, 7, 0, 60_000, ({ id }) => ({
           runtime: 'fake',
           scope: 'scope',
-          workload: `runner-${jobId}`,
-          workspace: jobId,
+          workload: `runner-${id}`,
+          workspace: id,
+          handle: null,
           startKind: 'COLD',
           startWhy: '',
         }));

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { JobRow } from '../../src/database/tables.js';
 import { newId } from '../../src/common/ids.js';
 import type { Database } from '../../src/database/database.js';
 import type { JobResult } from '../../src/jobs/attempt.repository.js';
@@ -330,9 +331,10 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
   });
 }
 
-function plan(jobId: string, attempt: number): NewAttempt {
-  const workload = `w-${jobId}-${attempt}`;
-  return { runtime: 'fake', scope: 's', workload, workspace: newId(), startKind: 'COLD', startWhy: 'test' };
+function plan({ id, attempt }: JobRow): NewAttempt {
+  const workload = `w-${id}-${attempt}`;
+  const where = { runtime: 'fake', scope: 's', workload, workspace: newId(), handle: null };
+  return { ...where, startKind: 'COLD', startWhy: 'test' };
 }
 
 function result(more: Partial<JobResult> = {}): JobResult {

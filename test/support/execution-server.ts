@@ -12,6 +12,7 @@ import { LogModule } from '../../src/log.module.js';
 import type { FakeEngine } from '../../src/runtime/fake/fake-engine.js';
 import { FakeRuntime } from '../../src/runtime/fake/fake.runtime.js';
 import { RuntimeHealthMonitor } from '../../src/runtime/runtime-health.js';
+import type { RuntimeProvider } from '../../src/runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../src/runtime/runtime-provider.js';
 import { WorkspaceModule } from '../../src/workspace/workspace.module.js';
 import { submission } from './job-submission.js';
@@ -22,7 +23,15 @@ export async function startExecution(
   engine: FakeEngine,
   variables: Record<string, string>,
 ): Promise<TestingModule> {
-  const provider = { provide: RUNTIME_PROVIDER, useValue: new FakeRuntime(engine) };
+  return startExecutionOn(new FakeRuntime(engine), variables);
+}
+
+/** The same on any runtime, which the server closes with itself. */
+export async function startExecutionOn(
+  runtime: RuntimeProvider,
+  variables: Record<string, string>,
+): Promise<TestingModule> {
+  const provider = { provide: RUNTIME_PROVIDER, useValue: runtime };
 
   @Global()
   @Module({
@@ -55,13 +64,18 @@ export async function submitTo(server: TestingModule, more: Partial<JobSubmissio
   return (await server.get(JobService).submit(submission(more))).id;
 }
 
-export async function waitForState(server: TestingModule, id: string, state: RegExp): Promise<JobRow> {
+export async function waitForState(
+  server: TestingModule,
+  id: string,
+  state: RegExp,
+  deadlineMs = 10_000,
+): Promise<JobRow> {
   let last: JobRow | undefined;
   return waitFor(
     async () => {
       last = await server.get(JobRepository).find(id);
       return last && state.test(last.state) ? last : undefined;
     },
-    { deadlineMs: 10_000, describe: () => `job in ${String(state)}, last ${JSON.stringify(last)}` },
+    { deadlineMs, describe: () => `job in ${String(state)}, last ${JSON.stringify(last)}` },
   );
 }

@@ -35,10 +35,13 @@ export class DockerEngine {
     await ask((options) => this.docker.ping(options), timeoutMs, signal).catch(rethrowUnavailable);
   }
 
-  async hasImage(reference: string, signal?: AbortSignal): Promise<boolean> {
+  /** The id of the image that the reference stands for; undefined when it is not on this engine. */
+  async imageId(reference: string, signal?: AbortSignal): Promise<string | undefined> {
     const image = this.docker.getImage(reference);
-    const found = await ask(() => image.inspect(), READ_TIMEOUT_MS, signal).catch(orUndefined(404));
-    return found !== undefined;
+    const found = await ask(() => image.inspect(), READ_TIMEOUT_MS, signal)
+      .catch(orUndefined(404))
+      .catch(rethrowUnavailable);
+    return found?.Id;
   }
 
   /** Makes a container and returns its id. @throws EngineStatusError */

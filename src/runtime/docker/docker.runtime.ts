@@ -166,6 +166,10 @@ class DockerRuntime implements RuntimeProvider {
     });
   }
 
+  imageVersion(image: string, signal?: AbortSignal): Promise<string | undefined> {
+    return this.engine.imageId(image, signal);
+  }
+
   async close(): Promise<void> {
     this.events.close(new RuntimeUnavailableError('The docker runtime was closed.'));
     this.engine.close();

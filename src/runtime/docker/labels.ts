@@ -13,8 +13,8 @@ export function toLabels(spec: Pick<WorkloadSpec, 'jobId' | 'attempt'>, installa
   return {
     [MANAGED_BY_LABEL]: 'maps-backend',
     [INSTALLATION_LABEL]: installationId,
-    [JOB_LABEL]: spec.jobId,
-    [ATTEMPT_LABEL]: String(spec.attempt),
+    ...(spec.jobId === null ? {} : { [JOB_LABEL]: spec.jobId }),
+    ...(spec.attempt === null ? {} : { [ATTEMPT_LABEL]: String(spec.attempt) }),
   };
 }
 

@@ -19,7 +19,7 @@ export async function probeDocker(
   const engine = new DockerEngine(createDockerClient(options.dockerHost));
   try {
     await engine.ping(PROBE_TIMEOUT_MS, signal);
-    if (await engine.hasImage(options.image, signal)) {
+    if ((await engine.imageId(options.image, signal)) !== undefined) {
       return { ok: true, reason: `A Docker engine answers and has the image ${options.image}.` };
     }
     return {

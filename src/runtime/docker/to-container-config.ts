@@ -3,6 +3,7 @@ import { MiB } from '../../common/bytes.js';
 import type { RunnerUser } from '../../workspace/runner-user.js';
 import type { WorkloadLimits, WorkloadSpec } from '../runtime-provider.js';
 import { SECRETS_FROM_STDIN } from '../secret-line.js';
+import { workerVariables } from '../worker-variables.js';
 import type { DockerOptions } from './docker-options.js';
 import type { NamedContainerConfig } from './docker-engine.js';
 import { toHostPath } from './host-path.js';
@@ -27,7 +28,7 @@ export function toContainerConfig(
     config: {
       Image: spec.image,
       // Beside this only what the image itself declares: the script's variables are in its order.
-      Env: [],
+      Env: toEnv(workerVariables(spec)),
       ...(spec.secrets.length > 0 ? TAKES_SECRETS : {}),
       Labels: toLabels(spec, placement.installationId),
       User: `${user.uid}:${user.gid}`,
@@ -46,9 +47,13 @@ export function toContainerConfig(
   };
 }
 
+function toEnv(variables: Readonly<Record<string, string>>): string[] {
+  return Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+}
+
 /** Values come by standard input, of which the engine keeps and shows nothing; it ends with who wrote to it. */
 const TAKES_SECRETS: Partial<Docker.ContainerCreateOptions> = {
-  Env: Object.entries(SECRETS_FROM_STDIN).map(([name, value]) => `${name}=${value}`),
+  Env: toEnv(SECRETS_FROM_STDIN),
   AttachStdin: true,
   OpenStdin: true,
   StdinOnce: true,

@@ -43,6 +43,8 @@ export class FakeEngine {
   readonly goneScopes = new Set<string>();
   /** Names in the order of their starts; no name is in it twice unless the fake itself is wrong. */
   readonly starts: string[] = [];
+  /** What every image reference stands for. */
+  imageVersion = 'first';
   /** Called for each workload that starts; the place to say how it goes on. */
   onStart: (workload: FakeWorkload) => void = () => undefined;
   private readonly workloads = new Map<string, FakeWorkload>();

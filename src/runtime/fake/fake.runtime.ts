@@ -94,6 +94,11 @@ export class FakeRuntime implements RuntimeProvider {
     });
   }
 
+  async imageVersion(): Promise<string> {
+    this.enter();
+    return this.engine.imageVersion;
+  }
+
   async close(): Promise<void> {
     this.closing.abort(new RuntimeUnavailableError('The fake runtime was closed.'));
   }

@@ -161,6 +161,11 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
     ];
   }
 
+  /** Only a kubelet knows, and only once it has fetched the image. */
+  async imageVersion(): Promise<undefined> {
+    return undefined;
+  }
+
   async close(): Promise<void> {
     this.watch.close(new RuntimeUnavailableError('The kubernetes runtime was closed.'));
     await Promise.allSettled([...this.owning, ...this.starting.values()]);

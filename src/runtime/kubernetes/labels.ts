@@ -19,8 +19,8 @@ export function toLabels(spec: WorkloadSpec, installationId: string): Labels {
     'app.kubernetes.io/component': 'runner',
     'app.kubernetes.io/managed-by': 'maps-backend',
     [INSTALLATION_LABEL]: installationId,
-    [JOB_LABEL]: spec.jobId,
-    [ATTEMPT_LABEL]: String(spec.attempt),
+    ...(spec.jobId === null ? {} : { [JOB_LABEL]: spec.jobId }),
+    ...(spec.attempt === null ? {} : { [ATTEMPT_LABEL]: String(spec.attempt) }),
     [WORKSPACE_LABEL]: spec.workspace.id,
     [NETWORK_LABEL]: spec.network === 'INTERNET' ? 'internet' : 'none',
   };
@@ -42,7 +42,7 @@ export function readLabels(labels: Labels = {}): LabelledWorkload {
   const attempt = Number(labels[ATTEMPT_LABEL]);
   const workspace = labels[WORKSPACE_LABEL] ?? '';
   return {
-    jobId: labels[JOB_LABEL] ?? null,
+    jobId: labels[JOB_LABEL] || null,
     attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : null,
     workspace: /^[A-Za-z0-9][A-Za-z0-9-]*$/.test(workspace) ? workspace : null,
   };

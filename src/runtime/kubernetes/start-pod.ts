@@ -14,7 +14,8 @@ import { toPod } from './to-pod.js';
 
 /**
  * Makes the ConfigMap and the pod of a workload, or finds the pod of this name: two requests where nothing is in the
- * way. The pod is started by the cluster; without its ConfigMap it cannot be, so one that lost it never runs.
+ * way. The pod is started by the cluster; without its ConfigMap it cannot be, so one that lost it never runs. A worker has
+ * no ConfigMap: what it is to run comes into the claim, later.
  */
 export async function startPod(
   cluster: Cluster,
@@ -22,9 +23,9 @@ export async function startPod(
   template: PodTemplate,
   logger: RuntimeLogger,
 ): Promise<{ pod: ObservedPod; isNew: boolean }> {
-  const configMap = await toConfigMap(spec, template);
-  const pod = toPod(spec, template, hasContent(configMap));
-  await create(() => cluster.createConfigMap(configMap), spec.image);
+  const configMap = spec.worker ? undefined : await toConfigMap(spec, template);
+  const pod = toPod(spec, template, configMap !== undefined && hasContent(configMap));
+  if (configMap) await create(() => cluster.createConfigMap(configMap), spec.image);
   try {
     const made = await create(() => cluster.createPod(pod), spec.image);
     return made ? { pod: made, isNew: true } : { pod: await findOwn(cluster, pod), isNew: false };

@@ -3,6 +3,7 @@ import { MiB } from '../../common/bytes.js';
 import type { RunnerUser } from '../../workspace/runner-user.js';
 import { STOP_FILE } from '../../workspace/workspace-paths.js';
 import type { WorkloadLimits, WorkloadSpec } from '../runtime-provider.js';
+import { workerVariables } from '../worker-variables.js';
 import type { ClaimNames, PodOptions } from './kubernetes-options.js';
 import { QUEUE_LABEL, toLabels } from './labels.js';
 
@@ -74,6 +75,7 @@ function toContainer(spec: WorkloadSpec, template: PodTemplate, hasConfigMap: bo
     imagePullPolicy: template.options.imagePullPolicy,
     env: [
       { name: 'RUNNER_STOP_FILE', value: `${CONTROL_DIR}/${STOP_FILE}` },
+      ...Object.entries(workerVariables(spec)).map(([name, value]) => ({ name, value })),
       ...spec.secrets.map((name) => ({
         name,
         valueFrom: { secretKeyRef: { name: template.secretName, key: name, optional: false } },

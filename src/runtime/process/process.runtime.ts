@@ -141,6 +141,10 @@ class ProcessRuntime implements RuntimeProvider {
     return states.flatMap((state) => (state && this.isOurs(state) ? this.summaryOf(state) : []));
   }
 
+  async imageVersion(): Promise<string> {
+    return 'none';
+  }
+
   async close(): Promise<void> {
     this.watch.close(new RuntimeUnavailableError('The process runtime was closed.'));
     this.cgroups.close();

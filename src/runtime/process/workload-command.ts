@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { isRoot, runnerUser } from '../../workspace/runner-user.js';
 import type { WorkloadSpec } from '../runtime-provider.js';
 import { SECRETS_FROM_STDIN } from '../secret-line.js';
+import { workerVariables } from '../worker-variables.js';
 import type { Machine } from './machine.js';
 import type { SandboxOrder } from './sandbox-arguments.js';
 import { RUNNER_FD, baseEnvironment, dropCommand, sandboxCommand } from './sandbox-arguments.js';
@@ -22,14 +23,14 @@ export function workloadCommand(
   oomCounter: SandboxOrder['oomCounter'],
 ): WorkloadCommand {
   const { name, workspace, network, limits } = spec;
-  const variables = secretVariables(spec);
+  const variables = runnerVariables(spec);
   if (!machine.sandbox) return bareCommand(machine, spec);
   const order = { name, workspace, network, variables, tmpBytes: limits.tmpBytes, oomCounter };
   return { command: sandboxCommand({ ...machine.sandbox, etcDir }, order), env: {} };
 }
 
-function secretVariables({ secrets }: WorkloadSpec): Readonly<Record<string, string>> {
-  return secrets.length > 0 ? SECRETS_FROM_STDIN : {};
+function runnerVariables(spec: WorkloadSpec): Readonly<Record<string, string>> {
+  return { ...(spec.secrets.length > 0 ? SECRETS_FROM_STDIN : {}), ...workerVariables(spec) };
 }
 
 /** Without a sandbox. The runner is read by descriptor: its user may have no way through the folders above it. */
@@ -46,7 +47,7 @@ function bareCommand({ interpreter, setpriv }: Machine, spec: WorkloadSpec): Wor
       RUNNER_INPUT_DIR: workspace.inputDir,
       RUNNER_OUTPUT_DIR: workspace.outputDir,
       RUNNER_SPOOL_DIR: workspace.spoolDir,
-      ...secretVariables(spec),
+      ...runnerVariables(spec),
     },
   };
 }

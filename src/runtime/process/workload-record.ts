@@ -6,8 +6,8 @@ export interface WorkloadRecord {
   readonly scope: string;
   readonly installationId: string;
   readonly isolation: 'bubblewrap' | 'none';
-  readonly jobId: string;
-  readonly attempt: number;
+  readonly jobId: string | null;
+  readonly attempt: number | null;
   readonly createdAtMs: number;
   /** Where its script works: how a process of a workload without a sandbox is told. */
   readonly outputDir: string;

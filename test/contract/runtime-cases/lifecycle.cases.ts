@@ -1,7 +1,6 @@
 import { expect } from '@jest/globals';
 import type { RuntimeProvider } from '../../../src/runtime/runtime-provider.js';
 import { WorkloadStartError } from '../../../src/runtime/runtime.errors.js';
-import { workloadName } from '../../../src/runtime/workload-name.js';
 import type { RuntimeBench, Workload } from '../../support/runtime-bench.js';
 import { fixture, withPatience } from '../../support/runtime-bench.js';
 import { runtimeCases } from './runtime-case.js';
@@ -269,9 +268,9 @@ async function startTenTimes(workload: Workload, providers: RuntimeProvider[]): 
 }
 
 function summaryOf({ spec, handle }: Workload, state: string): object {
-  const { jobId, attempt } = spec;
+  const { name, jobId, attempt } = spec;
   const createdAtMs: unknown = expect.any(Number);
-  return { handle, name: workloadName(jobId, attempt), jobId, attempt, state, createdAtMs };
+  return { handle, name, jobId, attempt, state, createdAtMs };
 }
 
 /** An engine says why it cannot start at once, or, when it has to look for the image first, as the workload's end. */

@@ -1,0 +1,36 @@
+/** Jobs of the last half minute or so weigh most. */
+const MEMORY_MS = 30_000;
+
+/** How often jobs come, as an average that forgets. */
+export class ArrivalRate {
+  private weight = 0;
+  private atMs = 0;
+
+  /** Times are milliseconds of one clock. */
+  record(nowMs: number): void {
+    this.weight = this.decayed(nowMs) + 1;
+    this.atMs = nowMs;
+  }
+
+  /** Jobs per second. */
+  perSecond(nowMs: number): number {
+    return (this.decayed(nowMs) / MEMORY_MS) * 1000;
+  }
+
+  private decayed(nowMs: number): number {
+    return this.weight * Math.exp(-Math.max(0, nowMs - this.atMs) / MEMORY_MS);
+  }
+}
+
+/**
+ * How many workers are to wait: as many as jobs come while one gets ready, twice over since jobs come in groups, within
+ * the bounds. Pure.
+ */
+export function targetSize(
+  bounds: { readonly min: number; readonly max: number },
+  jobsPerSecond: number,
+  secondsToFill: number,
+): number {
+  const wanted = Math.ceil(jobsPerSecond * secondsToFill * 2);
+  return Math.min(bounds.max, Math.max(bounds.min, wanted));
+}

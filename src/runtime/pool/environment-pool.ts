@@ -1,0 +1,227 @@
+import { messageOf } from '../../common/app-error.js';
+import type { Log } from '../../common/log.js';
+import type { WarmPoolBounds } from '../../config/warm-pool-config.js';
+import type { RuntimeProvider, WorkloadExit } from '../runtime-provider.js';
+import { ArrivalRate, targetSize } from './arrival-rate.js';
+import { CircuitBreaker } from './circuit-breaker.js';
+import type { WarmWorker } from './warm-worker.js';
+import { newWorkerId } from './warm-worker.js';
+import type { WorkerLauncher, WorkerOrder } from './worker-launcher.js';
+import { exitText } from './worker-launcher.js';
+import type { WorkerNeed } from './worker-need.js';
+import { heardTooLate } from './worker-need.js';
+
+/** Until the first worker has told how long one takes. */
+const FIRST_GUESS_SECONDS = 2;
+/** The part of the newest measurement in the average. */
+const NEWEST = 0.3;
+/** How many start at the same time, and how many while jobs come, which go first. */
+const FILLS = 2;
+const FILLS_WHILE_BUSY = 1;
+const BUSY_MS = 1_000;
+
+/** What the pool needs of a new worker beside its id. */
+export type WorkerTemplate = Omit<WorkerOrder, 'id' | 'environment' | 'preload'>;
+
+export interface PoolStatus {
+  readonly environment: string;
+  readonly min: number;
+  readonly max: number;
+  /** How many are wanted now. */
+  readonly target: number;
+  readonly ready: number;
+  readonly starting: number;
+  /** Jobs that got a worker, and jobs that a worker could have taken but none was ready; since this server started. */
+  readonly hits: number;
+  readonly misses: number;
+  /** Why workers do not come up; undefined when they do. */
+  readonly message: string | undefined;
+}
+
+interface Member {
+  readonly worker: WarmWorker;
+  /** Ends the wait for its end. */
+  readonly release: () => void;
+}
+
+/** The workers of one environment: each waits, takes one job and is gone. */
+export class EnvironmentPool {
+  private readonly ready: Member[] = [];
+  /** Ids of workers on their way. */
+  private readonly starting = new Set<string>();
+  /** Starts and removals under way. */
+  private readonly pending = new Set<Promise<void>>();
+  private readonly arrivals = new ArrivalRate();
+  private readonly breaker = new CircuitBreaker();
+  private fillSeconds = FIRST_GUESS_SECONDS;
+  private lastArrivalAtMs = 0;
+  private hits = 0;
+  private misses = 0;
+  private hasWarned = false;
+
+  constructor(
+    readonly bounds: WarmPoolBounds,
+    private readonly template: WorkerTemplate,
+    private readonly maxAgeMs: number,
+    private readonly runtime: RuntimeProvider,
+    private readonly launcher: WorkerLauncher,
+    private readonly log: Log,
+    /** Called when there may be something to do. */
+    private readonly changed: () => void,
+  ) {}
+
+  get image(): string {
+    return this.template.image;
+  }
+
+  /** The one that has waited longest, or why there is none. It is no longer in the pool then. */
+  take(need: WorkerNeed, nowMs: number): WarmWorker | string {
+    this.arrivals.record(nowMs);
+    this.lastArrivalAtMs = nowMs;
+    this.changed();
+    const at = this.ready.findIndex(({ worker }) => heardTooLate(need, worker).length === 0);
+    const [member] = at < 0 ? [] : this.ready.splice(at, 1);
+    if (member) {
+      this.hits += 1;
+      member.release();
+      return member.worker;
+    }
+    const [first] = this.ready;
+    if (first)
+      return `The job sets ${heardTooLate(need, first.worker).join(', ')}, which the workers' libraries have read.`;
+    this.misses += 1;
+    return 'No worker was ready.';
+  }
+
+  /** Starts what is missing. Does not wait for it. */
+  fill(nowMs: number, signal: AbortSignal): void {
+    const busy = nowMs - this.lastArrivalAtMs < BUSY_MS;
+    const atOnce = this.breaker.allowance(nowMs, busy ? FILLS_WHILE_BUSY : FILLS);
+    const missing = this.target(nowMs) - this.ready.length - this.starting.size;
+    for (let n = Math.min(missing, atOnce - this.starting.size); n > 0; n--) this.track(this.addOne(signal));
+  }
+
+  /** Takes away the workers for which `why` gives a reason. */
+  retire(why: (worker: WarmWorker) => string | undefined): void {
+    for (const member of [...this.ready]) {
+      const reason = why(member.worker);
+      if (reason === undefined) continue;
+      this.log.debug({ worker: member.worker.workload, reason }, 'a worker is retired');
+      this.drop(member);
+    }
+  }
+
+  /** Those that have waited too long: they would end by themselves soon. */
+  retireAged(nowMs: number): void {
+    this.retire((worker) =>
+      nowMs - worker.readySinceMs > this.maxAgeMs ? 'it has waited too long' : undefined,
+    );
+  }
+
+  status(nowMs: number): PoolStatus {
+    const { environment, min, max } = this.bounds;
+    return {
+      environment,
+      min,
+      max,
+      target: this.target(nowMs),
+      ready: this.ready.length,
+      starting: this.starting.size,
+      hits: this.hits,
+      misses: this.misses,
+      message: this.breaker.message,
+    };
+  }
+
+  holds(id: string): boolean {
+    return this.starting.has(id) || this.ready.some(({ worker }) => worker.id === id);
+  }
+
+  /** Takes every worker away. Resolves when they are gone, or have been left to the sweeper. */
+  async empty(): Promise<void> {
+    for (const member of [...this.ready]) this.drop(member);
+    await Promise.all(this.pending);
+  }
+
+  private track(work: Promise<void>): void {
+    this.pending.add(work);
+    void work.finally(() => this.pending.delete(work));
+  }
+
+  private target(nowMs: number): number {
+    return targetSize(this.bounds, this.arrivals.perSecond(nowMs), this.fillSeconds);
+  }
+
+  private async addOne(signal: AbortSignal): Promise<void> {
+    const { environment, preload } = this.bounds;
+    const id = newWorkerId();
+    this.starting.add(id);
+    const beganAtMs = Date.now();
+    try {
+      const { worker, report } = await this.launcher.launch(
+        { ...this.template, id, environment, preload },
+        signal,
+      );
+      this.noteReport(report.failed);
+      const seconds = (Date.now() - beganAtMs) / 1000;
+      this.fillSeconds += (seconds - this.fillSeconds) * NEWEST;
+      this.noteSuccess();
+      if (signal.aborted) await this.launcher.remove(id, worker.handle);
+      else this.admit(worker);
+    } catch (error) {
+      if (!signal.aborted) this.noteFailure(messageOf(error));
+    } finally {
+      this.starting.delete(id);
+      this.changed();
+    }
+  }
+
+  private admit(worker: WarmWorker): void {
+    const letGo = new AbortController();
+    const member: Member = { worker, release: () => letGo.abort() };
+    this.ready.push(member);
+    this.runtime.wait(worker.handle, letGo.signal).then(
+      (exit) => this.noteEnd(member, exit),
+      () => undefined, // taken, retired, or the server stops
+    );
+  }
+
+  private noteEnd(member: Member, exit: WorkloadExit): void {
+    if (!this.ready.includes(member)) return;
+    this.drop(member);
+    const why = `A worker ended while it waited: ${exitText(exit)}`;
+    // Else a worker that dies at once would be made again and again.
+    if (Date.now() - member.worker.readySinceMs < this.maxAgeMs) this.noteFailure(why);
+    this.changed();
+  }
+
+  private drop(member: Member): void {
+    const at = this.ready.indexOf(member);
+    if (at >= 0) this.ready.splice(at, 1);
+    member.release();
+    this.track(this.launcher.remove(member.worker.id, member.worker.handle));
+  }
+
+  private noteReport(failed: readonly { module: string; reason: string }[]): void {
+    if (failed.length === 0 || this.hasWarned) return;
+    this.hasWarned = true;
+    this.log.warn(
+      { environment: this.bounds.environment, failed },
+      'workers import nothing ahead, because a module cannot be imported',
+    );
+  }
+
+  private noteSuccess(): void {
+    if (this.breaker.message !== undefined)
+      this.log.info({ environment: this.bounds.environment }, 'workers come up again');
+    this.breaker.succeed();
+  }
+
+  private noteFailure(why: string): void {
+    const isNew = this.breaker.message === undefined;
+    const retryInMs = Math.round(this.breaker.fail(Date.now(), why));
+    const fields = { environment: this.bounds.environment, err: why, retryInMs };
+    if (isNew) this.log.warn(fields, 'a worker did not come up; jobs start cold meanwhile');
+    else this.log.debug(fields, 'a worker did not come up again');
+  }
+}

@@ -1,0 +1,148 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { sleep } from '../../common/abort.js';
+import { messageOf } from '../../common/app-error.js';
+import { Bell } from '../../common/bell.js';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
+import { AppConfig, DEFAULT_CPUS } from '../../config/app-config.js';
+import { Workspaces } from '../../workspace/workspaces.js';
+import { RuntimeHealthMonitor } from '../runtime-health.js';
+import type { RuntimeProvider } from '../runtime-provider.js';
+import { RUNTIME_PROVIDER } from '../runtime-provider.js';
+import type { PoolStatus, WorkerTemplate } from './environment-pool.js';
+import { EnvironmentPool } from './environment-pool.js';
+import type { WarmWorker } from './warm-worker.js';
+import { PRELOAD_SECONDS, WorkerLauncher } from './worker-launcher.js';
+import type { WorkerNeed } from './worker-need.js';
+import { whyNoWorkerFits } from './worker-need.js';
+
+const LOOK_MS = 1_000;
+const IMAGE_LOOK_MS = 10_000;
+/** How much longer a worker waits than the pool lets it: so that none is handed out that is about to end. */
+const IDLE_MARGIN_SECONDS = 60;
+const NOT_POOLED = 'There is no pool of workers for this environment.';
+
+/**
+ * Workers that wait for jobs, over any runtime. A worker has no identity until it is handed out: it is started without
+ * secrets, with an empty workspace of its own and with the limits of a job that names none. It takes one job and is
+ * removed with it. Whoever takes a worker from here commits that in the database before the job is written into its
+ * workspace, so that no worker can be given two jobs; one that is taken and never committed is given to `discard`.
+ */
+@Injectable()
+export class WarmPool {
+  private readonly pools: ReadonlyMap<string, EnvironmentPool>;
+  private readonly launcher: WorkerLauncher;
+  private readonly bell = new Bell();
+  /** Ids of workers that were taken and whose job is not committed yet. */
+  private readonly taken = new Set<string>();
+
+  constructor(
+    @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
+    @Inject(LOG) private readonly log: Log,
+    private readonly config: AppConfig,
+    private readonly health: RuntimeHealthMonitor,
+    workspaces: Workspaces,
+  ) {
+    this.launcher = new WorkerLauncher(runtime, workspaces, log);
+    this.pools = new Map(config.warmPools.map((bounds) => [bounds.environment, this.makePool(bounds)]));
+    health.onRecovery(() => this.bell.ring());
+  }
+
+  /** A worker for the job, or the reason why it starts cold. Does not wait: an empty pool is a cold start at once. */
+  take(need: WorkerNeed): WarmWorker | string {
+    const pool = this.pools.get(need.environment);
+    if (!pool) return NOT_POOLED;
+    const misfit = whyNoWorkerFits(need, this.terms, this.runtime.capabilities);
+    if (misfit !== undefined) return misfit;
+    const worker = pool.take(need, Date.now());
+    if (typeof worker !== 'string') this.taken.add(worker.id);
+    return worker;
+  }
+
+  /** The worker belongs to a job now, which is committed: it is nothing of the pool's any more. */
+  release(worker: WarmWorker): void {
+    this.taken.delete(worker.id);
+  }
+
+  /** It is not known whether the worker was committed to a job: it gets no other one, and does not run that one either. */
+  async discard(worker: WarmWorker): Promise<void> {
+    await this.launcher.remove(worker.id, worker.handle);
+    this.taken.delete(worker.id);
+  }
+
+  /** Whether this server's pool has the worker of this id, on its way, waiting or taken. */
+  holds(id: string): boolean {
+    return this.taken.has(id) || [...this.pools.values()].some((pool) => pool.holds(id));
+  }
+
+  /** How old a worker of another server can be that still waits, milliseconds: older ones have ended by themselves. */
+  get longestLifeMs(): number {
+    const { startTimeoutSeconds } = this.runtime;
+    return (startTimeoutSeconds + PRELOAD_SECONDS + this.idleSeconds + IDLE_MARGIN_SECONDS) * 1000;
+  }
+
+  status(): PoolStatus[] {
+    return [...this.pools.values()].map((pool) => pool.status(Date.now()));
+  }
+
+  /** Keeps the pools filled until `signal` aborts, then takes all workers away. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    if (this.pools.size === 0) return;
+    const looking = this.lookForNewImages(signal);
+    while (!signal.aborted) {
+      const nowMs = Date.now();
+      for (const pool of this.pools.values()) {
+        pool.retireAged(nowMs);
+        if (this.health.isHealthy) pool.fill(nowMs, signal);
+      }
+      await this.bell.wait(LOOK_MS, signal);
+    }
+    await looking;
+    await Promise.all([...this.pools.values()].map((pool) => pool.empty()));
+  }
+
+  private makePool(bounds: AppConfig['warmPools'][number]): EnvironmentPool {
+    const { config } = this;
+    const template: WorkerTemplate = {
+      image: config.environments.get(bounds.environment) ?? config.RUNNER_IMAGE,
+      ...this.terms,
+      timeoutSeconds: config.MAX_TIMEOUT_SECONDS,
+      graceSeconds: config.STOP_GRACE_SECONDS,
+      idleSeconds: this.idleSeconds,
+    };
+    const maxAgeMs = config.WARM_MAX_AGE_SECONDS * 1000;
+    const changed = (): void => this.bell.ring();
+    return new EnvironmentPool(bounds, template, maxAgeMs, this.runtime, this.launcher, this.log, changed);
+  }
+
+  /** What a job gets that asks for nothing else. */
+  private get terms(): Pick<WorkerTemplate, 'limits' | 'network'> {
+    const { DEFAULT_MEMORY_MB: memoryMb, MAX_PIDS: pids, MAX_TMP_BYTES: tmpBytes } = this.config;
+    return { limits: { memoryMb, cpus: DEFAULT_CPUS, pids, tmpBytes }, network: 'NONE' };
+  }
+
+  private get idleSeconds(): number {
+    return this.config.WARM_MAX_AGE_SECONDS + IDLE_MARGIN_SECONDS;
+  }
+
+  /** A worker of an image that has been built anew is not what a cold start would give. */
+  private async lookForNewImages(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(IMAGE_LOOK_MS, signal);
+      if (signal.aborted || !this.health.isHealthy) continue;
+      for (const pool of this.pools.values()) await this.compareImage(pool, signal);
+    }
+  }
+
+  private async compareImage(pool: EnvironmentPool, signal: AbortSignal): Promise<void> {
+    try {
+      const version = await this.runtime.imageVersion(pool.image, signal);
+      if (version === undefined) return;
+      pool.retire((worker) => (worker.imageVersion === version ? undefined : 'its image is another one now'));
+      this.bell.ring();
+    } catch (error) {
+      if (!signal.aborted)
+        this.log.debug({ err: messageOf(error) }, 'an image cannot be looked at; trying again');
+    }
+  }
+}

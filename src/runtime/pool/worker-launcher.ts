@@ -1,0 +1,157 @@
+import { childSignal, sleep } from '../../common/abort.js';
+import { messageOf } from '../../common/app-error.js';
+import type { Log } from '../../common/log.js';
+import type { Workspaces } from '../../workspace/workspaces.js';
+import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../runtime-provider.js';
+import type { ReadyReport } from './ready-report.js';
+import { parseReadyReport } from './ready-report.js';
+import type { WarmWorker } from './warm-worker.js';
+import { workerWorkload } from './warm-worker.js';
+
+/** What a worker may take for its imports; the runner gives up a module after the same time. */
+export const PRELOAD_SECONDS = 60;
+const LOOK_MS = 20;
+const LOOK_LATER_MS = 100;
+const QUICK_LOOKS = 50;
+const REMOVAL_MS = 30_000;
+
+/** What a new worker is to be. */
+export interface WorkerOrder extends Pick<
+  WorkloadSpec,
+  'image' | 'limits' | 'network' | 'timeoutSeconds' | 'graceSeconds'
+> {
+  readonly id: string;
+  readonly environment: string;
+  readonly preload: readonly string[] | undefined;
+  readonly idleSeconds: number;
+}
+
+export interface LaunchedWorker {
+  readonly worker: WarmWorker;
+  readonly report: ReadyReport;
+}
+
+/** Makes workers, and takes them away. */
+export class WorkerLauncher {
+  constructor(
+    private readonly runtime: RuntimeProvider,
+    private readonly workspaces: Workspaces,
+    private readonly log: Log,
+  ) {}
+
+  /** Resolves when the worker waits for its job. @throws when it does not come up, of which nothing stays then */
+  async launch(order: WorkerOrder, signal: AbortSignal): Promise<LaunchedWorker> {
+    let handle: string | undefined;
+    try {
+      const imageVersion = await this.runtime.imageVersion(order.image, signal);
+      handle = await this.runtime.start(await this.toSpec(order), signal);
+      const report = await this.awaitReady(order.id, handle, signal);
+      const { id, environment } = order;
+      const worker: WarmWorker = {
+        id,
+        workload: workerWorkload(id),
+        handle,
+        environment,
+        readySinceMs: Date.now(),
+        imageVersion,
+        environmentRead: new Set(report.environmentRead),
+      };
+      return { worker, report };
+    } catch (error) {
+      await this.remove(order.id, handle);
+      throw error;
+    }
+  }
+
+  /** Never rejects: what cannot be removed now is the sweeper's. */
+  async remove(id: string, handle: string | undefined): Promise<void> {
+    try {
+      const signal = AbortSignal.timeout(REMOVAL_MS);
+      const found = handle ?? (await this.findHandle(id, signal));
+      if (found !== undefined) await this.runtime.remove(found, signal);
+      await this.workspaces.remove(id);
+    } catch (error) {
+      this.log.warn(
+        { worker: workerWorkload(id), err: messageOf(error) },
+        'a worker could not be removed; the sweeper will',
+      );
+    }
+  }
+
+  /** A start whose answer was lost may have happened. */
+  private async findHandle(id: string, signal: AbortSignal): Promise<string | undefined> {
+    const name = workerWorkload(id);
+    return (await this.runtime.list(signal)).find((workload) => workload.name === name)?.handle;
+  }
+
+  private async toSpec(order: WorkerOrder): Promise<WorkloadSpec> {
+    const { id, image, limits, network, timeoutSeconds, graceSeconds, preload, idleSeconds } = order;
+    return {
+      name: workerWorkload(id),
+      jobId: null,
+      attempt: null,
+      image,
+      workspace: await this.workspaces.makeForWorker(id),
+      limits,
+      network,
+      // An engine that holds deadlines counts from the start of the workload, not of the job.
+      timeoutSeconds: this.runtime.startTimeoutSeconds + PRELOAD_SECONDS + idleSeconds + timeoutSeconds,
+      graceSeconds,
+      secrets: [],
+      worker: { idleSeconds, ...(preload ? { preload } : {}) },
+    };
+  }
+
+  private async awaitReady(id: string, handle: string, signal: AbortSignal): Promise<ReadyReport> {
+    const patience = childSignal(signal);
+    const tooLate = new Error('A worker did not get ready in time.');
+    const timer = setTimeout(() => patience.abort(tooLate), this.patienceMs);
+    const ending = this.runtime.wait(handle, patience.signal).then((exit) => {
+      throw new Error(`A worker ended before it was ready: ${exitText(exit)}`);
+    });
+    ending.catch(() => undefined);
+    try {
+      for (let looks = 0; ; looks++) {
+        const text = await this.workspaces.readReady(id);
+        if (text !== undefined) return understood(text);
+        const lookMs = looks < QUICK_LOOKS ? LOOK_MS : LOOK_LATER_MS;
+        await Promise.race([sleep(lookMs, patience.signal), ending]);
+        patience.signal.throwIfAborted();
+      }
+    } finally {
+      clearTimeout(timer);
+      patience.abort();
+      patience.release();
+    }
+  }
+
+  private get patienceMs(): number {
+    return (this.runtime.startTimeoutSeconds + PRELOAD_SECONDS) * 1000;
+  }
+}
+
+function understood(text: string): ReadyReport {
+  const report = parseReadyReport(text);
+  if (!report) throw new Error('A worker said something that is not understood.');
+  return report;
+}
+
+/** For the log and for operators. */
+export function exitText(exit: WorkloadExit): string {
+  switch (exit.kind) {
+    case 'exited':
+      return `exit code ${exit.exitCode}${exit.oomKilled ? ', out of memory' : ''}`;
+    case 'signalled':
+      return `signal ${exit.signal}`;
+    case 'startFailed':
+      return [exit.failure.message, exit.failure.hint].filter(Boolean).join(' ');
+    case 'evicted':
+    case 'nodeLost':
+    case 'lost':
+      return exit.message;
+    case 'neverStarted':
+    case 'deadlineExceeded':
+    case 'removed':
+      return exit.kind;
+  }
+}
