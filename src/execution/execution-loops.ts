@@ -4,7 +4,6 @@ import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { LeaseKeeper } from './lease-keeper.js';
-import { WarmPool } from '../runtime/pool/warm-pool.js';
 import { Database } from '../database/database.js';
 import { OrphanSweeper } from './orphan-sweeper.js';
 import { Recovery } from './recovery.js';
@@ -23,7 +22,6 @@ export class ExecutionLoops {
     private readonly leases: LeaseKeeper,
     private readonly database: Database,
     private readonly retention: RetentionKeeper,
-    private readonly pool: WarmPool,
   ) {}
 
   /** Once, before new jobs are taken. Never rejects. */
@@ -44,7 +42,6 @@ export class ExecutionLoops {
       this.leases.keep(signal),
       this.retention.keep(signal),
       this.adoptRegularly(signal),
-      this.pool.run(signal),
     ]);
   }
 

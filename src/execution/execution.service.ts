@@ -1,6 +1,7 @@
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
 import { settledWithin } from '../common/abort.js';
+import { WarmPool } from '../runtime/pool/warm-pool.js';
 import type { RuntimeProvider } from '../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
 import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
@@ -12,11 +13,15 @@ import { RunningAttempts } from './running-attempts.js';
 /** How long a stopping server waits for writes that are under way. Jobs themselves are left running. */
 const STOP_PATIENCE_MS = 5_000;
 
+/** And for workers that wait to be taken away; what is left then ends by itself, or the next server removes it. */
+const POOL_PATIENCE_MS = 10_000;
+
 /** Starts and stops everything that runs jobs. */
 @Injectable()
 export class ExecutionService implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly stopping = new AbortController();
   private loops: Promise<unknown> = Promise.resolve();
+  private filling: Promise<unknown> = Promise.resolve();
 
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
@@ -25,6 +30,7 @@ export class ExecutionService implements OnApplicationBootstrap, BeforeApplicati
     private readonly dispatcher: Dispatcher,
     private readonly background: ExecutionLoops,
     private readonly running: RunningAttempts,
+    private readonly pool: WarmPool,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
@@ -32,9 +38,11 @@ export class ExecutionService implements OnApplicationBootstrap, BeforeApplicati
     await this.health.begin();
     const { signal } = this.stopping;
     // Not waited for: while the database is away the service lives, and says that it is not ready.
-    this.loops = this.background
-      .recover(signal)
-      .then(() => Promise.all([this.dispatcher.dispatch(signal), this.background.run(signal)]));
+    const recovered = this.background.recover(signal);
+    this.loops = recovered.then(() =>
+      Promise.all([this.dispatcher.dispatch(signal), this.background.run(signal)]),
+    );
+    this.filling = recovered.then(() => this.pool.run(signal));
   }
 
   /** True from SIGTERM on. */
@@ -44,7 +52,10 @@ export class ExecutionService implements OnApplicationBootstrap, BeforeApplicati
 
   async beforeApplicationShutdown(): Promise<void> {
     this.stopping.abort(new Error('the server is stopping'));
-    await settledWithin(Promise.all([this.loops, this.running.drained()]), STOP_PATIENCE_MS);
+    await Promise.all([
+      settledWithin(Promise.all([this.loops, this.running.drained()]), STOP_PATIENCE_MS),
+      settledWithin(this.filling, POOL_PATIENCE_MS),
+    ]);
     await this.runtime.close();
   }
 }

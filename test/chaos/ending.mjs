@@ -54,16 +54,25 @@ async function readLog(jobId, api, history, signal) {
 }
 
 /** Starts a server anew, a day later and with a sweeper that spares nothing, and notes what is still there when it has been. */
-export async function sweepAndLook({ cluster, history, runtime, database, workspaceDir }) {
+export async function sweepAndLook({ cluster, history, isWarm, runtime, database, workspaceDir }) {
   await cluster.stop();
   const [server] = cluster.servers;
+  // It is to take away what others left, and to leave nothing itself.
+  server.variables = { ...server.variables, WARM_POOL: '' };
   server.tell({ sweepGraceMs: 0, clockOffsetMs: NEXT_DAY_MS, armed: undefined });
   const swept = history.waitFor(({ msg }) => msg === 'swept', SWEEP_PATIENCE_MS);
   await server.start();
   if (!(await swept)) history.add('unfinished', { what: 'the sweeper did not come' });
   await server.stop();
   const { attempts } = await database.read();
+  if (isWarm) history.add('starts', countKinds(attempts));
   for (const what of await leftovers(runtime, workspaceDir, attempts)) history.add('leftover', { what });
+}
+
+/** How many attempts got a worker, and how many a workload of their own. */
+function countKinds(attempts) {
+  const warm = attempts.filter(({ start_kind }) => start_kind === 'WARM').length;
+  return { warm, cold: attempts.length - warm };
 }
 
 async function leftovers(runtime, workspaceDir, attempts) {

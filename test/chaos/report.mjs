@@ -18,6 +18,9 @@ export function toReport({ options, events, result, steps, seconds }) {
       count(ofType(events, 'missed'), ({ point }) => point),
     ),
     ...table('verdicts', verdicts),
+    ...ofType(events, 'starts').map(
+      ({ warm, cold }) => `attempts that got a worker: ${warm}, others: ${cold}`,
+    ),
     ...recoveryLines(events),
     ...(permitted.length > 0
       ? [`failed by the platform before they began, as documented: ${permitted.length}`]
@@ -37,9 +40,10 @@ function countKills(events) {
 }
 
 function lastLine({ options, events, violations, jobs, seconds }) {
-  const { runtime, database, replicas, seed } = options;
+  const { runtime, database, replicas, seed, isWarm } = options;
   const kills = ofType(events, 'killed').length;
-  const where = `${runtime}, ${database}, ${replicas} ${replicas === 1 ? 'server' : 'servers'}, seed ${seed}`;
+  const servers = `${replicas} ${replicas === 1 ? 'server' : 'servers'}`;
+  const where = [runtime, ...(isWarm ? ['warm'] : []), database, servers, `seed ${seed}`].join(', ');
   const found =
     violations.length === 0 ? 'nothing lost, doubled or left behind' : `${violations.length} VIOLATIONS`;
   return `${found}: ${jobs} jobs through ${kills} kills in ${seconds} s (${where})`;

@@ -21,6 +21,8 @@ import { History } from './world/history.mjs';
 
 const RUNTIMES = { process: processRuntime, docker: dockerRuntime, kubernetes: kubernetesRuntime };
 const MAX_IN_FLIGHT = 8;
+/** Workers have the memory limit that jobs ask for. */
+const WARM = { WARM_POOL: 'default=2..6', DEFAULT_MEMORY_MB: '256' };
 /** On PostgreSQL a lease of 15 s has to run out first, and is looked for every 5 s. */
 const TAKEOVER_MS = { sqlite: 0, postgres: 21_000 };
 /** A lease has to run out, then a job's own time, then some: whatever has not ended by then never will. */
@@ -74,9 +76,10 @@ async function makeWorld(options) {
     MIN_FREE_DISK_MB: '16',
     ...database.variables,
     ...runtime.variables,
+    ...(options.isWarm ? WARM : {}),
   };
   const cluster = new Cluster(options.replicas, variables, folder, history);
   atEnd(() => cluster.close());
   const workspaceDir = runtime.workspaceDir ?? join(dataDir, 'workspaces');
-  return { cluster, database, disk, history, runtime, workspaceDir };
+  return { cluster, database, disk, history, isWarm: options.isWarm, runtime, workspaceDir };
 }

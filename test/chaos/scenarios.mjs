@@ -15,6 +15,7 @@ const SEED = '4';
 export async function chaosScenarios() {
   return [
     { name: 'process', args: argsOf('process'), unavailable: await whyNoProcess() },
+    { name: 'process', args: [...argsOf('process'), '--warm'], unavailable: await whyNoProcess() },
     { name: 'docker', args: argsOf('docker'), unavailable: await whyNoDocker() },
     { name: 'kubernetes', args: argsOf('kubernetes'), unavailable: await whyNoKubernetes() },
   ];

@@ -24,6 +24,14 @@ export const CASES: readonly RuntimeCase[] = [
   ...ISOLATION_CASES,
   ...SECRET_CASES,
 ];
+/** What happens to a script once it runs, which may be in a worker that was started before it came. */
+const WARM_CASES: readonly RuntimeCase[] = [
+  ...STOP_CASES,
+  ...SCRIPT_END_CASES,
+  ...LIMIT_CASES,
+  ...LOG_CASES,
+  ...ISOLATION_CASES,
+];
 const CASE_TIMEOUT_MS = 90_000;
 
 export interface RuntimeContractSetup {
@@ -42,6 +50,8 @@ export interface RuntimeContractSetup {
   expectedGaps: readonly string[];
   /** Name in TEST_REQUIRE under which a skip becomes a failure. */
   requiredTier: string;
+  /** Whether scripts are given to workers that wait, instead of each starting a workload of its own. */
+  isWarm?: boolean;
   /** Why the suite cannot run on this machine, if it cannot. */
   unavailable?: string;
 }
@@ -74,7 +84,7 @@ function describeAvailable(name: string, setup: RuntimeContractSetup): void {
     const unmet = (each: RuntimeCase): string | undefined =>
       unmetNeed(each.needs, { ...setup, capabilities: bench.provider.capabilities });
 
-    for (const each of CASES) {
+    for (const each of setup.isWarm ? WARM_CASES : CASES) {
       if (setup.expectedGaps.includes(each.id)) {
         it(`GAP ${each.id}: not here: ${each.title}`, () => expect(unmet(each)).toBeDefined());
       } else {

@@ -12,6 +12,8 @@ import type {
   WorkloadLimits,
   WorkloadSpec,
 } from '../../src/runtime/runtime-provider.js';
+import { isUnfit } from '../../src/runtime/pool/unfit-variables.js';
+import { newWorkerId, workerWorkload } from '../../src/runtime/pool/warm-worker.js';
 import { workloadName } from '../../src/runtime/workload-name.js';
 import type { JobOrder } from '../../src/workspace/job-order.js';
 import type { InputFile } from '../../src/workspace/workspaces.js';
@@ -48,6 +50,10 @@ export interface Order {
 }
 
 const LIMITS: WorkloadLimits = { memoryMb: 256, cpus: 1, pids: 64, tmpBytes: 16 * MiB };
+/** How long a worker waits: as long as the slowest case takes to give it its job. */
+const IDLE_SECONDS = 120;
+/** Of the standard library, and such as change the process they are imported in. */
+const PRELOAD = ['asyncio', 'concurrent.futures', 'decimal', 'json', 'logging', 'multiprocessing', 'sqlite3'];
 /** Room for what else runs as the workloads' user on this machine. */
 const OTHERS_PROCESSES = 128;
 /** How long one workload may take to come up and end; far above what any does. */
@@ -65,6 +71,8 @@ export class RuntimeBench {
     readonly hooks: RuntimeHooks,
     private readonly image: string,
     private readonly create: (dataDir: string) => Promise<RuntimeProvider>,
+    /** Whether jobs that a worker can take are given to one. */
+    private readonly isWarm: boolean,
   ) {
     this.workspaces = new Workspaces(Object.assign(new AppConfig(), { DATA_DIR: dataDir }));
     this.providers.push(provider);
@@ -74,11 +82,19 @@ export class RuntimeBench {
     create: (dataDir: string) => Promise<RuntimeProvider>;
     hooks: RuntimeHooks;
     image: string;
+    isWarm?: boolean;
   }): Promise<RuntimeBench> {
     const dataDir = await mkdtemp(join(tmpdir(), 'runtime-bench-'));
     await chmod(dataDir, 0o755); // the workload's user passes through it
     const provider = await setup.create(dataDir);
-    const bench = new RuntimeBench(provider, dataDir, setup.hooks, setup.image, setup.create);
+    const bench = new RuntimeBench(
+      provider,
+      dataDir,
+      setup.hooks,
+      setup.image,
+      setup.create,
+      setup.isWarm ?? false,
+    );
     await bench.workspaces.prepare();
     return bench;
   }
@@ -113,14 +129,49 @@ export class RuntimeBench {
       secrets: order.secrets ?? [],
       ...timing,
     };
-    const workload = new Workload(this, spec);
+    const workload = new Workload(this, spec, jobId);
     this.made.push(workload);
     return workload;
   }
 
+  /** Starts a workload; where the bench is warm, by giving the job to a worker that was started before, if one can take it. */
   async start(order: Order): Promise<Workload> {
+    if (this.isWarm && isForWorker(order)) return this.startWarm(order);
     const workload = await this.prepare(order);
     await workload.start();
+    return workload;
+  }
+
+  private async startWarm(order: Order): Promise<Workload> {
+    const [id, jobId] = [newWorkerId(), newId()];
+    const limits = { ...LIMITS, ...order.limits };
+    const timing = { timeoutSeconds: order.timeoutSeconds ?? 60, graceSeconds: order.graceSeconds ?? 5 };
+    const spec: WorkloadSpec = {
+      name: workerWorkload(id),
+      jobId: null,
+      attempt: null,
+      image: order.image ?? this.image,
+      workspace: await this.workspaces.makeForWorker(id),
+      limits,
+      network: order.network ?? 'NONE',
+      secrets: [],
+      graceSeconds: timing.graceSeconds,
+      timeoutSeconds: timing.timeoutSeconds + IDLE_SECONDS,
+      worker: { idleSeconds: IDLE_SECONDS, preload: PRELOAD },
+    };
+    const workload = new Workload(this, spec, jobId);
+    this.made.push(workload);
+    await workload.start();
+    await waitFor(() => this.workspaces.readReady(id), {
+      deadlineMs: PATIENCE_MS,
+      describe: () => `the worker ${spec.name} ready`,
+    });
+    await this.workspaces.handOut(id, {
+      script: order.script,
+      request: order.request,
+      files: order.files ?? [],
+      order: this.toJobOrder({ ...order, ...timing, attempt: order.attempt ?? 1 }, jobId, limits),
+    });
     return workload;
   }
 
@@ -187,6 +238,10 @@ export interface Ended {
   workload: Workload;
 }
 
+function isForWorker({ secrets = [], env = {} }: Order): boolean {
+  return secrets.length === 0 && !Object.keys(env).some(isUnfit);
+}
+
 /** One workload of a case. */
 export class Workload {
   handle = '';
@@ -194,6 +249,7 @@ export class Workload {
   constructor(
     private readonly bench: RuntimeBench,
     readonly spec: WorkloadSpec,
+    readonly jobId: string,
   ) {}
 
   async start(provider: RuntimeProvider = this.bench.provider): Promise<string> {

@@ -11,6 +11,7 @@ import {
   runIsComplete,
   serversEndWhenTold,
   serversStopWhenAsked,
+  workersAreUsed,
 } from './rule-world.mjs';
 
 /** Each takes a job's record and returns what is wrong with it, as sentences. */
@@ -26,7 +27,14 @@ const JOB_RULES = {
   deadlineHolds,
   outputsAreThere,
 };
-const WORLD_RULES = { jobsAreTaken, nothingIsLeft, serversEndWhenTold, serversStopWhenAsked, runIsComplete };
+const WORLD_RULES = {
+  jobsAreTaken,
+  nothingIsLeft,
+  serversEndWhenTold,
+  serversStopWhenAsked,
+  workersAreUsed,
+  runIsComplete,
+};
 
 /**
  * Judges a history. Pure.

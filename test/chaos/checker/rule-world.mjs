@@ -28,6 +28,12 @@ export function jobsAreTaken(events) {
   return taken < starts ? [{ detail: `only ${taken} jobs were taken in ${starts} lives of servers` }] : [];
 }
 
+/** A run with a pool of which hardly any job got a worker proves nothing of workers. */
+export function workersAreUsed(events) {
+  const faults = events.filter(({ type, warm, cold }) => type === 'starts' && warm < cold / 4);
+  return faults.map(({ warm, cold }) => ({ detail: `only ${warm} attempts got a worker, ${cold} did not` }));
+}
+
 /** The run itself got to its end. */
 export function runIsComplete(events) {
   return events.filter(({ type }) => type === 'unfinished').map(({ what }) => ({ detail: what }));

@@ -11,6 +11,7 @@
  * @property {string} [runtime] the only one that has it
  * @property {string} [database] the only one that has it
  * @property {boolean} [atStart] reached while a server takes over the jobs of the one before it
+ * @property {boolean} [warm] reached only with a pool of workers
  * @property {string} [needs] the kind of job that leads there
  */
 
@@ -28,6 +29,11 @@ const METHODS = [
   ['jobs/attempt.repository.js', 'AttemptRepository', 'requeue', { needs: 'retried' }],
   ['workspace/workspaces.js', 'Workspaces', 'make'],
   ['workspace/workspaces.js', 'Workspaces', 'removeInputs'],
+  ['workspace/workspaces.js', 'Workspaces', 'makeForWorker', { warm: true }],
+  ['workspace/workspaces.js', 'Workspaces', 'handOut', { warm: true }],
+  ['runtime/pool/worker-launcher.js', 'WorkerLauncher', 'launch', { warm: true, when: ['after'] }],
+  ['runtime/pool/worker-launcher.js', 'WorkerLauncher', 'remove', { warm: true }],
+  ['execution/recovery-work.js', 'RecoveryWork', 'withdrawFromWorker', { warm: true, atStart: true }],
   ['workspace/output-collector.js', 'OutputCollector', 'collect'],
   ['execution/attempt-judge.js', 'AttemptJudge', 'judge', { when: ['before'] }],
   ['execution/attempt-cleaner.js', 'AttemptCleaner', 'clean'],
@@ -59,8 +65,11 @@ export const FAIL_POINTS = METHODS.flatMap(([module, className, method, more = {
 );
 
 /** Those that a run on this runtime and database can reach. */
-export function reachablePoints({ runtime, database }) {
+export function reachablePoints({ runtime, database, isWarm = false }) {
   return FAIL_POINTS.filter(
-    (point) => [runtime, undefined].includes(point.runtime) && [database, undefined].includes(point.database),
+    (point) =>
+      [runtime, undefined].includes(point.runtime) &&
+      [database, undefined].includes(point.database) &&
+      (isWarm || !point.warm),
   );
 }

@@ -7,7 +7,7 @@ import { FaultyProxy } from './faulty-proxy.mjs';
 
 /** What the checker reads behind the API's back, once no server runs. */
 const JOBS = 'select id, name, state, attempt from jobs';
-const ATTEMPTS = 'select job_id, number, workspace, workload, started_at from attempts';
+const ATTEMPTS = 'select job_id, number, workspace, workload, started_at, start_kind from attempts';
 
 /** The servers' database: `variables` for them, `read` for the checker, and on PostgreSQL faults of its own. */
 export function openDatabase({ database, databaseUrl }, dataDir) {

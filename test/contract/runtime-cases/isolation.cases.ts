@@ -74,7 +74,7 @@ export const ISOLATION_CASES = runtimeCases([
         const { environ } = JSON.parse(spool.stdout) as { environ: Record<string, string> };
         const names = Object.keys(environ).filter((name) => !IMAGE_VARIABLES.includes(name));
         expect(names).toEqual([...DOCUMENTED_VARIABLES, 'GREETING'].sort());
-        expect(environ).toMatchObject({ GREETING: 'hello', JOB_ID: workload.spec.jobId, LANG: 'C.UTF-8' });
+        expect(environ).toMatchObject({ GREETING: 'hello', JOB_ID: workload.jobId, LANG: 'C.UTF-8' });
       } finally {
         delete process.env.SECRET_OF_SERVER;
       }
