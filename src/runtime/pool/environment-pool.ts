@@ -118,6 +118,10 @@ export class EnvironmentPool {
     );
   }
 
+  get readyWorkloads(): string[] {
+    return this.ready.map(({ worker }) => worker.workload);
+  }
+
   status(nowMs: number): PoolStatus {
     const { environment, min, max } = this.bounds;
     return {

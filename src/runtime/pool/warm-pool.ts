@@ -81,6 +81,11 @@ export class WarmPool {
     return (startTimeoutSeconds + PRELOAD_SECONDS + this.idleSeconds + IDLE_MARGIN_SECONDS) * 1000;
   }
 
+  /** Names of the workloads that wait for a job. */
+  get readyWorkloads(): string[] {
+    return [...this.pools.values()].flatMap((pool) => pool.readyWorkloads);
+  }
+
   status(): PoolStatus[] {
     return [...this.pools.values()].map((pool) => pool.status(Date.now()));
   }
