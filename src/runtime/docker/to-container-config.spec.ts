@@ -41,6 +41,19 @@ describe('toContainerConfig', () => {
     });
   });
 
+  it('tells a worker what to import and how long to wait, and names no job', () => {
+    const config = configOf({ jobId: null, attempt: null, worker: { preload: ['json'], idleSeconds: 60 } });
+    expect(config.Env).toEqual(['RUNNER_WORKER=1', 'RUNNER_WORKER_IDLE_SECONDS=60', 'RUNNER_PRELOAD=json']);
+    expect(Object.keys(config.Labels ?? {})).toEqual([
+      'io.maps-python.managed-by',
+      'io.maps-python.installation',
+    ]);
+    // What the image names is not to be overwritten.
+    expect(configOf({ worker: { idleSeconds: 60 } }).Env).not.toContainEqual(
+      expect.stringContaining('PRELOAD'),
+    );
+  });
+
   it('mounts the four folders, two of them read-only, and nothing else', () => {
     expect(configOf().HostConfig?.Mounts).toEqual([
       { Type: 'bind', Source: '/data/workspaces/inputs/w/files', Target: '/input', ReadOnly: true },

@@ -69,6 +69,21 @@ describe('toPod', () => {
     });
   });
 
+  it('lets a worker take its job from the claim, once that comes, and names no job', () => {
+    const worker = { preload: ['geopandas', 'json'], idleSeconds: 660 };
+    const pod = toPod({ ...SPEC, jobId: null, attempt: null, worker }, TEMPLATE, false);
+    expect(Object.keys(pod.metadata?.labels ?? {})).not.toContain('maps-python/job-id');
+    expect(pod.spec?.containers[0]?.env).toEqual([
+      { name: 'RUNNER_STOP_FILE', value: '/control/stop' },
+      { name: 'RUNNER_WORKER', value: '1' },
+      { name: 'RUNNER_WORKER_IDLE_SECONDS', value: '660' },
+      { name: 'RUNNER_PRELOAD', value: 'geopandas,json' },
+    ]);
+    const mounts = pod.spec?.containers[0]?.volumeMounts;
+    expect(mounts).toContainEqual({ name: 'inputs', mountPath: '/job', subPath: 'w/job', readOnly: true });
+    expect(pod.spec?.volumes?.filter(({ configMap }) => configMap)).toEqual([]);
+  });
+
   it('gives the pod nothing of the cluster and no second run', () => {
     expect(specOf()).toMatchObject({
       restartPolicy: 'Never',
