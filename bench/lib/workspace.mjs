@@ -32,5 +32,6 @@ export function workloadSpec(workspace) {
     network: 'NONE',
     timeoutSeconds: 600,
     graceSeconds: 10,
+    secrets: [],
   };
 }
