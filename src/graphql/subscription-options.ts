@@ -1,16 +1,20 @@
-import type { ExecutionArgs, GraphQLSchema } from 'graphql';
-import { GraphQLError, OperationTypeNode, getOperationAST, parse, specifiedRules, validate } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
+import { GraphQLError, OperationTypeNode, getOperationAST } from 'graphql';
 import type { Context, ServerOptions, SubscribePayload } from 'graphql-ws';
 import type { Extra } from 'graphql-ws/use/ws';
+import type { WebSocket } from 'ws';
 import type { ApiToken } from '../auth/api-token.js';
 import type { Log } from '../common/log.js';
 import { AppError } from '../common/app-error.js';
 import { newId } from '../common/ids.js';
 import { logUnexpected } from './apollo.plugins.js';
 import { formatError, isUnexpected } from './error-format.js';
-import { MAX_QUERY_TOKENS, refuseCostlyQuery } from './query-cost.js';
+import { refuseCostlyQuery } from './query-cost.js';
 import type { RequestContext } from './request-context.js';
 import { createContext } from './request-context.js';
+import type { SharingArgs } from './shared-responses.js';
+import { sendShared, subscribeSharing } from './shared-responses.js';
+import { SubscriptionDocuments } from './subscription-documents.js';
 
 const MAX_SUBSCRIPTIONS_PER_SOCKET = 100;
 /** graphql-ws clients do not retry after this one, and rightly so. */
@@ -21,6 +25,7 @@ type Options = ServerOptions<Record<string, unknown> | undefined, Extra>;
 
 /** How operations over the socket are let in, run, and answered. */
 export function subscriptionOptions(schema: GraphQLSchema, token: ApiToken, log: Log): Options {
+  const documents = new SubscriptionDocuments(schema);
   return {
     onConnect: (context) => {
       if (token.accepts(authorizationOf(context))) return true;
@@ -30,10 +35,17 @@ export function subscriptionOptions(schema: GraphQLSchema, token: ApiToken, log:
     onSubscribe: (context, _id, payload) => {
       try {
         refuseCrowd(context);
-        return toExecutionArgs(schema, payload);
+        return toExecutionArgs(schema, documents, payload);
       } catch (error) {
         return [toGraphqlError(error)];
       }
+    },
+    // The arguments are those of `onSubscribe`.
+    subscribe: (args) => subscribeSharing(args as SharingArgs),
+    onOperation: ({ extra }, id, _payload, _args, result) => {
+      if (!(Symbol.asyncIterator in result)) return undefined;
+      const begin = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+      return sendShared(result, (text) => send(extra.socket, `${begin}${text}}`));
     },
     onNext: (_context, _id, _payload, args, result) => {
       if (!result.errors) return undefined;
@@ -66,10 +78,13 @@ function refuseCrowd(context: SocketContext): void {
 }
 
 /** Over the socket only subscriptions: queries and mutations go over HTTP, where every limit holds. */
-function toExecutionArgs(schema: GraphQLSchema, payload: SubscribePayload): ExecutionArgs {
-  const document = parse(payload.query, { maxTokens: MAX_QUERY_TOKENS });
-  const [fault] = validate(schema, document, specifiedRules);
-  if (fault) throw fault;
+function toExecutionArgs(
+  schema: GraphQLSchema,
+  documents: SubscriptionDocuments,
+  payload: SubscribePayload,
+): SharingArgs {
+  const known = documents.read(payload.query);
+  const { document } = known;
   const operation = getOperationAST(document, payload.operationName);
   if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) {
     throw new AppError(
@@ -85,7 +100,17 @@ function toExecutionArgs(schema: GraphQLSchema, payload: SubscribePayload): Exec
     operationName: payload.operationName,
     variableValues: variables,
     contextValue: createContext(),
+    shareKey: known.shareKey(payload.operationName, variables),
   };
+}
+
+/** Resolves when the message has left, at once on a socket that closes: graphql-ws sends its own in the same way. */
+function send(socket: WebSocket, message: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (socket.readyState === socket.OPEN)
+      socket.send(message, (error) => (error ? reject(error) : resolve()));
+    else resolve();
+  });
 }
 
 function toGraphqlError(error: unknown): GraphQLError {

@@ -9,7 +9,8 @@ import { JobLogService } from './job-log.service.js';
 import type { LogPosition } from './log-cursor.js';
 import { LOG_START, decodeCursor } from './log-cursor.js';
 import { JobLogEvent, LogPage } from './models/log.model.js';
-import { toLogEvent, toLogPage } from './to-log-models.js';
+import { toSharedLogEvent } from './shared-log-events.js';
+import { toLogPage } from './to-log-models.js';
 
 const DEFAULT_PAGE_CHUNKS = 100;
 const MAX_PAGE_CHUNKS = 1000;
@@ -41,7 +42,7 @@ export class LogResolver {
     from: LogPosition,
     signal: AbortSignal,
   ): AsyncGenerator<JobLogEvent, void, undefined> {
-    for await (const step of this.logs.follow(jobId, from, signal)) yield toLogEvent(step);
+    for await (const step of this.logs.follow(jobId, from, signal)) yield toSharedLogEvent(step);
   }
 
   @ResolveField(() => LogPage, {

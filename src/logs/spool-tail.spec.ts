@@ -68,6 +68,22 @@ describe('the tail of a spool', () => {
     expect([...chunks].map((chunk) => chunk.text)).toEqual(['b']);
   });
 
+  it('gives a crowd that gathered the same object, with what was written meanwhile', async () => {
+    await writeFile(path, output('a'));
+    const { endOffset } = await tail.read(0);
+    const gathered = Array.from({ length: 50 }, async () => {
+      await tail.gather(20, never);
+      return tail.read(endOffset);
+    });
+    await appendFile(path, output('b'));
+    const [first, ...others] = await Promise.all(gathered);
+    expect(first?.chunks.map((chunk) => chunk.text)).toEqual(['b']);
+    expect(others.every((each) => each === first)).toBe(true);
+    await appendFile(path, output('c'));
+    await tail.read(first?.endOffset ?? 0);
+    expect((await tail.read(endOffset)).chunks.map((chunk) => chunk.text)).toEqual(['b', 'c']);
+  });
+
   it('does not miss what was written after another follower had begun to read', async () => {
     await writeFile(path, output('a'));
     const { endOffset } = await tail.read(0);

@@ -7,6 +7,7 @@ import type { SpoolChunk } from './log-chunk.js';
 import type { SpoolBatch } from './spool-batch.js';
 import { readBatch } from './spool-batch.js';
 import { SpoolDamagedError } from './spool-frames.js';
+import { SharedPause } from './shared-pause.js';
 
 /** Output that followers at the tip share without reading the file again. */
 const RING_BYTES = 1024 * 1024;
@@ -14,6 +15,8 @@ const RING_BYTES = 1024 * 1024;
 const POLL_MS = 25;
 /** Where inotify has been seen to work the poll only guards against a lost event. */
 const GUARD_POLL_MS = 500;
+/** Followers at the tip are at one place, or at a few: what is kept for them is the same object for all at a place. */
+const MAX_SLICES = 8;
 
 /**
  * One spool as all followers on this replica see it. Reads only while somebody waits for more; what was read last stays
@@ -35,6 +38,9 @@ export class SpoolTail {
   private offset = 0;
   private damage: SpoolDamagedError | undefined;
   private readonly waiters = new Set<() => void>();
+  /** What has been read from the ring since it last changed, by where it begins. */
+  private readonly slices = new Map<number, SpoolBatch>();
+  private readonly pause = new SharedPause(() => this.readTip().catch(() => undefined));
   followers = 0;
 
   constructor(
@@ -58,6 +64,14 @@ export class SpoolTail {
   }
 
   private readRing(offset: number): SpoolBatch {
+    const known = this.slices.get(offset);
+    if (known) return known;
+    const slice = this.sliceRing(offset);
+    if (this.slices.size < MAX_SLICES) this.slices.set(offset, slice);
+    return slice;
+  }
+
+  private sliceRing(offset: number): SpoolBatch {
     const chunks: SpoolChunk[] = [];
     for (const batch of this.ring) {
       if (batch.endOffset <= offset) continue;
@@ -83,7 +97,16 @@ export class SpoolTail {
     });
   }
 
+  /**
+   * Lets output gather for up to `ms`, or until `signal` aborts. All who wait go on together, with the tip just read, so
+   * that `read` gives those of them who were at one place the same object.
+   */
+  gather(ms: number, signal: AbortSignal): Promise<void> {
+    return this.pause.wait(ms, signal);
+  }
+
   async close(): Promise<void> {
+    this.pause.close();
     this.stopWatching();
     for (const wake of [...this.waiters]) wake();
     await this.reading;
@@ -182,6 +205,7 @@ export class SpoolTail {
     const grown = batch.endOffset - this.offset;
     if (grown > 0) this.remember(batch, grown);
     if (batch.damage) this.damage = batch.damage;
+    this.slices.clear();
     if (grown > 0 || batch.damage) for (const wake of [...this.waiters]) wake();
   }
 

@@ -1,0 +1,21 @@
+import { markShared } from '../common/shared-events.js';
+import type { JobLogStep } from './job-log.service.js';
+import type { SpoolChunk } from './log-chunk.js';
+import type { JobLogEvent } from './models/log.model.js';
+import { toLogEvent } from './to-log-models.js';
+
+/** By the list of chunks that followers at one place of one log are given. */
+const events = new WeakMap<readonly SpoolChunk[], JobLogEvent>();
+
+/**
+ * The API's view of a step. Followers who are given the very same chunks get the very same event, marked as shared; one
+ * that tells of the job's end is everybody's own, since its fields are resolved for the one who asks.
+ */
+export function toSharedLogEvent(step: JobLogStep): JobLogEvent {
+  if (step.job !== null || step.damage !== null) return toLogEvent(step);
+  const known = events.get(step.chunks);
+  if (known) return known;
+  const event = markShared(toLogEvent(step));
+  events.set(step.chunks, event);
+  return event;
+}
