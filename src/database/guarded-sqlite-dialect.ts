@@ -1,6 +1,7 @@
 import type { DatabaseConnection } from 'kysely';
 import { SqliteDialect, SqliteDriver } from 'kysely';
 import type { SqliteFile } from './sqlite-file.js';
+import { StatementCache } from './statement-cache.js';
 
 /** Kysely's dialect for SQLite, with errors translated where they arise and roll-backs that hide none of them. */
 export class GuardedSqliteDialect extends SqliteDialect {
@@ -17,7 +18,7 @@ class GuardedSqliteDriver extends SqliteDriver {
   private readonly guarded = new WeakSet<DatabaseConnection>();
 
   constructor(private readonly file: SqliteFile) {
-    super({ database: file.connection });
+    super({ database: new StatementCache(file.connection) });
   }
 
   /** The connection is changed in place, once: the driver knows it by identity. */

@@ -24,20 +24,24 @@ export class AttemptJudge {
     end: WatchedEnd,
   ): Promise<{ outcome: Outcome; script: SettledScript }> {
     const endedAtMs = Date.now();
-    const startedAtMs = await this.spools.startedAtMs(attempt.workspace);
-    const ended = await this.spools.ended(attempt.workspace);
+    const { startedAtMs, ended, isEmpty, sizeBytes } = await this.spools.read(attempt.workspace);
     const outcome = decideOutcome({
       exit: end.exit,
       stoppedFor: end.stoppedFor ?? (await this.stoppedBefore(job.id, ended)),
       ended,
-      started: attempt.started_at !== null || !(await this.spools.isEmpty(attempt.workspace)),
+      started: attempt.started_at !== null || !isEmpty,
       timeoutSeconds: job.timeout_seconds,
       memoryMb: job.memory_mb,
       maxOutputBytes: this.config.MAX_OUTPUT_BYTES,
     });
     return {
       outcome,
-      script: { startedAtMs: startedAtMs ?? attempt.started_at ?? undefined, ended, endedAtMs },
+      script: {
+        startedAtMs: startedAtMs ?? attempt.started_at ?? undefined,
+        ended,
+        endedAtMs,
+        logBytes: sizeBytes,
+      },
     };
   }
 

@@ -22,6 +22,8 @@ export interface SettledScript {
   ended: EndedFrame | undefined;
   /** When the engine's end was seen, milliseconds since 1970. */
   endedAtMs: number;
+  /** How long its log is: nobody writes to it any more. */
+  logBytes: number;
 }
 
 /** Writes what became of an attempt: the job's final state, or another attempt. */
@@ -47,7 +49,7 @@ export class AttemptSettler {
       script?.startedAtMs === undefined ? { files: [], skipped: [] } : await this.collect(claim, signal);
     const nowMs = this.clock.nowMs();
     const { final, delayMs } = await this.decide(claim, outcome, script?.startedAtMs !== undefined);
-    const logBytes = await this.spools.sizeBytes(claim.attempt.workspace);
+    const logBytes = script?.logBytes ?? (await this.spools.sizeBytes(claim.attempt.workspace));
     const result = toJobResult(final, script, outputs, logBytes, nowMs);
     this.log.info(
       { jobId: claim.job.id, attempt: claim.fence.attempt, reason: final.reason, retryInMs: delayMs },

@@ -23,6 +23,8 @@ export interface SpoolBatch {
   chunks: SpoolChunk[];
   /** Where the next read begins; the given offset when nothing new was there. */
   endOffset: number;
+  /** When the script started, milliseconds since 1970: set when the batch begins with the spool's first frame. */
+  startedAtMs?: number;
   /** Set when what follows `endOffset` is not a log; nothing after it can be read. */
   damage?: SpoolDamagedError;
 }
@@ -54,6 +56,7 @@ function parseBatch(bytes: Buffer, offset: number): SpoolBatch {
     for (;;) {
       const frame = parseFrame(bytes, batch.endOffset - offset, offset);
       if (!frame) return batch;
+      if (frame.kind === 'started' && batch.endOffset === 0) batch.startedAtMs = frame.atMs;
       const chunk = toChunk(frame);
       if (chunk) batch.chunks.push(chunk);
       batch.endOffset = frame.endOffset;

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -34,15 +34,23 @@ describe('the ends of a spool', () => {
   });
 
   it('are not there before the runner wrote them', async () => {
-    expect([await ends.startedAtMs('w'), await ends.ended('w')]).toEqual([undefined, undefined]);
+    const nothing = { startedAtMs: undefined, ended: undefined, isEmpty: true, sizeBytes: 0 };
+    expect(await ends.read('w')).toEqual(nothing);
+    write();
+    expect(await ends.read('w')).toEqual(nothing);
     write(STARTED);
-    expect([await ends.startedAtMs('w'), await ends.ended('w')]).toEqual([1000, undefined]);
+    const begun = { startedAtMs: 1000, ended: undefined, isEmpty: false, sizeBytes: STARTED.length };
+    expect(await ends.read('w')).toEqual(begun);
   });
 
   it('are found around a log of any size', async () => {
     const output = encodeFrame({ kind: 'output', stream: 'STDOUT', seq: 1, payload: 'LF'.repeat(30_000) });
+    const found = { startedAtMs: 1000, ended: expect.objectContaining({ exitCode: 3 }) };
+    write(STARTED, ENDED);
+    expect(await ends.read('w')).toMatchObject(found);
     write(STARTED, output, output, ENDED);
-    expect(await ends.ended('w')).toMatchObject({
+    expect(await ends.read('w')).toMatchObject(found);
+    expect((await ends.read('w')).ended).toMatchObject({
       atMs: 2000,
       exitCode: 3,
       signal: null,
@@ -54,11 +62,19 @@ describe('the ends of a spool', () => {
 
   it('take no frame for the last that is not: one in the middle, a cut one, one with other content', async () => {
     write(STARTED, ENDED, encodeFrame({ kind: 'output', stream: 'STDOUT', seq: 1, payload: 'x' }));
-    expect(await ends.ended('w')).toBeUndefined();
+    expect((await ends.read('w')).ended).toBeUndefined();
     write(STARTED, ENDED.subarray(0, -1));
-    expect(await ends.ended('w')).toBeUndefined();
+    expect((await ends.read('w')).ended).toBeUndefined();
     write(STARTED, encodeFrame({ kind: 'ended', payload: 'no JSON' }));
-    expect(await ends.ended('w')).toBeUndefined();
+    expect((await ends.read('w')).ended).toBeUndefined();
+  });
+
+  it('are not empty, and say nothing, where a script put something else in place of its spool', async () => {
+    const path = spoolPath(new Workspaces(loadConfig({ DATA_DIR: folder })).paths('w'));
+    symlinkSync('/dev/null', path);
+    const said = { startedAtMs: undefined, ended: undefined, isEmpty: false, sizeBytes: 0 };
+    expect(await ends.read('w')).toEqual(said);
+    expect(await ends.sizeBytes('w')).toBe(0);
   });
 
   it('tell when the script starts as soon as it does, and stop waiting when asked to', async () => {

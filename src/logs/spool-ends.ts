@@ -30,6 +30,20 @@ const ENDED_BYTES = 4096;
 /** Larger than any `started` frame the runner writes. */
 const STARTED_BYTES = 4096;
 
+/** What a spool says besides its output. */
+export interface SpoolSummary {
+  /** When the script started, milliseconds since 1970; undefined while it has not. */
+  startedAtMs: number | undefined;
+  /** The `ended` frame, if it is the last thing in the spool. */
+  ended: EndedFrame | undefined;
+  /** Whether no runner has written to it. */
+  isEmpty: boolean;
+  sizeBytes: number;
+}
+
+/** Of a script that put something else in the place of its spool. */
+const REPLACED: SpoolSummary = { startedAtMs: undefined, ended: undefined, isEmpty: false, sizeBytes: 0 };
+
 /** The first and the last frame of a spool, read without the log between them. */
 @Injectable()
 export class SpoolEnds {
@@ -38,22 +52,13 @@ export class SpoolEnds {
     private readonly tails: SpoolTails,
   ) {}
 
-  /** When the script started, milliseconds since 1970; undefined while it has not. */
-  async startedAtMs(workspaceId: string): Promise<number | undefined> {
-    const bytes = await this.readEdge(workspaceId, () => 0, STARTED_BYTES);
-    const first = bytes && safeParse(bytes, 0, 0);
-    return first?.kind === 'started' ? clampTime(first.atMs) : undefined;
-  }
-
-  /** Whether no runner has written to it. Rejects when that cannot be known. */
-  async isEmpty(workspaceId: string): Promise<boolean> {
+  /** Rejects when it cannot be known now. */
+  async read(workspaceId: string): Promise<SpoolSummary> {
     try {
       const file = await this.workspaces.openSpool(workspaceId);
-      if (!file) return true;
-      const { size } = await file.stat().finally(() => file.close());
-      return size === 0;
+      return file ? await summarize(file).finally(() => file.close()) : { ...REPLACED, isEmpty: true };
     } catch (error) {
-      if (isReplaced(error)) return false;
+      if (isReplaced(error)) return REPLACED;
       throw error;
     }
   }
@@ -62,20 +67,8 @@ export class SpoolEnds {
   async waitForStart(workspaceId: string, signal: AbortSignal): Promise<number | undefined> {
     return this.tails.with(workspaceId, async (tail) => {
       await tail.waitBeyond(0, signal);
-      return this.startedAtMs(workspaceId);
+      return tail.startedAtMs === undefined ? undefined : clampTime(tail.startedAtMs);
     });
-  }
-
-  /** The `ended` frame, if it is the last thing in the spool. */
-  async ended(workspaceId: string): Promise<EndedFrame | undefined> {
-    const bytes = await this.readEdge(workspaceId, (size) => Math.max(0, size - ENDED_BYTES), ENDED_BYTES);
-    if (!bytes) return undefined;
-    // Backwards from one frame's beginning to the one before, until one ends where the file does.
-    for (let at = lastMagic(bytes, bytes.length); at >= 0; at = lastMagic(bytes, at)) {
-      const frame = safeParse(bytes, at, 0);
-      if (frame?.kind === 'ended' && frame.endOffset === bytes.length) return toEnded(frame);
-    }
-    return undefined;
   }
 
   /** How long the log is; 0 when there is none. */
@@ -98,23 +91,31 @@ export class SpoolEnds {
       throw error;
     }
   }
+}
 
-  private async readEdge(
-    workspaceId: string,
-    from: (size: number) => number,
-    maxBytes: number,
-  ): Promise<Buffer | undefined> {
-    const file = await this.open(workspaceId);
-    if (!file) return undefined;
-    try {
-      const { size } = await file.stat();
-      const buffer = Buffer.alloc(maxBytes);
-      const { bytesRead } = await file.read(buffer, 0, maxBytes, from(size));
-      return buffer.subarray(0, bytesRead);
-    } finally {
-      await file.close();
-    }
+/** A spool as small as most are is read at once. */
+async function summarize(file: FileHandle): Promise<SpoolSummary> {
+  const { size } = await file.stat();
+  const end = await readAt(file, Math.max(0, size - ENDED_BYTES), ENDED_BYTES);
+  const start = size <= ENDED_BYTES ? end : await readAt(file, 0, STARTED_BYTES);
+  const first = safeParse(start, 0, 0);
+  const startedAtMs = first?.kind === 'started' ? clampTime(first.atMs) : undefined;
+  return { startedAtMs, ended: findEnded(end), isEmpty: size === 0, sizeBytes: size };
+}
+
+async function readAt(file: FileHandle, offset: number, maxBytes: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(maxBytes);
+  const { bytesRead } = await file.read(buffer, 0, maxBytes, offset);
+  return buffer.subarray(0, bytesRead);
+}
+
+/** Backwards from one frame's beginning to the one before, until one ends where the file does. */
+function findEnded(bytes: Buffer): EndedFrame | undefined {
+  for (let at = lastMagic(bytes, bytes.length); at >= 0; at = lastMagic(bytes, at)) {
+    const frame = safeParse(bytes, at, 0);
+    if (frame?.kind === 'ended' && frame.endOffset === bytes.length) return toEnded(frame);
   }
+  return undefined;
 }
 
 /** Where the last frame could begin that begins before `end`; -1 when none could. */

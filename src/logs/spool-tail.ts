@@ -42,6 +42,8 @@ export class SpoolTail {
   private readonly slices = new Map<number, SpoolBatch>();
   private readonly pause = new SharedPause(() => this.readTip().catch(() => undefined));
   followers = 0;
+  /** When the script started, milliseconds since 1970, by what has been read so far. */
+  startedAtMs: number | undefined;
 
   constructor(
     private readonly workspaces: Workspaces,
@@ -203,6 +205,7 @@ export class SpoolTail {
 
   private advance(batch: SpoolBatch): void {
     const grown = batch.endOffset - this.offset;
+    this.startedAtMs ??= batch.startedAtMs;
     if (grown > 0) this.remember(batch, grown);
     if (batch.damage) this.damage = batch.damage;
     this.slices.clear();

@@ -106,7 +106,7 @@ function describeRestarts(isolation: Isolation, backdoor: ProcessBackdoor): void
       const workload = await bench.start({ script: SLEEPS });
       await workload.printed('ready');
       const pids = backdoor.processesOf(workload.spec);
-      await backdoor.folders.retire(workload.spec.name);
+      backdoor.folders.retire(workload.spec.name);
       const next = await bench.another();
       await gone(pids);
       expect((await next.list()).map((each) => each.name)).not.toContain(workload.spec.name);
@@ -128,18 +128,15 @@ function describeRestarts(isolation: Isolation, backdoor: ProcessBackdoor): void
       const common = { installationId: backdoor.installationId, isolation };
       const earlier = scopeText({ ...hostScope(), boot: 'earlier' });
       const elsewhere = scopeText({ ...hostScope(), host: 'elsewhere' });
-      await backdoor.folders.create('runner-earlier', toRecord(workload.spec, { ...common, scope: earlier }));
-      await backdoor.folders.create(
-        'runner-elsewhere',
-        toRecord(workload.spec, { ...common, scope: elsewhere }),
-      );
+      backdoor.folders.create('runner-earlier', toRecord(workload.spec, { ...common, scope: earlier }));
+      backdoor.folders.create('runner-elsewhere', toRecord(workload.spec, { ...common, scope: elsewhere }));
       const next = await bench.another();
       expect(readdirSync(backdoor.folders.root).filter((name) => /earlier|elsewhere/.test(name))).toEqual([
         'runner-elsewhere',
       ]);
       expect((await next.list()).map((each) => each.name)).not.toContain('runner-elsewhere');
-      await backdoor.folders.retire('runner-elsewhere');
-      await backdoor.folders.discard('runner-elsewhere');
+      backdoor.folders.retire('runner-elsewhere');
+      backdoor.folders.discard('runner-elsewhere');
     });
 
     it('shows a workload whose record is damaged, without its job', async () => {

@@ -42,7 +42,7 @@ export class ProcessBackdoor implements RuntimeHooks {
   async makeWithoutStart(spec: WorkloadSpec): Promise<string> {
     const { installationId, isolation } = this;
     const scope = scopeText(hostScope());
-    await this.folders.create(spec.name, toRecord(spec, { scope, installationId, isolation }));
+    this.folders.create(spec.name, toRecord(spec, { scope, installationId, isolation }));
     return handleOf(scope, this.folders.read(spec.name)!);
   }
 

@@ -157,10 +157,11 @@ class ProcessRuntime implements RuntimeProvider {
 
   /** Kills and deletes a workload whose folder was taken from under its name. Safe to repeat. */
   private async finishRemoval(name: string): Promise<void> {
+    const isolation = this.folders.readRetired(name)?.record?.isolation;
     await killAll(() => this.folders.readRetired(name), this.processes, this.cgroups);
     await this.cgroups.remove(name);
-    await removeHome(name);
-    await this.folders.discard(name);
+    if (isolation !== 'bubblewrap') await removeHome(name);
+    this.folders.discard(name);
     this.watch.notice(name);
   }
 
@@ -169,7 +170,7 @@ class ProcessRuntime implements RuntimeProvider {
     if (this.folders.readRetired(name)) await this.finishRemoval(name);
     const found = this.folders.read(name);
     if (found && !isSameWorkload(handle, found)) return;
-    await this.folders.retire(name);
+    this.folders.retire(name);
     // Also when the folder is gone: somebody else may have left the rest.
     await this.finishRemoval(name);
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../../common/app-error.js';
 import { parseStat } from './process-table.js';
@@ -25,7 +25,8 @@ const MAX_COMPLAINT_CHARS = 500;
  *     process/<name>.exit        the end, written by the supervisor; beside the folder so that one watch sees them all
  *     process/.removed-<name>    a folder whose removal has begun
  *
- * Nothing is synced to the disk: processes do not outlive the boot, and another boot is another scope.
+ * Nothing is synced to the disk: processes do not outlive the boot, and another boot is another scope. A handful of tiny
+ * local files, hence synchronous: each call takes some 10 µs, a tenth of what a thread's help costs.
  */
 export class WorkloadFolders {
   constructor(readonly root: string) {}
@@ -39,22 +40,22 @@ export class WorkloadFolders {
   }
 
   /** Makes the folder, unless there is one of this name. */
-  async create(name: string, record: WorkloadRecord): Promise<void> {
+  create(name: string, record: WorkloadRecord): void {
     if (!NAME.test(name)) throw new Error('a workload is named by a DNS label');
     if (statSync(this.path(name), { throwIfNoEntry: false })) return;
     const draft = join(this.root, UNFINISHED + randomUUID());
     try {
-      await mkdir(draft, { mode: 0o700 });
-      await writeFile(join(draft, 'spec.json'), JSON.stringify(record), { mode: 0o600 });
-      await rename(draft, this.path(name));
+      mkdirSync(draft, { mode: 0o700 });
+      writeFileSync(join(draft, 'spec.json'), JSON.stringify(record), { mode: 0o600 });
+      renameSync(draft, this.path(name));
     } catch (error) {
-      await rm(draft, { recursive: true, force: true });
+      rmSync(draft, { recursive: true, force: true });
       const isThere = errnoOf(error) === 'ENOTEMPTY' || errnoOf(error) === 'EEXIST';
       if (!isThere) throw error;
     }
   }
 
-  /** What the folder says now; undefined when there is none. A handful of tiny local files, hence synchronous. */
+  /** What the folder says now; undefined when there is none. */
   read(name: string): WorkloadState | undefined {
     if (!NAME.test(name)) return undefined;
     return this.readFolder(name, this.path(name));
@@ -84,9 +85,9 @@ export class WorkloadFolders {
   }
 
   /** Takes the folder away from under its name, after which nobody can start the workload. False: there was none. */
-  async retire(name: string): Promise<boolean> {
+  retire(name: string): boolean {
     try {
-      await rename(this.path(name), this.path(RETIRED + name));
+      renameSync(this.path(name), this.path(RETIRED + name));
       return true;
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return false;
@@ -95,9 +96,9 @@ export class WorkloadFolders {
   }
 
   /** Deletes what a retired workload left. */
-  async discard(name: string): Promise<void> {
-    await rm(`${this.path(name)}.exit`, { force: true });
-    await rm(this.path(RETIRED + name), { recursive: true, force: true });
+  discard(name: string): void {
+    rmSync(`${this.path(name)}.exit`, { force: true });
+    rmSync(this.path(RETIRED + name), { recursive: true, force: true });
   }
 
   private readFolder(name: string, folder: string): WorkloadState | undefined {

@@ -40,7 +40,7 @@ export class WorkloadProcesses {
       ...supervisor,
       ...this.writers(state),
       ...this.cgroups.members(state.name),
-      ...this.tagged(state),
+      ...(hasReportedEnd(state) ? [] : this.tagged(state)),
     ];
     return [...new Set(found)];
   }
@@ -50,6 +50,14 @@ export class WorkloadProcesses {
     if (record?.isolation === 'none') given.push(record.outputDir, `OUTPUT_DIR=${record.outputDir}`);
     return startedWith(given);
   }
+}
+
+/**
+ * bwrap has seen the sandbox's PID 1 end, and with it everything in the sandbox: the whole process table, which takes
+ * milliseconds to read, need not be searched for more.
+ */
+function hasReportedEnd({ record, sandbox }: WorkloadState): boolean {
+  return record?.isolation === 'bubblewrap' && sandbox.exitCode !== undefined;
 }
 
 function sandboxChild({ sandbox }: WorkloadState): number | undefined {

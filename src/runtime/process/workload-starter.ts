@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises';
+import { accessSync } from 'node:fs';
 import { sleep } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import { MiB } from '../../common/bytes.js';
@@ -58,7 +58,7 @@ export class WorkloadStarter {
     await this.refuseUnfit(spec);
     const input = secretLine(spec.secrets, this.parts.secrets);
     try {
-      await folders.create(spec.name, toRecord(spec, record));
+      folders.create(spec.name, toRecord(spec, record));
       await this.launch(spec, input);
     } catch (error) {
       if (error instanceof RuntimeUnavailableError) throw error;
@@ -104,7 +104,7 @@ export class WorkloadStarter {
   /** A sentence when the workload could not use the folder. A sandbox of root's reaches every folder that is there. */
   private async faultOf(folder: string): Promise<string | undefined> {
     try {
-      await access(folder);
+      accessSync(folder);
       if (this.parts.machine.sandbox || !isRoot()) return undefined;
       const user = runnerUser();
       const closed = await closedFolder(folder, user);

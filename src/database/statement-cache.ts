@@ -1,0 +1,40 @@
+import type Sqlite from 'better-sqlite3';
+import type { SqliteDatabase } from 'kysely';
+
+/** Together they take about a megabyte. */
+const MAX_STATEMENTS = 100;
+const MAX_TEXT_CHARS = 4_096;
+/** Others may change the tables, and so what a statement gives. */
+const CACHED = /^\s*(select|insert|update|delete|begin|commit|rollback)\b/i;
+
+/** A connection that prepares each of its recent statements once: preparing takes as long as most of them run. */
+export class StatementCache implements SqliteDatabase {
+  private readonly statements = new Map<string, Sqlite.Statement<unknown[]>>();
+
+  constructor(private readonly connection: Sqlite.Database) {}
+
+  prepare(text: string): Sqlite.Statement<unknown[]> {
+    const known = this.statements.get(text);
+    if (known) {
+      // Used again, it becomes the last to be forgotten.
+      this.statements.delete(text);
+      this.statements.set(text, known);
+      return known;
+    }
+    const statement = this.connection.prepare(text);
+    if (!CACHED.test(text)) this.statements.clear();
+    else if (text.length <= MAX_TEXT_CHARS) this.keep(text, statement);
+    return statement;
+  }
+
+  close(): void {
+    this.statements.clear();
+    this.connection.close();
+  }
+
+  private keep(text: string, statement: Sqlite.Statement<unknown[]>): void {
+    this.statements.set(text, statement);
+    const [oldest] = this.statements.size > MAX_STATEMENTS ? this.statements.keys() : [];
+    if (oldest !== undefined) this.statements.delete(oldest);
+  }
+}
