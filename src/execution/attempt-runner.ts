@@ -10,7 +10,6 @@ import { AttemptJudge } from './attempt-judge.js';
 import { AttemptSettler } from './attempt-settler.js';
 import type { WatchedEnd } from './attempt-watcher.js';
 import { AttemptWatcher } from './attempt-watcher.js';
-import { JobRecorder } from './job-recorder.js';
 import { WorkloadStarter } from './workload-starter.js';
 
 /** One attempt's life, from the claim to the final write. */
@@ -20,7 +19,6 @@ export class AttemptRunner {
     private readonly starter: WorkloadStarter,
     private readonly watcher: AttemptWatcher,
     private readonly settler: AttemptSettler,
-    private readonly recorder: JobRecorder,
     private readonly cleaner: AttemptCleaner,
     private readonly judge: AttemptJudge,
     @Inject(LOG) private readonly log: Log,
@@ -33,7 +31,6 @@ export class AttemptRunner {
       await this.settler.settle(claim, started, undefined, signal);
       return this.cleaner.clean(claim, claim.attempt.handle ?? undefined);
     }
-    if (claim.attempt.handle === null) await this.recorder.saveHandle(claim.fence, started, signal);
     await this.watch(claim, started, signal);
   }
 

@@ -14,6 +14,13 @@ import { StopControl } from './stop-control.js';
 
 /** How long after the deadline and the grace, which the runner holds by itself, the server steps in. */
 const DEADLINE_MARGIN_MS = 5_000;
+/**
+ * How long the handle of a new workload may wait to be stored together with the start of its script. A server that dies
+ * meanwhile leaves a workload that is found by its name.
+ */
+const HANDLE_MS = 50;
+/** A script that ends sooner has its start stored together with its end: each commit is a wait for the disk. */
+const SHORT_SCRIPT_MS = 25;
 
 /** What a worker may need to begin a job that it was given; generous, it takes milliseconds. One that hangs is given up. */
 const TAKING_SECONDS = 30;
@@ -44,7 +51,7 @@ export class AttemptWatcher {
       claim.job.id,
       () => void control.stop('cancel', this.config.STOP_GRACE_SECONDS),
     );
-    const progress = this.seeProgress(claim, control, live.signal);
+    const progress = this.seeProgress(claim, handle, control, live.signal);
     try {
       const exit = await Promise.race([this.runtime.wait(handle, live.signal), onlyFailure(progress)]);
       return { exit, stoppedFor: control.reason };
@@ -57,8 +64,13 @@ export class AttemptWatcher {
   }
 
   /** Waits for the script to begin, then for its deadline. Rejects when the job is another's; ends with `live`. */
-  private async seeProgress(claim: ClaimedJob, control: StopControl, live: AbortSignal): Promise<void> {
-    const deadlineInMs = claim.deadlineInMs ?? (await this.seeStart(claim, control, live));
+  private async seeProgress(
+    claim: ClaimedJob,
+    handle: string,
+    control: StopControl,
+    live: AbortSignal,
+  ): Promise<void> {
+    const deadlineInMs = claim.deadlineInMs ?? (await this.seeStart(claim, handle, control, live));
     if (deadlineInMs === undefined) return;
     const lateMs = this.config.STOP_GRACE_SECONDS * 1000 + DEADLINE_MARGIN_MS;
     await sleepLong(deadlineInMs + lateMs, live);
@@ -68,6 +80,7 @@ export class AttemptWatcher {
   /** How long until the deadline, milliseconds; undefined when the script never began. */
   private async seeStart(
     claim: ClaimedJob,
+    handle: string,
     control: StopControl,
     live: AbortSignal,
   ): Promise<number | undefined> {
@@ -75,12 +88,11 @@ export class AttemptWatcher {
     const isWarm = claim.attempt.start_kind === 'WARM';
     const seconds = isWarm ? TAKING_SECONDS : this.runtime.startTimeoutSeconds;
     const timer = setTimeout(patience.abort, seconds * 1000);
-    const startedAtMs = await this.spools
-      .waitForStart(claim.attempt.workspace, patience.signal)
-      .finally(() => {
-        clearTimeout(timer);
-        patience.release();
-      });
+    const starting = this.spools.waitForStart(claim.attempt.workspace, patience.signal).finally(() => {
+      clearTimeout(timer);
+      patience.release();
+    });
+    const [startedAtMs] = await Promise.all([starting, this.saveLateHandle(claim, handle, starting, live)]);
     if (live.aborted) return undefined;
     if (patience.signal.aborted && startedAtMs === undefined) {
       await control.stop('startTimeout', 0);
@@ -89,10 +101,29 @@ export class AttemptWatcher {
     // Whatever else is in the spool, the script was there to write it.
     const beganAtMs = Math.round(startedAtMs ?? Date.now());
     const deadlineInMs = claim.job.timeout_seconds * 1000;
-    await this.recorder.markRunning(claim.fence, beganAtMs, deadlineInMs, live);
     // Remembered here too: a script that empties its own spool must not look as if it had never begun.
     claim.attempt.started_at = beganAtMs;
+    await sleep(SHORT_SCRIPT_MS, live);
+    if (live.aborted) return undefined;
+    await this.recorder.markRunning(claim.fence, beganAtMs, deadlineInMs, handle, live);
     return deadlineInMs;
+  }
+
+  /** Stores the handle by itself when the script takes long to begin: an image may have to be fetched first. */
+  private async saveLateHandle(
+    claim: ClaimedJob,
+    handle: string,
+    starting: Promise<unknown>,
+    live: AbortSignal,
+  ): Promise<void> {
+    if (claim.attempt.handle === handle) return;
+    const patience = childSignal(live);
+    void starting.catch(() => undefined).then(() => patience.abort());
+    await sleep(HANDLE_MS, patience.signal);
+    patience.release();
+    if (patience.signal.aborted) return;
+    await this.recorder.saveHandle(claim.fence, handle, live);
+    claim.attempt.handle = handle;
   }
 }
 

@@ -27,11 +27,12 @@ export class JobRecorder {
     fence: Fence,
     startedAtMs: number,
     deadlineInMs: number,
+    handle: string,
     signal: AbortSignal,
   ): Promise<void> {
     await persist(
       'running',
-      () => this.attempts.markRunning(fence, startedAtMs, deadlineInMs),
+      () => this.attempts.markRunning(fence, startedAtMs, deadlineInMs, handle),
       this.log,
       signal,
     );

@@ -83,14 +83,17 @@ export class AttemptRepository {
     if (Number(result.numUpdatedRows) !== 1) throw new StaleFenceError(fence.jobId);
   }
 
-  /** The deadline is kept by the database's clock: the replica that adopts the job may have another one. */
-  async markRunning(fence: Fence, startedAtMs: number, deadlineInMs: number): Promise<void> {
+  /**
+   * The script has begun; its workload's handle is stored with it. The deadline is kept by the database's clock: the
+   * replica that adopts the job may have another one.
+   */
+  async markRunning(fence: Fence, startedAtMs: number, deadlineInMs: number, handle: string): Promise<void> {
     await this.commit(async (tx) => {
       // From RUNNING too: a commit whose answer was lost, or a watch that began again, repeats this write.
       const from: JobState[] = ['STARTING', 'RUNNING'];
       const deadline_at = sql<number>`${this.database.now()} + ${sql.lit(Math.round(deadlineInMs))}`;
       await this.move(tx, fence, 'RUNNING', { started_at: startedAtMs, deadline_at }, from);
-      await this.updateAttempt(tx, fence, { started_at: startedAtMs });
+      await this.updateAttempt(tx, fence, { started_at: startedAtMs, handle });
     });
   }
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { TestingModule } from '@nestjs/testing';
 import { loadConfig } from '../../src/config/load-config.js';
 import { Database } from '../../src/database/database.js';
@@ -63,6 +63,28 @@ describe('execution', () => {
       exit_code: 0,
     });
     await waitFor(async () => (await new FakeRuntime(engine).list()).length === 0);
+  });
+
+  it('stores the handle of a workload with the start of its script', async () => {
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    expect((await server.get(JobRepository).attempt(id, 1))?.handle).toBe(workload.handle);
+    workload.end();
+    await waitForState(id, TERMINAL);
+  });
+
+  it('stores the handle of a workload whose script is long in coming', async () => {
+    const start = jest.spyOn(RunnerSpool.prototype, 'started').mockImplementation(() => undefined);
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    const stored = async (): Promise<string | null | undefined> =>
+      (await server.get(JobRepository).attempt(id, 1))?.handle;
+    expect(await waitFor(stored)).toBe(workload.handle);
+    expect((await server.get(JobRepository).find(id))?.state).toBe('STARTING');
+    start.mockRestore();
+    workload.end();
+    await waitForState(id, TERMINAL);
   });
 
   it('starts again by itself, as a new attempt, what failed before the script ran', async () => {

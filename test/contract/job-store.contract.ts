@@ -166,9 +166,9 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
     it('finishes a job once, with its outputs', async () => {
       await insert();
       const { fence } = await claimOne();
-      await attempts.markRunning(fence, NOW + 4, 1000);
+      await attempts.markRunning(fence, NOW + 4, 1000, 'h');
       // A commit whose answer was lost is repeated.
-      await attempts.markRunning(fence, NOW + 5, 1000);
+      await attempts.markRunning(fence, NOW + 5, 1000, 'h');
       await attempts.finish(
         fence,
         result({
@@ -185,7 +185,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       expect((await jobs.outputs(fence.jobId, 1, 10, 'a')).map(({ path }) => path)).toEqual(['b']);
       expect((await jobs.attempt(fence.jobId, 1))?.skipped_outputs).toBe('[{"path":"c","why":"d"}]');
       await expect(attempts.finish(fence, result({ state: 'FAILED' }))).rejects.toThrow(StaleFenceError);
-      await expect(attempts.markRunning(fence, NOW, NOW)).rejects.toThrow(StaleFenceError);
+      await expect(attempts.markRunning(fence, NOW, NOW, 'h')).rejects.toThrow(StaleFenceError);
       expect((await jobs.find(fence.jobId))?.state).toBe('SUCCEEDED');
     });
 
@@ -196,7 +196,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       expect(adopted.fence).toEqual({ ...old.fence, epoch: 2, owner: 'b' });
       expect(await claims.adopt(old.job, 'c', LEASE_MS)).toBeUndefined();
       await expect(attempts.saveHandle(old.fence, 'h')).rejects.toThrow(StaleFenceError);
-      await expect(attempts.markRunning(old.fence, NOW, NOW)).rejects.toThrow(StaleFenceError);
+      await expect(attempts.markRunning(old.fence, NOW, NOW, 'h')).rejects.toThrow(StaleFenceError);
       await expect(attempts.finish(old.fence, result())).rejects.toThrow(StaleFenceError);
       await expect(attempts.requeue(old.fence, result(), 0)).rejects.toThrow(StaleFenceError);
       await attempts.saveHandle(adopted.fence, 'h');
@@ -236,7 +236,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
     it('keeps a deadline by its own clock, whatever the clocks of replicas say', async () => {
       await insert();
       const { fence, job } = await claimOne();
-      await attempts.markRunning(fence, NOW, 60_000);
+      await attempts.markRunning(fence, NOW, 60_000, 'h');
       const adopted = (await claims.adopt({ ...job, epoch: fence.epoch }, 'b', LEASE_MS))!;
       expect(adopted.deadlineInMs).toBeGreaterThan(50_000);
       expect(adopted.deadlineInMs).toBeLessThanOrEqual(60_000);
