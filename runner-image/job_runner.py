@@ -1008,10 +1008,15 @@ class Runner:
             self.enforce_limits()
 
     def read_pipes(self):
-        """Reads both when either is due: what was printed to the other one before must not come after it."""
-        for pipe in self.pipes:
-            if pipe.open:
-                self.record(pipe.stream, pipe.read())
+        """
+        Reads both when either is due, and stderr first, to record it last: what the script printed to stdout before an
+        error is then read with it or earlier, and cannot push the error out of what is kept of a log that is full.
+        """
+        stdout, stderr = self.pipes
+        errors = stderr.read() if stderr.open else b""
+        if stdout.open:
+            self.record(STDOUT, stdout.read())
+        self.record(STDERR, errors)
 
     def next_event(self, now):
         times = [pipe.read_at for pipe in self.pipes if pipe.open and pipe.read_at > now]

@@ -22,6 +22,7 @@ import sys
 import tempfile
 import textwrap
 import time
+import types
 import unittest
 
 sys.dont_write_bytecode = True
@@ -508,6 +509,40 @@ def masked(text, values):
         result += text[shown:start] + b"***"
         shown = end
     return result + text[shown:]
+
+
+class TheOrderOfTheStreams(unittest.TestCase):
+    def test_an_error_is_never_recorded_before_what_was_printed_before_it(self):
+        stdout, stderr = pipes = job_runner.Pipe(job_runner.STDOUT), job_runner.Pipe(job_runner.STDERR)
+        order = types.SimpleNamespace(timeout_seconds=60, max_output_bytes=1)
+        runner = job_runner.Runner(order, None, 0, pipes, None, lambda: 0)
+        recorded = []
+        runner.record = lambda stream, data: recorded.append((stream, data)) if data else None
+
+        def while_the_runner_reads(pipe):
+            """The script prints to both streams after the first pipe has been read and before the other one is."""
+            read = pipe.read
+
+            def read_and_print():
+                data = read()
+                if b"late" not in b"".join(data for _, data in recorded) and not printed:
+                    printed.append(True)
+                    os.write(stdout.script_end, b"late\n")
+                    os.write(stderr.script_end, b"error\n")
+                return data
+
+            pipe.read = read_and_print
+
+        printed = []
+        while_the_runner_reads(stdout)
+        while_the_runner_reads(stderr)
+        os.write(stdout.script_end, b"early\n")
+        runner.read_pipes()
+        runner.read_pipes()
+        self.assertEqual(b"early\nlate\nerror\n", b"".join(data for _, data in recorded))
+        for pipe in pipes:
+            os.close(pipe.fd)
+            os.close(pipe.script_end)
 
 
 class TheMask(unittest.TestCase):
