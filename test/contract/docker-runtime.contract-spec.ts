@@ -1,26 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import Docker from 'dockerode';
-import { createDockerRuntime } from '../../src/runtime/docker/docker.runtime.js';
+import { dockerSetup } from '../support/runtime-setups.js';
 import { describeRuntimeContract } from './runtime-provider.contract.js';
-import { DockerBackdoor, whyNoDocker } from '../support/runtime-docker.js';
-import { SECRET_VALUES } from '../support/runtime-secrets.js';
-
-const IMAGE = 'py-exec:slim';
-const installationId = `test-${randomUUID()}`;
-const backdoor = new DockerBackdoor(new Docker(), installationId);
 
 describeRuntimeContract('docker', {
-  create: (dataDir) =>
-    createDockerRuntime({
-      dataDir,
-      installationId,
-      secrets: SECRET_VALUES,
-      logger: { info: () => undefined, warn: () => undefined },
-    }),
-  hooks: backdoor,
-  image: IMAGE,
+  ...(await dockerSetup()),
   runsPython: true,
   expectedGaps: [],
-  requiredTier: 'docker',
-  unavailable: await whyNoDocker(IMAGE),
 });

@@ -1,8 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { readdirSync } from 'node:fs';
-import type { RuntimeProvider } from '../../src/runtime/runtime-provider.js';
-import type { RuntimeHooks } from '../support/runtime-bench.js';
 import { RuntimeBench } from '../support/runtime-bench.js';
+import type { RuntimeSetup } from '../support/runtime-setups.js';
 import { describeTier } from '../support/runtime-tier.js';
 import { waitFor } from '../support/wait-for.js';
 import { ISOLATION_CASES } from './runtime-cases/isolation.cases.js';
@@ -34,26 +33,17 @@ const WARM_CASES: readonly RuntimeCase[] = [
 ];
 const CASE_TIMEOUT_MS = 90_000;
 
-export interface RuntimeContractSetup {
-  /**
-   * Makes a provider. Every call of one suite is for the same installation, as servers that follow each other have it;
-   * each run of the suite uses an installation of its own. Everything the provider keeps is below `dataDir`. It has
-   * the values of `SECRET_VALUES`, from its options or from the engine.
-   */
-  create(dataDir: string): Promise<RuntimeProvider>;
-  hooks: RuntimeHooks;
-  /** Image of the workloads; any text for a runtime without images. */
-  image: string;
+/**
+ * Every call of `create` of one suite is for the same installation; each run of the suite uses one of its own. Everything
+ * the provider keeps is below `dataDir`. It has the values of `SECRET_VALUES`, from its options or from the engine.
+ */
+export interface RuntimeContractSetup extends RuntimeSetup {
   /** False only for the fake, which runs nothing. */
   runsPython: boolean;
   /** Ids of the cases this runtime cannot meet, exactly. */
   expectedGaps: readonly string[];
-  /** Name in TEST_REQUIRE under which a skip becomes a failure. */
-  requiredTier: string;
   /** Whether scripts are given to workers that wait, instead of each starting a workload of its own. */
   isWarm?: boolean;
-  /** Why the suite cannot run on this machine, if it cannot. */
-  unavailable?: string;
 }
 
 /** Holds a runtime to src/runtime/runtime-provider.ts: one body of cases for every runtime. */

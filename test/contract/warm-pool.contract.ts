@@ -10,23 +10,13 @@ import { JobRepository } from '../../src/jobs/job.repository.js';
 import type { PoolStatus } from '../../src/runtime/pool/environment-pool.js';
 import { WarmPool } from '../../src/runtime/pool/warm-pool.js';
 import { isWorkerId, isWorkerWorkload } from '../../src/runtime/pool/warm-worker.js';
-import type { RuntimeProvider } from '../../src/runtime/runtime-provider.js';
 import { Workspaces } from '../../src/workspace/workspaces.js';
 import { startExecutionOn, submitTo, waitForState } from '../support/execution-server.js';
 import { FaultyStarts } from '../support/faulty-starts.js';
+import type { RuntimeSetup } from '../support/runtime-setups.js';
 import { SpoolContent } from '../support/runtime-spool.js';
 import { describeTier } from '../support/runtime-tier.js';
 import { waitFor } from '../support/wait-for.js';
-
-export interface WarmPoolSetup {
-  /** Makes a provider of one installation, as servers that follow each other have it. */
-  create(dataDir: string): Promise<RuntimeProvider>;
-  /** Names of everything of the installation that is still there. */
-  leftovers(): Promise<string[]>;
-  image: string;
-  requiredTier: string;
-  unavailable?: string;
-}
 
 /** What a job of these tests asks for; the workers are made with the same. */
 const MEMORY_MB = 256;
@@ -63,11 +53,11 @@ open("result.txt", "w").write(os.environ["CITY"])
 `;
 
 /** What a pool of warm workers must do on any runtime: one body of cases. */
-export function describeWarmPool(name: string, setup: WarmPoolSetup): void {
+export function describeWarmPool(name: string, setup: RuntimeSetup): void {
   describeTier(setup.requiredTier, setup.unavailable, () => describeAvailable(name, setup));
 }
 
-function describeAvailable(name: string, setup: WarmPoolSetup): void {
+function describeAvailable(name: string, setup: RuntimeSetup): void {
   describe(`the pool of warm workers on ${name}`, () => {
     let dataDir: string;
     let server: TestingModule | undefined;
@@ -96,7 +86,7 @@ function describeAvailable(name: string, setup: WarmPoolSetup): void {
         .listInputs(() => Infinity)
         .then((left) => expect(left.filter(isWorkerId)).toEqual(withdrawn));
       await removeWorkspaces(dataDir);
-      expect(await setup.leftovers()).toEqual([]);
+      expect(await setup.hooks.leftovers()).toEqual([]);
       await rm(dataDir, { recursive: true, force: true });
     }, CASE_TIMEOUT_MS);
 
