@@ -1,20 +1,21 @@
 /**
  * Takes `n` samples of each side in turn and changes which goes first, so that whatever else the machine does meets
- * both alike. The first rounds warm caches and are not counted.
+ * all alike. The first rounds warm caches and are not counted.
  */
-export async function alternate(n, subject, baseline, { warmUps = 3 } = {}) {
-  const samples = { subject: [], baseline: [] };
-  const take = async (side, measure, isCounted) => {
-    const value = await measure();
-    if (isCounted) samples[side].push(value);
-  };
+export async function takeTurns(n, sides, { warmUps = 3 } = {}) {
+  const entries = Object.entries(sides);
+  const samples = Object.fromEntries(entries.map(([side]) => [side, []]));
   for (let round = -warmUps; round < n; round++) {
-    const sides = [
-      ['subject', subject],
-      ['baseline', baseline],
-    ];
-    if (round % 2 === 0) sides.reverse();
-    for (const [side, measure] of sides) await take(side, measure, round >= 0);
+    const first = (round + warmUps) % entries.length;
+    for (const [side, measure] of [...entries.slice(first), ...entries.slice(0, first)]) {
+      const value = await measure();
+      if (round >= 0) samples[side].push(value);
+    }
   }
   return samples;
+}
+
+/** The same for a subject and its baseline. */
+export function alternate(n, subject, baseline, options) {
+  return takeTurns(n, { subject, baseline }, options);
 }

@@ -1,30 +1,45 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listContainers } from './engine.mjs';
 
+const PATIENCE_MS = 120_000;
 const FOLLOW = `subscription ($id: ID!) {
   jobLogs(jobId: $id) {
     chunks { seq text }
-    job { state message timings { queuedMs startMs runMs collectMs } }
+    job { state message start { kind why } timings { queuedMs startMs runMs collectMs } }
   }
 }`;
 
-/** Runs a script as a client does: the mutation, then the subscription as soon as it has answered. */
+/** Runs a script that prints one "x" as a client does: the mutation, then the subscription as soon as it has answered. */
 export async function followScript(api, script) {
   const startedAt = performance.now();
   let firstChunkMs;
+  let text = '';
   let job;
   const id = await api.runScript(script);
   const answeredMs = performance.now() - startedAt;
   await api.subscribe(FOLLOW, { id }, ({ jobLogs }) => {
     if (jobLogs.chunks.length > 0) firstChunkMs ??= performance.now() - startedAt;
+    for (const chunk of jobLogs.chunks) text += chunk.text;
     if (jobLogs.job) job = jobLogs.job;
   });
   if (job?.state !== 'SUCCEEDED') throw new Error(`the job ended as ${job?.state}: ${job?.message}`);
-  return { answeredMs, firstChunkMs, timings: job.timings };
+  if (text !== 'x\n') throw new Error(`the job printed ${JSON.stringify(text)}`);
+  return { answeredMs, firstChunkMs, start: job.start, timings: job.timings };
 }
 
 /** Until the server has removed what its jobs ran in, so that the next measurement does not share the engine with it. */
-export async function untilRemoved(server) {
+export function untilRemoved(server) {
+  return untilContainersAre(server, 0);
+}
+
+/** Until the server has so many containers: those of its workers that wait. */
+export async function untilContainersAre(server, count) {
   const label = `io.maps-python.installation=${server.installation}`;
-  while ((await listContainers(label)).length > 0) await sleep(10);
+  const until = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const { length } = await listContainers(label);
+    if (length === count) return;
+    if (performance.now() > until) throw new Error(`the server has ${length} containers instead of ${count}`);
+    await sleep(10);
+  }
 }

@@ -1,0 +1,14 @@
+import { atEnd } from './cleanup.mjs';
+import { BENCH_LABEL, removeContainers } from './engine.mjs';
+import { firstOutputMs } from './first-output.mjs';
+
+/**
+ * The same script by `docker run --rm`, as one would run it by hand. Without a network, as the server's jobs are: to set
+ * one up takes the engine longer.
+ */
+export function dockerRuns(image, script) {
+  atEnd(() => removeContainers(`${BENCH_LABEL}=1`));
+  const options = ['--rm', '--network=none', `--label=${BENCH_LABEL}=1`];
+  const command = ['python3', '-u', '-c', script];
+  return { firstLineMs: () => firstOutputMs('docker', ['run', ...options, image, ...command]) };
+}

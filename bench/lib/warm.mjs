@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { takeTurns } from './alternate.mjs';
+import { connect } from './api.mjs';
+import { followScript } from './jobs.mjs';
+import { untilFilled } from './pool.mjs';
+import { startServer } from './server.mjs';
+import { summarize } from './stats.mjs';
+
+const WORKERS = 2;
+const PAUSE_MS = 50;
+const PHASES = ['queuedMs', 'startMs', 'runMs', 'collectMs'];
+
+/**
+ * From `runScript` sent until the first chunk of a job that got a waiting worker is here, beside the same script without
+ * the server. `baselines` are named; each is milliseconds until its first line. `settle` waits until the server has
+ * removed what the last job ran in.
+ */
+export async function measureWarm({ runtime, variables, script, n, baselines, settle }) {
+  const server = await startServer(runtime, { ...variables, WARM_POOL: `default=${WORKERS}` });
+  const api = await connect(server.url);
+  const jobs = [];
+  const starts = { hits: 0, misses: 0 };
+  const quiet = async () => {
+    await settle(server, WORKERS);
+    await untilFilled(api);
+    await sleep(PAUSE_MS);
+  };
+  const subject = async () => {
+    for (;;) {
+      await quiet();
+      const job = await followScript(api, script);
+      if (job.start.kind === 'WARM') {
+        starts.hits += 1;
+        jobs.push(job);
+        return job.firstChunkMs;
+      }
+      starts.misses += 1;
+      // A few may come while a worker is being replaced; more of them would be no measurement of a pool.
+      if (starts.misses > n / 4) throw new Error(`too many jobs found no worker: ${job.start.why}`);
+    }
+  };
+  const alone = ([name, measure]) => [
+    name,
+    async () => {
+      await quiet();
+      return measure();
+    },
+  ];
+  const sides = { subject, ...Object.fromEntries(Object.entries(baselines).map(alone)) };
+  const samples = await takeTurns(n, sides);
+  const counted = jobs.slice(-n);
+  const median = (valueOf) => summarize(counted.map(valueOf)).p50;
+  return {
+    summaries: Object.fromEntries(Object.entries(samples).map(([side, values]) => [side, summarize(values)])),
+    starts,
+    phases: {
+      answered: median(({ answeredMs }) => answeredMs),
+      ...Object.fromEntries(PHASES.map((name) => [name, median(({ timings }) => timings[name] ?? 0)])),
+    },
+  };
+}
+
+/** A row for the medians and, where `p95` is promised something, one for the slow ones, each beside its like. */
+export function warmFigures(what, { summaries, starts, phases }, { p50, p95, baseline: side = 'baseline' }) {
+  const { subject, [side]: baseline } = summaries;
+  const row = (name, promised) => ({
+    what: `${what} (${name})`,
+    unit: 'ms',
+    ...(promised === undefined ? {} : { promise: { ratioAtMost: promised } }),
+    subject,
+    baseline,
+    ratio: subject[name] / baseline[name],
+    starts,
+  });
+  return [{ ...row('p50', p50), phases }, ...(p95 === undefined ? [] : [row('p95', p95)])];
+}
