@@ -8,16 +8,20 @@ import { ROOT } from './lib/paths.mjs';
 import { isKept, toTable } from './lib/report.mjs';
 
 /**
- * npm run bench [-- name…]: measures every figure, or those named, one after the other, each in a process of its own.
- * Results go to bench/results/; a run of all figures adds a line to bench/history.jsonl.
+ * npm run bench [-- name… --option=value…]: measures every figure but those that take very long, or those named, one after
+ * the other, each in a process of its own. The options are the figures' own. Results go to bench/results/; a run of all
+ * figures adds a line to bench/history.jsonl.
  */
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
 
+/** Measured when they are asked for. */
+const LONG = ['soak'];
+
 /** What the figure found, or undefined when it failed. */
-function measure(name) {
+function measure(name, options) {
   return new Promise((resolve) => {
     let figures;
-    const child = fork(join(FOLDER, 'run-figure.mjs'), [name]);
+    const child = fork(join(FOLDER, 'run-figure.mjs'), [name, JSON.stringify(options)]);
     // Who stops the run stops the figure, which then clears away what it has started.
     for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => child.kill(signal));
     child.on('message', (message) => (figures = message));
@@ -26,14 +30,22 @@ function measure(name) {
 }
 
 /** Figures on a cluster are measured where there is one, or when they are asked for. */
-function canBeMeasured(name) {
+function isMeasuredUnasked(name) {
+  if (LONG.includes(name)) return false;
   return !name.endsWith('-kubernetes') || Boolean(process.env.KUBECONFIG);
+}
+
+/** `--name=value` among the arguments. */
+function parseOptions(args) {
+  const given = args.filter((arg) => arg.startsWith('--'));
+  return Object.fromEntries(given.map((arg) => /^--([^=]+)=?(.*)$/.exec(arg).slice(1)));
 }
 
 async function main() {
   const known = (await readdir(join(FOLDER, 'figures'))).map((file) => file.replace(/\.mjs$/, '')).sort();
-  const asked = process.argv.slice(2);
-  const names = asked.length > 0 ? asked : known.filter(canBeMeasured);
+  const asked = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));
+  const options = parseOptions(process.argv.slice(2));
+  const names = asked.length > 0 ? asked : known.filter(isMeasuredUnasked);
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length > 0) throw new Error(`no figure ${unknown.join(', ')}; there are: ${known.join(', ')}`);
   if (!existsSync(join(ROOT, 'dist/main.js'))) throw new Error('build the server first: npm run build');
@@ -47,14 +59,15 @@ async function main() {
   const failed = [];
   for (const name of names) {
     const startedAt = Date.now();
-    const figures = await measure(name);
+    const figures = await measure(name, options);
     if (!figures) failed.push(name);
     run.figures.push(...(figures ?? []).map((figure) => ({ name, ...figure, kept: isKept(figure) })));
     console.error(
       `${name}: ${figures ? 'measured' : 'FAILED'} in ${Math.round((Date.now() - startedAt) / 1000)} s`,
     );
   }
-  await write(run, asked.length === 0 && failed.length === 0);
+  const isWhole = asked.length === 0 && Object.keys(options).length === 0 && failed.length === 0;
+  await write(run, isWhole);
   console.log(toTable(run.figures));
   if (failed.length > 0) throw new Error(`not measured: ${failed.join(', ')}`);
 }

@@ -1,5 +1,6 @@
 import { bareSandboxes } from '../lib/bare-sandbox.mjs';
 import { firstOutputMs } from '../lib/first-output.mjs';
+import { fromDist } from '../lib/paths.mjs';
 import { measureWarm, warmFigures } from '../lib/warm.mjs';
 
 export const title = 'warm start, process: runScript sent → first chunk, with a worker waiting';
@@ -8,11 +9,14 @@ const SCRIPT = 'print("x")\n';
 
 export async function measure() {
   const { firstLineMs } = await bareSandboxes(SCRIPT);
+  // As the server does: what is found by that name may be a version manager's shell script.
+  const { askInterpreter } = await fromDist('runtime/process/interpreter.js');
+  const { executable } = await askInterpreter('python3');
   const measured = await measureWarm({
     runtime: 'process',
     script: SCRIPT,
     n: 60,
-    baselines: { python: () => firstOutputMs('python3', ['-u', '-c', SCRIPT]), bwrap: firstLineMs },
+    baselines: { python: () => firstOutputMs(executable, ['-u', '-c', SCRIPT]), bwrap: firstLineMs },
     settle: () => undefined,
   });
   return [

@@ -42,13 +42,24 @@ export async function connect(url) {
         },
       ),
     }),
-    /** Calls `onEvent` with each event; resolves when the server has completed the subscription. */
+    /** Calls `onEvent` with each event; resolves when the server has completed the subscription, rejects with what `onEvent` throws. */
     subscribe: (query, variables, onEvent) =>
       new Promise((resolve, reject) => {
-        client.subscribe(
+        const take = ({ data, errors }) => {
+          if (errors) throw new Error(errors[0].message);
+          onEvent(data);
+        };
+        const stop = client.subscribe(
           { query, variables },
           {
-            next: ({ data, errors }) => (errors ? reject(new Error(errors[0].message)) : onEvent(data)),
+            next: (result) => {
+              try {
+                take(result);
+              } catch (error) {
+                reject(error);
+                stop();
+              }
+            },
             error: (error) => reject(toError(error)),
             complete: resolve,
           },
