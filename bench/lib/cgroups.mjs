@@ -5,14 +5,24 @@ const ROOT = '/sys/fs/cgroup';
 
 /** Ends and removes what a server's interrupted jobs left: its workloads outlive it, as they should elsewhere. */
 export function removeCgroups(installation) {
-  if (!existsSync(ROOT)) return;
-  const hierarchies = [ROOT, ...folders(ROOT).map((name) => join(ROOT, name))];
-  for (const hierarchy of hierarchies) {
-    const family = join(hierarchy, 'maps-python', installation);
-    if (!existsSync(family)) continue;
+  for (const family of familiesOf(installation)) {
     for (const name of folders(family)) remove(join(family, name));
     remove(family);
   }
+}
+
+/** The cgroups of a server's workloads, in every hierarchy, or in those whose cgroups have one of these files. */
+export function cgroupFolders(installation, ...files) {
+  const all = familiesOf(installation).flatMap((family) => folders(family).map((name) => join(family, name)));
+  return all.filter((path) => files.length === 0 || files.some((file) => existsSync(join(path, file))));
+}
+
+function familiesOf(installation) {
+  if (!existsSync(ROOT)) return [];
+  const hierarchies = [ROOT, ...folders(ROOT).map((name) => join(ROOT, name))];
+  return hierarchies
+    .map((path) => join(path, 'maps-python', installation))
+    .filter((path) => existsSync(path));
 }
 
 function remove(cgroup) {

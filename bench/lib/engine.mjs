@@ -69,6 +69,11 @@ export async function listContainers(label) {
   return (await call('GET', `/containers/json?all=1&filters=${filters}`)).map((each) => each.Id);
 }
 
+/** The id on this machine of the container's first process. */
+export async function pidOfContainer(id) {
+  return (await call('GET', `/containers/${id}/json`)).State.Pid;
+}
+
 export async function removeContainers(label) {
   for (const id of await listContainers(label)) await removeContainer(id);
 }

@@ -9,8 +9,8 @@ const FOLLOW = `subscription ($id: ID!) {
   }
 }`;
 
-/** Runs a script that prints one "x" as a client does: the mutation, then the subscription as soon as it has answered. */
-export async function followScript(api, script) {
+/** Runs a script that prints one "x" as a client does: the mutation, then the subscription as soon as it has answered. `onFirst` is called with the first chunk. */
+export async function followScript(api, script, onFirst) {
   const startedAt = performance.now();
   let firstChunkMs;
   let text = '';
@@ -18,7 +18,10 @@ export async function followScript(api, script) {
   const id = await api.runScript(script);
   const answeredMs = performance.now() - startedAt;
   await api.subscribe(FOLLOW, { id }, ({ jobLogs }) => {
-    if (jobLogs.chunks.length > 0) firstChunkMs ??= performance.now() - startedAt;
+    if (jobLogs.chunks.length > 0 && firstChunkMs === undefined) {
+      firstChunkMs = performance.now() - startedAt;
+      onFirst?.();
+    }
     for (const chunk of jobLogs.chunks) text += chunk.text;
     if (jobLogs.job) job = jobLogs.job;
   });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { atEnd } from './cleanup.mjs';
 import { removeCgroups } from './cgroups.mjs';
@@ -39,6 +39,10 @@ export async function startServer(runtime, variables = {}) {
     installation,
     startMs: performance.now() - startedAt,
     stop,
+    /** Ends the server alone: what it has left is still there, until `stop` or the end of the figure. */
+    quit: () => stopProcess(child),
+    /** Files, sockets and the like that it has open. */
+    descriptors: () => readdirSync(`/proc/${child.pid}/fd`).length,
     /** Megabytes (10^6) resident now and at most since the start. */
     memory: () => memoryOf(child.pid),
     /** Seconds of CPU used since the start: noise of other programs changes it little. */
