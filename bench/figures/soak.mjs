@@ -7,6 +7,7 @@ import { toMarkdown } from '../lib/report.mjs';
 import { startServer } from '../lib/server.mjs';
 import { MEASURES, countWorkloads, takeSample } from '../lib/soak-sample.mjs';
 import { summarize } from '../lib/stats.mjs';
+import { waitUntil } from '../lib/wait-until.mjs';
 
 export const title = 'many jobs through the pool: does anything grow, is anything left';
 
@@ -19,7 +20,6 @@ const JUDGED_JOBS = 500;
 const SAMPLES = 45;
 const KEPT_JOBS = 200;
 const LOOK_MS = 20;
-const PATIENCE_MS = 60_000;
 
 /** `--runtime=process|docker` for one of them alone, `--jobs=n` for another number of jobs. */
 export async function measure({ runtime, jobs }) {
@@ -74,26 +74,20 @@ async function runJobs(runtime, server, api, jobs) {
 }
 
 /** Until a worker waits that no job which was sent before will have. */
-async function untilMoreWaitThan(api, promised) {
-  const until = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const pool = await poolStatus(api);
-    if (pool.ready > promised()) return;
-    if (performance.now() > until) throw new Error(`no worker gets ready: ${JSON.stringify(pool)}`);
-    await sleep(LOOK_MS);
-  }
+function untilMoreWaitThan(api, promised) {
+  return waitUntil('a worker', async () => {
+    const found = await poolStatus(api);
+    return { isDone: found.ready > promised(), found };
+  });
 }
 
 /** A job is answered before what it ran in is removed. */
 async function untilOnlyWorkersAreLeft(runtime, server, api) {
-  const until = performance.now() + PATIENCE_MS;
-  for (;;) {
+  await waitUntil(`${WORKERS} workloads`, async () => {
     await untilFilled(api);
-    const count = await countWorkloads(runtime, server);
-    if (count === WORKERS) return;
-    if (performance.now() > until) throw new Error(`${count} workloads are there, of which ${WORKERS} wait`);
-    await sleep(LOOK_MS);
-  }
+    const found = await countWorkloads(runtime, server);
+    return { isDone: found === WORKERS, found };
+  });
 }
 
 /**

@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { listContainers } from './engine.mjs';
+import { waitUntil } from './wait-until.mjs';
 
-const PATIENCE_MS = 120_000;
 const FOLLOW = `subscription ($id: ID!) {
   jobLogs(jobId: $id) {
     chunks { seq text }
@@ -36,13 +35,11 @@ export function untilRemoved(server) {
 }
 
 /** Until the server has so many containers: those of its workers that wait. */
-export async function untilContainersAre(server, count) {
+export function untilContainersAre(server, count) {
   const label = `io.maps-python.installation=${server.installation}`;
-  const until = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const { length } = await listContainers(label);
-    if (length === count) return;
-    if (performance.now() > until) throw new Error(`the server has ${length} containers instead of ${count}`);
-    await sleep(10);
-  }
+  const look = async () => {
+    const found = await listContainers(label);
+    return { isDone: found.length === count, found };
+  };
+  return waitUntil(`${count} containers`, look, { everyMs: 10 });
 }

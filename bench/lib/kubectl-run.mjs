@@ -17,10 +17,15 @@ export function kubectlRuns(namespace, image, script) {
         { stdio: ['ignore', 'pipe', 'ignore'] },
       );
       const closed = once(child, 'close');
-      await once(child.stdout, 'data');
-      const firstLineMs = performance.now() - startedAt;
-      child.stdout.resume();
+      let firstLineMs;
+      let text = '';
+      child.stdout.setEncoding('utf8').on('data', (part) => {
+        firstLineMs ??= performance.now() - startedAt;
+        text += part;
+      });
       await closed;
+      // At the end kubectl says there that it has deleted the pod.
+      if (!text.startsWith('x\n')) throw new Error(`kubectl run printed ${JSON.stringify(text)}`);
       return firstLineMs;
     },
   };
