@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
 import { settledWithin } from '../common/abort.js';
@@ -31,7 +32,10 @@ export class ExecutionService implements OnApplicationBootstrap, BeforeApplicati
     private readonly background: ExecutionLoops,
     private readonly running: RunningAttempts,
     private readonly pool: WarmPool,
-  ) {}
+  ) {
+    // Everything that runs listens to it.
+    setMaxListeners(0, this.stopping.signal);
+  }
 
   async onApplicationBootstrap(): Promise<void> {
     await this.workspaces.prepare();

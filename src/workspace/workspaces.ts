@@ -99,8 +99,12 @@ export class Workspaces {
   /** Gives a waiting worker its job: from when this has resolved, and maybe before, the script runs. */
   async handOut(id: string, content: WorkspaceContent): Promise<WorkspacePaths> {
     const paths = this.paths(id);
-    await writeContent(paths, content);
-    await replaceFile(join(paths.jobDir, ORDER_FILE), JSON.stringify(content.order));
+    // At the same time, the order under another name: the worker looks for this one only.
+    const [order] = await Promise.all([
+      writeBeside(join(paths.jobDir, ORDER_FILE), JSON.stringify(content.order)),
+      writeContent(paths, content),
+    ]);
+    await rename(order, join(paths.jobDir, ORDER_FILE));
     return paths;
   }
 
@@ -235,9 +239,14 @@ async function writeContent(paths: WorkspacePaths, content: WorkspaceContent): P
 }
 
 async function replaceFile(path: string, text: string): Promise<void> {
+  await rename(await writeBeside(path, text), path);
+}
+
+/** Returns the path of a new file in the same folder, to be renamed. */
+async function writeBeside(path: string, text: string): Promise<string> {
   const partial = `${path}.${newId()}`;
   await writeFile(partial, text, { flag: 'wx', mode: 0o644 });
-  await rename(partial, path);
+  return partial;
 }
 
 /** Read bit by bit: there may be a million. */

@@ -19,6 +19,8 @@ const NEWEST = 0.3;
 const FILLS = 2;
 const FILLS_WHILE_BUSY = 1;
 const BUSY_MS = 1_000;
+/** A worker's successor comes a moment later: starting one takes the CPU that the job needs for its first line. */
+const REFILL_DELAY_MS = 250;
 
 /** What the pool needs of a new worker beside its id. */
 export type WorkerTemplate = Omit<WorkerOrder, 'id' | 'environment' | 'preload'>;
@@ -55,6 +57,8 @@ export class EnvironmentPool {
   private readonly breaker = new CircuitBreaker();
   private fillSeconds = FIRST_GUESS_SECONDS;
   private lastArrivalAtMs = 0;
+  /** Until when nothing is started, because a worker has just been taken. */
+  private quietUntilMs = 0;
   private hits = 0;
   private misses = 0;
   private hasWarned = false;
@@ -78,7 +82,7 @@ export class EnvironmentPool {
   take(need: WorkerNeed, nowMs: number): WarmWorker | string {
     this.arrivals.record(nowMs);
     this.lastArrivalAtMs = nowMs;
-    this.changed();
+    this.postponeFill(nowMs);
     const at = this.ready.findIndex(({ worker }) => heardTooLate(need, worker).length === 0);
     const [member] = at < 0 ? [] : this.ready.splice(at, 1);
     if (member) {
@@ -95,6 +99,7 @@ export class EnvironmentPool {
 
   /** Starts what is missing. Does not wait for it. */
   fill(nowMs: number, signal: AbortSignal): void {
+    if (nowMs < this.quietUntilMs) return;
     const busy = nowMs - this.lastArrivalAtMs < BUSY_MS;
     const atOnce = this.breaker.allowance(nowMs, busy ? FILLS_WHILE_BUSY : FILLS);
     const missing = this.target(nowMs) - this.ready.length - this.starting.size;
@@ -150,6 +155,13 @@ export class EnvironmentPool {
   private track(work: Promise<void>): void {
     this.pending.add(work);
     void work.finally(() => this.pending.delete(work));
+  }
+
+  /** Not again while it is postponed: jobs that come all the time must not keep the pool empty. */
+  private postponeFill(nowMs: number): void {
+    if (nowMs < this.quietUntilMs + REFILL_DELAY_MS) return;
+    this.quietUntilMs = nowMs + REFILL_DELAY_MS;
+    setTimeout(this.changed, REFILL_DELAY_MS).unref();
   }
 
   private target(nowMs: number): number {
