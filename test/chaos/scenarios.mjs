@@ -16,8 +16,9 @@ export async function chaosScenarios() {
   return [
     { name: 'process', args: argsOf('process'), unavailable: await whyNoProcess() },
     { name: 'process', args: [...argsOf('process'), '--warm'], unavailable: await whyNoProcess() },
-    { name: 'docker', args: argsOf('docker'), unavailable: await whyNoDocker() },
-    { name: 'kubernetes', args: argsOf('kubernetes'), unavailable: await whyNoKubernetes() },
+    // With a pool some jobs start cold as well.
+    { name: 'docker', args: [...argsOf('docker'), '--warm'], unavailable: await whyNoDocker() },
+    { name: 'kubernetes', args: [...argsOf('kubernetes'), '--warm'], unavailable: await whyNoKubernetes() },
   ];
 }
 
