@@ -1,13 +1,16 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { FrameKind, FrameStream } from '../../src/logs/spool-frames.js';
 import { encodeFrame } from '../../src/logs/spool-frames.js';
-import type { FakeSpool } from '../../src/runtime/fake/fake-workload.js';
+import type { FakeOrder, FakeSpool } from '../../src/runtime/fake/fake-workload.js';
 import type { WorkloadExit } from '../../src/runtime/runtime-provider.js';
 import type { WorkspacePaths } from '../../src/workspace/workspace-paths.js';
-import { spoolPath } from '../../src/workspace/workspace-paths.js';
+import { ORDER_FILE, READY_FILE, spoolPath } from '../../src/workspace/workspace-paths.js';
 
 /** Writes for the fake runtime what a runner writes, so that logs can be read as of a real one. */
 export class RunnerSpool implements FakeSpool {
+  /** What workers say that their libraries have read. */
+  environmentRead: string[] = [];
   private readonly seqs = new Map<string, number>();
 
   started(paths: WorkspacePaths): void {
@@ -38,6 +41,21 @@ export class RunnerSpool implements FakeSpool {
     this.append(paths, 'ended', 'NONE', JSON.stringify(report), 0);
   }
 
+  ready(paths: WorkspacePaths): void {
+    const { environmentRead } = this;
+    writeFileSync(
+      join(paths.spoolDir, READY_FILE),
+      JSON.stringify({ version: 1, environmentRead, failed: [] }),
+    );
+  }
+
+  order(paths: WorkspacePaths): FakeOrder | undefined {
+    const text = readText(join(paths.jobDir, ORDER_FILE));
+    if (text === '') return undefined;
+    const order = JSON.parse(text) as { jobId: string; withdrawn?: boolean };
+    return order.withdrawn ? 'withdrawn' : order;
+  }
+
   private append(
     paths: WorkspacePaths,
     kind: FrameKind,
@@ -46,5 +64,14 @@ export class RunnerSpool implements FakeSpool {
     seq: number,
   ): void {
     appendFileSync(spoolPath(paths), encodeFrame({ kind, stream, seq, atMs: Date.now(), payload }));
+  }
+}
+
+/** Empty where the folders are gone. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
   }
 }

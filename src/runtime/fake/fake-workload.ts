@@ -8,7 +8,19 @@ export interface FakeSpool {
   started(paths: WorkspacePaths): void;
   output(paths: WorkspacePaths, stream: 'STDOUT' | 'STDERR', text: string): void;
   ended(paths: WorkspacePaths, exit: WorkloadExit): void;
+  /** What a worker says when it waits for its order. */
+  ready(paths: WorkspacePaths): void;
+  /** The order as it is now; undefined while there is none. */
+  order(paths: WorkspacePaths): FakeOrder | undefined;
 }
+
+/** What a worker finds: a job's order, or one that must not be carried out any more. */
+export type FakeOrder = { jobId: string } | 'withdrawn';
+
+/** How often a worker that waits looks for its order. */
+const LOOK_MS = 5;
+/** The runner's code for an order that was withdrawn. */
+const EXIT_WITHDRAWN = 125;
 
 /** One workload of the fake. A test reads all of it and ends it with `end`. */
 export class FakeWorkload {
@@ -20,8 +32,13 @@ export class FakeWorkload {
   obeysStop = true;
   /** Whether a `wait` has answered: its end is known to somebody. */
   isEndKnown = false;
+  /** False for a worker that hangs: it does not take the order that it gets. */
+  takesOrders = true;
+  /** What a worker has taken. */
+  order?: FakeOrder;
   private killAtMs = Infinity;
   private killTimer?: NodeJS.Timeout;
+  private lookTimer?: NodeJS.Timeout;
   private readonly settled = new Set<() => void>();
 
   constructor(
@@ -31,9 +48,21 @@ export class FakeWorkload {
     private readonly spool: FakeSpool | undefined,
   ) {}
 
+  /** A worker without a job. */
+  private get isWaiting(): boolean {
+    return this.spec.worker !== undefined && this.order === undefined;
+  }
+
+  /** How many wait for its end now. */
+  get waiters(): number {
+    return this.settled.size;
+  }
+
   run(): void {
     this.state = 'running';
-    this.spool?.started(this.spec.workspace);
+    if (!this.spec.worker) return this.spool?.started(this.spec.workspace);
+    this.spool?.ready(this.spec.workspace);
+    this.lookTimer = setInterval(() => this.lookForOrder(), LOOK_MS).unref();
   }
 
   /** Prints as its script would. */
@@ -51,6 +80,7 @@ export class FakeWorkload {
   /** Takes it away, in whatever state: whoever waits is told `exit`. */
   settle(exit: WorkloadExit): void {
     clearTimeout(this.killTimer);
+    clearInterval(this.lookTimer);
     this.state = 'ended';
     this.exit ??= exit;
     for (const wake of this.settled) wake();
@@ -61,12 +91,21 @@ export class FakeWorkload {
   stop(graceSeconds: number, graceMs: number): void {
     this.stops.push(graceSeconds);
     if (this.state !== 'running') return;
-    if (this.obeysStop) return this.end(exited(143));
+    if (this.obeysStop) return this.end(exited(143), !this.isWaiting);
     const killAtMs = performance.now() + graceMs;
     if (killAtMs >= this.killAtMs) return;
     this.killAtMs = killAtMs;
     clearTimeout(this.killTimer);
     this.killTimer = setTimeout(() => this.end(exited(137), false), graceMs);
+  }
+
+  private lookForOrder(): void {
+    const order = this.takesOrders ? this.spool?.order(this.spec.workspace) : undefined;
+    if (order === undefined) return;
+    clearInterval(this.lookTimer);
+    this.order = order;
+    if (order === 'withdrawn') this.end(exited(EXIT_WITHDRAWN), false);
+    else this.spool?.started(this.spec.workspace);
   }
 
   /** Calls `wake` once it has ended. Returns what forgets it. */

@@ -1,0 +1,247 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { TestingModule } from '@nestjs/testing';
+import { Database } from '../../src/database/database.js';
+import type { AttemptRow } from '../../src/database/tables.js';
+import { OrphanSweeper } from '../../src/execution/orphan-sweeper.js';
+import { Recovery } from '../../src/execution/recovery.js';
+import { AttemptRepository } from '../../src/jobs/attempt.repository.js';
+import { ClaimRepository } from '../../src/jobs/claim.repository.js';
+import type { JobSubmission } from '../../src/jobs/job-submission.js';
+import { JobRepository } from '../../src/jobs/job.repository.js';
+import { FakeEngine } from '../../src/runtime/fake/fake-engine.js';
+import type { FakeWorkload } from '../../src/runtime/fake/fake-workload.js';
+import type { PoolStatus } from '../../src/runtime/pool/environment-pool.js';
+import { WarmPool } from '../../src/runtime/pool/warm-pool.js';
+import { isWorkerWorkload } from '../../src/runtime/pool/warm-worker.js';
+import { Workspaces } from '../../src/workspace/workspaces.js';
+import { startExecution, submitTo, waitForState } from '../support/execution-server.js';
+import { RunnerSpool } from '../support/runtime-fake-spool.js';
+import { waitFor } from '../support/wait-for.js';
+
+const DONE = /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/;
+const never = (): Promise<never> => new Promise(() => undefined);
+
+/** What may go wrong between a pool, a claim, a sweep and a recovery; on a fake engine, so that each case is made at will. */
+describe('execution with warm workers', () => {
+  let engine: FakeEngine;
+  let spool: RunnerSpool;
+  let dataDir: string;
+  let server: TestingModule;
+
+  beforeEach(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'maps-warm-'));
+    spool = new RunnerSpool();
+    engine = new FakeEngine({ spool, secondMs: 1, allowKillByRemove: true });
+    server = await startServer();
+    await untilReady(2);
+  });
+
+  afterEach(async () => {
+    await server.close();
+    await rm(dataDir, { recursive: true, force: true });
+    expect(engine.violations).toEqual([]);
+  });
+
+  const startServer = (more: Record<string, string> = {}): Promise<TestingModule> =>
+    startExecution(engine, { DATA_DIR: dataDir, WARM_POOL: 'default=2', ...more });
+  const submit = (more: Partial<JobSubmission> = {}): Promise<string> => submitTo(server, more);
+  const status = (): PoolStatus => server.get(WarmPool).status()[0]!;
+  const untilReady = (count: number): Promise<unknown> =>
+    waitFor(() => status().ready === count, { describe: () => JSON.stringify(status()) });
+  const attempts = (id: string): Promise<AttemptRow[]> => server.get(JobRepository).attempts([id]);
+  const workers = (): FakeWorkload[] => engine.all().filter(({ spec }) => isWorkerWorkload(spec.name));
+
+  /** The workload that has taken the job's order, or was started for it. */
+  const runsOf = (id: string): FakeWorkload[] =>
+    seen.filter(({ spec, order }) => spec.jobId === id || (typeof order === 'object' && order.jobId === id));
+  const seen: FakeWorkload[] = [];
+  beforeEach(() => {
+    seen.length = 0;
+    seen.push(...engine.all());
+    engine.onStart = (workload): void => void seen.push(workload);
+  });
+  const running = (id: string, number = 1): Promise<FakeWorkload> =>
+    waitFor(
+      () => {
+        const run = runsOf(id)[number - 1];
+        return run?.state === 'running' ? run : undefined;
+      },
+      { describe: () => `run ${number} of ${id}` },
+    );
+
+  it('lets go of a worker that it hands out: only the job waits for its end then', async () => {
+    const id = await submit();
+    const worker = await running(id);
+    await waitForState(server, id, /RUNNING/);
+    expect(isWorkerWorkload(worker.spec.name)).toBe(true);
+    expect(worker.waiters).toBe(1);
+    worker.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    await untilReady(2);
+    expect(workers()).toHaveLength(2);
+    // Its end is the job's and says nothing about the pool.
+    expect(status()).toMatchObject({ hits: 1, misses: 0, message: undefined });
+  });
+
+  it('commits the worker to the job before it writes anything for it', async () => {
+    const workspaces = server.get(Workspaces);
+    const handOut = workspaces.handOut.bind(workspaces);
+    const before: AttemptRow[] = [];
+    workspaces.handOut = async (workspace, content) => {
+      const db = server.get(Database).db;
+      before.push(
+        ...(await db.selectFrom('attempts').selectAll().where('workspace', '=', workspace).execute()),
+      );
+      return handOut(workspace, content);
+    };
+    const id = await submit();
+    const worker = await running(id);
+    expect(before).toMatchObject([
+      { job_id: id, workload: worker.spec.name, handle: worker.handle, start_kind: 'WARM' },
+    ]);
+    worker.end();
+    await waitForState(server, id, DONE);
+  });
+
+  it('gives a worker to nobody when it is not known whether it was committed', async () => {
+    const claims = server.get(ClaimRepository);
+    const claim = claims.claim.bind(claims);
+    let lost = 0;
+    claims.claim = async (...args) => {
+      const claimed = await claim(...args);
+      if (claimed.length === 0 || lost > 0) return claimed;
+      lost += 1;
+      throw new Error('the answer was lost');
+    };
+    const id = await submit();
+    await waitFor(() => lost === 1);
+    const [first] = await attempts(id);
+    const taken = seen.find(({ spec }) => spec.name === first!.workload)!;
+    await waitFor(() => taken.state === 'ended');
+    expect(taken.order).toBeUndefined();
+    await waitFor(() => !server.get(WarmPool).holds(first!.workspace));
+    const other = await submit();
+    expect((await running(other)).spec.name).not.toBe(first!.workload);
+    // Nobody renews its lease; it runs out.
+    await server.get(Database).db.updateTable('jobs').set({ lease_until: 0 }).where('id', '=', id).execute();
+    await server.get(Recovery).adoptAll(new AbortController().signal);
+    (await running(id)).end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect(runsOf(id)).toHaveLength(1);
+    runsOf(other)[0]!.end();
+    await waitForState(server, other, DONE);
+  });
+
+  it('withdraws the order of a worker that it adopts; one that comes late reaches nobody', async () => {
+    const workspaces = server.get(Workspaces);
+    const handOut = workspaces.handOut.bind(workspaces);
+    let late: () => Promise<unknown> = never;
+    workspaces.handOut = (workspace, content) => {
+      late = () => handOut(workspace, content);
+      return never();
+    };
+    const id = await submit();
+    await waitFor(() => late !== never);
+    const [first] = await attempts(id);
+    await server.close();
+    // What its pool takes away as it stops are workers without a job.
+    const worker = engine.workload(first!.workload);
+    server = await startServer({ WARM_POOL: 'default=0' });
+    const second = await running(id);
+    expect(worker).toMatchObject({ order: 'withdrawn', exit: { kind: 'exited', exitCode: 125 } });
+    await late();
+    second.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect(runsOf(id)).toEqual([second]);
+  }, 30_000);
+
+  it('goes on with an adopted job whose worker has its order, and withdraws nothing from it', async () => {
+    const id = await submit();
+    const worker = await running(id);
+    await waitForState(server, id, /RUNNING/);
+    await server.get(Database).db.updateTable('attempts').set({ started_at: null }).execute();
+    await server.close();
+    server = await startServer({ WARM_POOL: 'default=0' });
+    worker.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+  });
+
+  it('sweeps no worker that gets its job while the sweeper looks', async () => {
+    const repository = server.get(AttemptRepository);
+    const liveAttempts = repository.liveAttempts.bind(repository);
+    let id = '';
+    repository.liveAttempts = async () => {
+      const live = await liveAttempts();
+      id ||= await submit();
+      await waitForState(server, id, /RUNNING/);
+      return live;
+    };
+    await server.get(OrphanSweeper).sweep(new AbortController().signal, -1000);
+    repository.liveAttempts = liveAttempts;
+    const worker = await running(id);
+    worker.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+  });
+
+  it('sweeps no folder of a worker that gets its job while the sweeper looks', async () => {
+    const repository = server.get(AttemptRepository);
+    const knownWorkspaces = repository.knownWorkspaces.bind(repository);
+    let id = '';
+    repository.knownWorkspaces = async (ids) => {
+      const known = await knownWorkspaces(ids);
+      id ||= await submit();
+      await waitForState(server, id, /RUNNING/);
+      return known;
+    };
+    await mkdir(server.get(Workspaces).paths('nobodys').outputDir, { recursive: true });
+    await server.get(OrphanSweeper).sweep(new AbortController().signal, -1000);
+    const worker = await running(id);
+    worker.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+  });
+
+  it('starts a repeated attempt cold, with workers at hand', async () => {
+    const id = await submit({ retries: 1 });
+    (await running(id)).end({ kind: 'exited', exitCode: 1, oomKilled: false });
+    await untilReady(2);
+    const second = await running(id, 2);
+    expect(second.spec.worker).toBeUndefined();
+    second.end();
+    await waitForState(server, id, DONE);
+    expect((await attempts(id)).map(({ start_kind }) => start_kind)).toEqual(['WARM', 'COLD']);
+  });
+
+  it('starts a job cold that sets what a library has read already', async () => {
+    spool.environmentRead = ['CITY'];
+    const before = server.get(WarmPool).readyWorkloads;
+    for (const name of before) engine.vanish(name);
+    await waitFor(() => !server.get(WarmPool).readyWorkloads.some((name) => before.includes(name)));
+    await untilReady(2);
+    const id = await submit({ env: { CITY: 'Bern' } });
+    (await running(id)).end();
+    await waitForState(server, id, DONE);
+    expect(await attempts(id)).toMatchObject([
+      { start_kind: 'COLD', start_why: expect.stringMatching(/CITY/) },
+    ]);
+    expect(status()).toMatchObject({ ready: 2, hits: 0, misses: 0 });
+  }, 20_000);
+
+  it('makes others in place of workers of an image that was built anew', async () => {
+    const before = workers();
+    engine.imageVersion = 'second';
+    await waitFor(() => before.every(({ state }) => state === 'ended'), { deadlineMs: 30_000 });
+    await untilReady(2);
+    expect(workers()).toHaveLength(2);
+  }, 40_000);
+
+  it('leaves no worker, none of their folders and no wait behind when it stops', async () => {
+    await server.close();
+    expect(engine.all()).toEqual([]);
+    const left = await server.get(Workspaces).listInputs(() => Infinity);
+    expect(left).toEqual([]);
+    server = await startServer();
+  });
+});
