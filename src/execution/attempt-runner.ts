@@ -29,7 +29,7 @@ export class AttemptRunner {
     const started = await this.starter.start(claim, signal);
     if (typeof started !== 'string') {
       await this.settler.settle(claim, started, undefined, signal);
-      return this.cleaner.clean(claim, claim.attempt.handle ?? undefined);
+      return this.cleaner.clean(claim, undefined);
     }
     await this.watch(claim, started, signal);
   }

@@ -31,15 +31,11 @@ export class WorkloadStarter {
 
   /** The workload's handle, or how the start failed. Rejects only when `signal` aborts. */
   async start(claim: ClaimedJob, signal: AbortSignal): Promise<string | Outcome> {
-    const { handle, workspace: id } = claim.attempt;
+    const { handle } = claim.attempt;
+    if (handle !== null) return this.handOut(claim, handle);
     let workspace: WorkspacePaths;
     try {
-      const content = await this.contentOf(claim);
-      if (handle !== null) {
-        await this.workspaces.handOut(id, content);
-        return handle;
-      }
-      workspace = await this.workspaces.make(id, content);
+      workspace = await this.workspaces.make(claim.attempt.workspace, await this.contentOf(claim));
     } catch (error) {
       this.log.error({ jobId: claim.job.id, err: messageOf(error) }, 'a workspace could not be made');
       return startFailure({
@@ -49,6 +45,24 @@ export class WorkloadStarter {
       });
     }
     return this.startWorkload(claim, workspace, signal);
+  }
+
+  /**
+   * A worker whose order could not be written may have it all the same, when only the answer was lost: it is watched in
+   * any case. One that has it runs the job, one that has not ends by the withdrawal, or is stopped since it does not begin.
+   */
+  private async handOut(claim: ClaimedJob, handle: string): Promise<string> {
+    const { workspace } = claim.attempt;
+    try {
+      await this.workspaces.handOut(workspace, await this.contentOf(claim));
+    } catch (error) {
+      this.log.error(
+        { jobId: claim.job.id, err: messageOf(error) },
+        'a job could not be given to its worker',
+      );
+      await this.workspaces.withdrawOrder(workspace).catch(() => undefined); // the same disk
+    }
+    return handle;
   }
 
   private async contentOf(claim: ClaimedJob): Promise<WorkspaceContent> {

@@ -16,6 +16,7 @@ import type { FakeWorkload } from '../../src/runtime/fake/fake-workload.js';
 import type { PoolStatus } from '../../src/runtime/pool/environment-pool.js';
 import { WarmPool } from '../../src/runtime/pool/warm-pool.js';
 import { isWorkerWorkload } from '../../src/runtime/pool/warm-worker.js';
+import type { WorkspaceContent } from '../../src/workspace/workspaces.js';
 import { Workspaces } from '../../src/workspace/workspaces.js';
 import { startExecution, submitTo, waitForState } from '../support/execution-server.js';
 import { RunnerSpool } from '../support/runtime-fake-spool.js';
@@ -229,6 +230,30 @@ describe('execution with warm workers', () => {
     expect(status()).toMatchObject({ ready: 2, hits: 0, misses: 0 });
   }, 20_000);
 
+  it('runs a script once whose order was written although the write was reported as failed', async () => {
+    failAfter(server, async (handOut) => {
+      await handOut();
+      await waitFor(() => workers().some(({ order }) => order !== undefined));
+    });
+    const id = await submit();
+    const worker = await running(id);
+    await waitForState(server, id, /RUNNING/);
+    worker.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    expect(runsOf(id)).toEqual([worker]);
+  });
+
+  it('gives a job another attempt whose files could not be written for its worker, which runs nothing', async () => {
+    failAfter(server, () => undefined);
+    const id = await submit();
+    const cold = await running(id);
+    cold.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect(runsOf(id)).toEqual([cold]);
+    await untilReady(2);
+    expect(workers()).toHaveLength(2);
+  });
+
   it('makes others in place of workers of an image that was built anew', async () => {
     const before = workers();
     engine.imageVersion = 'second';
@@ -245,3 +270,14 @@ describe('execution with warm workers', () => {
     server = await startServer();
   });
 });
+
+/** Lets the next hand-out fail, after `before` has done some or all of it. */
+function failAfter(server: TestingModule, before: (handOut: () => Promise<unknown>) => unknown): void {
+  const workspaces = server.get(Workspaces);
+  const handOut = workspaces.handOut.bind(workspaces);
+  workspaces.handOut = async (id: string, content: WorkspaceContent) => {
+    workspaces.handOut = handOut;
+    await before(() => handOut(id, content));
+    throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+  };
+}
