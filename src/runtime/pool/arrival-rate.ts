@@ -1,3 +1,6 @@
+/** What is less is none: an average that forgets never comes to nothing, and one worker would wait for hours. */
+const LEAST_WANTED = 0.01;
+
 /** Jobs of the last half minute or so weigh most. */
 const MEMORY_MS = 30_000;
 
@@ -31,6 +34,6 @@ export function targetSize(
   jobsPerSecond: number,
   secondsToFill: number,
 ): number {
-  const wanted = Math.ceil(jobsPerSecond * secondsToFill * 2);
+  const wanted = Math.ceil(jobsPerSecond * secondsToFill * 2 - LEAST_WANTED);
   return Math.min(bounds.max, Math.max(bounds.min, wanted));
 }

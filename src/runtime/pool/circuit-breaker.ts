@@ -1,10 +1,13 @@
 const FIRST_MS = 1_000;
 const LONGEST_MS = 5 * 60_000;
+/** What fails sooner after a success has not been mended by it: workers that die as soon as they wait, for example. */
+const CALM_MS = 60_000;
 
 /** Keeps what fails again and again from being tried all the time. */
 export class CircuitBreaker {
   private failures = 0;
   private closedAgainAtMs = 0;
+  private calmSinceMs: number | undefined;
   private why: string | undefined;
 
   /** What is wrong; undefined when nothing is. */
@@ -14,21 +17,27 @@ export class CircuitBreaker {
 
   /** How many tries may be under way at `nowMs`: none after a failure, then one at a time until one succeeds. */
   allowance(nowMs: number, normally: number): number {
-    if (this.failures === 0) return normally;
-    return nowMs < this.closedAgainAtMs ? 0 : 1;
+    if (nowMs < this.closedAgainAtMs) return 0;
+    return this.why === undefined ? normally : 1;
   }
 
-  succeed(): void {
-    this.failures = 0;
+  succeed(nowMs: number): void {
     this.why = undefined;
+    this.calmSinceMs ??= nowMs;
   }
 
-  /** Returns how long nothing is tried now, milliseconds: it doubles with every failure, with jitter. */
+  /**
+   * Returns how long nothing is tried now, milliseconds, with jitter: it doubles with every failure, and failures that
+   * come together (all workers end with their engine) are one.
+   */
   fail(nowMs: number, why: string): number {
+    this.why = why;
+    if (nowMs < this.closedAgainAtMs) return this.closedAgainAtMs - nowMs;
+    if (this.calmSinceMs !== undefined && nowMs - this.calmSinceMs >= CALM_MS) this.failures = 0;
+    this.calmSinceMs = undefined;
     const delayMs = Math.min(FIRST_MS * 2 ** this.failures, LONGEST_MS) * (0.75 + Math.random() / 4);
     this.failures = Math.min(this.failures + 1, 20);
     this.closedAgainAtMs = nowMs + delayMs;
-    this.why = why;
     return delayMs;
   }
 }

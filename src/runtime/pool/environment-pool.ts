@@ -48,7 +48,8 @@ interface Member {
 
 /** The workers of one environment: each waits, takes one job and is gone. */
 export class EnvironmentPool {
-  private readonly ready: Member[] = [];
+  /** By the worker's id, the one that has waited longest first. */
+  private readonly ready = new Map<string, Member>();
   /** Ids of workers on their way. */
   private readonly starting = new Set<string>();
   /** Starts and removals under way. */
@@ -83,14 +84,16 @@ export class EnvironmentPool {
     this.arrivals.record(nowMs);
     this.lastArrivalAtMs = nowMs;
     this.postponeFill(nowMs);
-    const at = this.ready.findIndex(({ worker }) => heardTooLate(need, worker).length === 0);
-    const [member] = at < 0 ? [] : this.ready.splice(at, 1);
+    // A server that was paused may find workers here that have ended by themselves meanwhile.
+    const fresh = [...this.ready.values()].filter(({ worker }) => !this.isAged(worker, nowMs));
+    const member = fresh.find(({ worker }) => heardTooLate(need, worker).length === 0);
     if (member) {
       this.hits += 1;
+      this.ready.delete(member.worker.id);
       member.release();
       return member.worker;
     }
-    const [first] = this.ready;
+    const [first] = fresh;
     if (first)
       return `The job sets ${heardTooLate(need, first.worker).join(', ')}, which the workers' libraries have read.`;
     this.misses += 1;
@@ -102,13 +105,13 @@ export class EnvironmentPool {
     if (nowMs < this.quietUntilMs) return;
     const busy = nowMs - this.lastArrivalAtMs < BUSY_MS;
     const atOnce = this.breaker.allowance(nowMs, busy ? FILLS_WHILE_BUSY : FILLS);
-    const missing = this.target(nowMs) - this.ready.length - this.starting.size;
+    const missing = this.target(nowMs) - this.ready.size - this.starting.size;
     for (let n = Math.min(missing, atOnce - this.starting.size); n > 0; n--) this.track(this.addOne(signal));
   }
 
   /** Takes away the workers for which `why` gives a reason. */
   retire(why: (worker: WarmWorker) => string | undefined): void {
-    for (const member of [...this.ready]) {
+    for (const member of [...this.ready.values()]) {
       const reason = why(member.worker);
       if (reason === undefined) continue;
       this.log.debug({ worker: member.worker.workload, reason }, 'a worker is retired');
@@ -118,13 +121,11 @@ export class EnvironmentPool {
 
   /** Those that have waited too long: they would end by themselves soon. */
   retireAged(nowMs: number): void {
-    this.retire((worker) =>
-      nowMs - worker.readySinceMs > this.maxAgeMs ? 'it has waited too long' : undefined,
-    );
+    this.retire((worker) => (this.isAged(worker, nowMs) ? 'it has waited too long' : undefined));
   }
 
   get readyWorkloads(): string[] {
-    return this.ready.map(({ worker }) => worker.workload);
+    return [...this.ready.values()].map(({ worker }) => worker.workload);
   }
 
   status(nowMs: number): PoolStatus {
@@ -134,7 +135,7 @@ export class EnvironmentPool {
       min,
       max,
       target: this.target(nowMs),
-      ready: this.ready.length,
+      ready: this.ready.size,
       starting: this.starting.size,
       hits: this.hits,
       misses: this.misses,
@@ -143,13 +144,17 @@ export class EnvironmentPool {
   }
 
   holds(id: string): boolean {
-    return this.starting.has(id) || this.ready.some(({ worker }) => worker.id === id);
+    return this.starting.has(id) || this.ready.has(id);
   }
 
   /** Takes every worker away. Resolves when they are gone, or have been left to the sweeper. */
   async empty(): Promise<void> {
-    for (const member of [...this.ready]) this.drop(member);
+    for (const member of [...this.ready.values()]) this.drop(member);
     await Promise.all(this.pending);
+  }
+
+  private isAged({ readySinceMs }: WarmWorker, nowMs: number): boolean {
+    return nowMs - readySinceMs > this.maxAgeMs;
   }
 
   private track(work: Promise<void>): void {
@@ -195,7 +200,7 @@ export class EnvironmentPool {
   private admit(worker: WarmWorker): void {
     const letGo = new AbortController();
     const member: Member = { worker, release: () => letGo.abort() };
-    this.ready.push(member);
+    this.ready.set(worker.id, member);
     this.runtime.wait(worker.handle, letGo.signal).then(
       (exit) => this.noteEnd(member, exit),
       () => undefined, // taken, retired, or the server stops
@@ -203,17 +208,16 @@ export class EnvironmentPool {
   }
 
   private noteEnd(member: Member, exit: WorkloadExit): void {
-    if (!this.ready.includes(member)) return;
+    if (!this.ready.has(member.worker.id)) return;
     this.drop(member);
     const why = `A worker ended while it waited: ${exitText(exit)}`;
     // Else a worker that dies at once would be made again and again.
-    if (Date.now() - member.worker.readySinceMs < this.maxAgeMs) this.noteFailure(why);
+    if (!this.isAged(member.worker, Date.now())) this.noteFailure(why);
     this.changed();
   }
 
   private drop(member: Member): void {
-    const at = this.ready.indexOf(member);
-    if (at >= 0) this.ready.splice(at, 1);
+    this.ready.delete(member.worker.id);
     member.release();
     this.track(this.launcher.remove(member.worker.id, member.worker.handle));
   }
@@ -230,7 +234,7 @@ export class EnvironmentPool {
   private noteSuccess(): void {
     if (this.breaker.message !== undefined)
       this.log.info({ environment: this.bounds.environment }, 'workers come up again');
-    this.breaker.succeed();
+    this.breaker.succeed(Date.now());
   }
 
   private noteFailure(why: string): void {

@@ -1,0 +1,178 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { Log } from '../../common/log.js';
+import type { RuntimeProvider, WorkloadExit } from '../runtime-provider.js';
+import { EnvironmentPool } from './environment-pool.js';
+import type { WarmWorker } from './warm-worker.js';
+import { workerWorkload } from './warm-worker.js';
+import type { LaunchedWorker, WorkerLauncher, WorkerOrder } from './worker-launcher.js';
+import type { WorkerNeed } from './worker-need.js';
+
+const MAX_AGE_MS = 600_000;
+const ENDED: WorkloadExit = { kind: 'exited', exitCode: 123, oomKilled: false };
+const LIMITS = { memoryMb: 1024, cpus: 1, pids: 256, tmpBytes: 1 };
+const NEED: WorkerNeed = { environment: 'default', limits: LIMITS, network: 'NONE', env: [], secrets: [] };
+const NO_LOG = { debug: () => undefined, info: () => undefined, warn: () => undefined } as unknown as Log;
+
+/** Makes workers when the test says so, and ends them. */
+class FakeWorkers {
+  readonly removed: string[] = [];
+  readonly ends = new Map<string, (exit: WorkloadExit) => void>();
+  environmentRead: string[] = [];
+  private readonly launches: {
+    id: string;
+    settle: (launched: LaunchedWorker) => void;
+    fail: (why: Error) => void;
+  }[] = [];
+
+  readonly launcher = {
+    launch: ({ id }: WorkerOrder) =>
+      new Promise<LaunchedWorker>((settle, fail) => this.launches.push({ id, settle, fail })),
+    remove: async (id: string) => void this.removed.push(id),
+  } as unknown as WorkerLauncher;
+
+  readonly runtime = {
+    wait: (handle: string, signal: AbortSignal) =>
+      new Promise<WorkloadExit>((resolve, reject) => {
+        this.ends.set(handle, resolve);
+        signal.addEventListener('abort', () => {
+          this.ends.delete(handle);
+          reject(signal.reason as Error);
+        });
+      }),
+  } as unknown as RuntimeProvider;
+
+  get starting(): string[] {
+    return this.launches.map(({ id }) => id);
+  }
+
+  async finishAll(): Promise<void> {
+    for (const { id, settle } of this.launches.splice(0)) {
+      settle({ worker: this.worker(id), report: { environmentRead: [], failed: [] } });
+    }
+    await settled();
+  }
+
+  async failAll(): Promise<void> {
+    for (const { fail } of this.launches.splice(0)) fail(new Error('no room'));
+    await settled();
+  }
+
+  private worker(id: string): WarmWorker {
+    return {
+      id,
+      workload: workerWorkload(id),
+      handle: id,
+      environment: 'default',
+      readySinceMs: Date.now(),
+      imageVersion: 'first',
+      environmentRead: new Set(this.environmentRead),
+    };
+  }
+}
+
+/** Lets what has been resolved go on. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('the pool of an environment', () => {
+  let workers: FakeWorkers;
+  let pool: EnvironmentPool;
+  const stop = new AbortController().signal;
+
+  beforeEach(() => {
+    workers = new FakeWorkers();
+    const bounds = { environment: 'default', min: 2, max: 4, preload: undefined };
+    const template = {
+      image: 'i',
+      limits: LIMITS,
+      network: 'NONE',
+      timeoutSeconds: 1,
+      graceSeconds: 1,
+      idleSeconds: 1,
+    };
+    pool = new EnvironmentPool(
+      bounds,
+      template as never,
+      MAX_AGE_MS,
+      workers.runtime,
+      workers.launcher,
+      NO_LOG,
+      () => undefined,
+    );
+  });
+
+  /** Two workers are ready, the first one first. */
+  const filled = async (): Promise<string[]> => {
+    pool.fill(Date.now(), stop);
+    const ids = workers.starting;
+    await workers.finishAll();
+    return ids;
+  };
+  const take = (more: Partial<WorkerNeed> = {}, inMs = 0): string => {
+    const taken = pool.take({ ...NEED, ...more }, Date.now() + inMs);
+    return typeof taken === 'string' ? taken : taken.id;
+  };
+
+  it('gives the one that has waited longest, each once, and holds none of them any more', async () => {
+    const ids = await filled();
+    expect(ids.map((id) => pool.holds(id))).toEqual([true, true]);
+    expect([take(), take(), take()]).toEqual([...ids, 'No worker was ready.']);
+    expect(ids.map((id) => pool.holds(id))).toEqual([false, false]);
+    expect(pool.status(Date.now())).toMatchObject({ ready: 0, hits: 2, misses: 1 });
+    // Nor does it wait for their ends.
+    expect(workers.ends.size).toBe(0);
+  });
+
+  it('gives none that may have ended by itself while the server was paused', async () => {
+    await filled();
+    expect(take({}, MAX_AGE_MS + 1_000)).toBe('No worker was ready.');
+    pool.retireAged(Date.now() + MAX_AGE_MS + 1_000);
+    await settled();
+    expect(workers.removed).toHaveLength(2);
+  });
+
+  it('keeps its workers from a job that sets what they have read, and counts neither a hit nor a miss', async () => {
+    workers.environmentRead = ['CITY'];
+    await filled();
+    expect(take({ env: ['CITY', 'ZOOM'] })).toMatch(/The job sets CITY, which/);
+    expect(pool.status(Date.now())).toMatchObject({ ready: 2, hits: 0, misses: 0 });
+  });
+
+  it('tries again soon after all workers have ended together', async () => {
+    await filled();
+    for (const end of workers.ends.values()) end(ENDED);
+    await settled();
+    const nowMs = Date.now();
+    expect(pool.status(nowMs)).toMatchObject({ ready: 0, message: expect.stringContaining('123') });
+    expect(workers.removed).toHaveLength(2);
+    pool.fill(nowMs, stop);
+    expect(workers.starting).toEqual([]);
+    pool.fill(nowMs + 1_100, stop);
+    expect(workers.starting).toHaveLength(1);
+    await workers.finishAll();
+    expect(pool.status(nowMs).message).toBeUndefined();
+  });
+
+  it('says why no worker comes up, and that a job missed one', async () => {
+    pool.fill(Date.now(), stop);
+    expect(workers.starting).toHaveLength(2);
+    await workers.failAll();
+    expect(take()).toBe('No worker was ready.');
+    expect(pool.status(Date.now())).toMatchObject({ starting: 0, misses: 1, message: 'no room' });
+  });
+
+  it('takes all away in the end, also one that was on its way', async () => {
+    const stopping = new AbortController();
+    const ids = await filled();
+    take();
+    pool.fill(Date.now(), stopping.signal);
+    const [late] = workers.starting;
+    stopping.abort();
+    const gone = pool.empty();
+    await workers.finishAll();
+    await gone;
+    expect(workers.removed).toEqual([ids[1], late]);
+    expect(pool.readyWorkloads).toEqual([]);
+  });
+});
