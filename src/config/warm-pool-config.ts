@@ -5,6 +5,9 @@ const BOUNDS_ENTRY = /^([a-z0-9][a-z0-9-]{0,62})=(\d{1,4})(?:\.\.(\d{1,4}))?$/;
 const MODULE = '[A-Za-z_][A-Za-z0-9_]*(?:\\.[A-Za-z_][A-Za-z0-9_]*)*';
 const PRELOAD_ENTRY = new RegExp(`^([a-z0-9][a-z0-9-]{0,62})=((?:${MODULE}(?:\\+${MODULE})*)?)$`);
 
+/** What WARM_MAX_AGE_SECONDS may be at most. */
+export const LONGEST_WARM_AGE_SECONDS = 86_400;
+
 /** How many workers of an environment wait for jobs. */
 export interface WarmPoolBounds {
   readonly environment: string;
@@ -44,7 +47,7 @@ export abstract class WarmPoolConfig {
   })
   @IsInt()
   @Min(10)
-  @Max(86_400)
+  @Max(LONGEST_WARM_AGE_SECONDS)
   WARM_MAX_AGE_SECONDS: number = 600;
 
   /** The pools, in the order of WARM_POOL. */

@@ -5,6 +5,7 @@ import { Bell } from '../../common/bell.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { AppConfig, DEFAULT_CPUS } from '../../config/app-config.js';
+import { LONGEST_WARM_AGE_SECONDS } from '../../config/warm-pool-config.js';
 import { Workspaces } from '../../workspace/workspaces.js';
 import { RuntimeHealthMonitor } from '../runtime-health.js';
 import type { RuntimeProvider } from '../runtime-provider.js';
@@ -75,10 +76,14 @@ export class WarmPool {
     return this.taken.has(id) || [...this.pools.values()].some((pool) => pool.holds(id));
   }
 
-  /** How old a worker of another server can be that still waits, milliseconds: older ones have ended by themselves. */
+  /**
+   * How old a worker of another server can be that still waits, milliseconds: older ones have ended by themselves. That
+   * server's WARM_MAX_AGE_SECONDS may be another one, so this counts with the longest there is.
+   */
   get longestLifeMs(): number {
     const { startTimeoutSeconds } = this.runtime;
-    return (startTimeoutSeconds + PRELOAD_SECONDS + this.idleSeconds + IDLE_MARGIN_SECONDS) * 1000;
+    const idleSeconds = LONGEST_WARM_AGE_SECONDS + IDLE_MARGIN_SECONDS;
+    return (startTimeoutSeconds + PRELOAD_SECONDS + idleSeconds + IDLE_MARGIN_SECONDS) * 1000;
   }
 
   /** Names of the workloads that wait for a job. */
