@@ -23,7 +23,7 @@ const HANDLE_MS = 50;
 const SHORT_SCRIPT_MS = 25;
 
 /** What a worker may need to begin a job that it was given; generous, it takes milliseconds. One that hangs is given up. */
-const TAKING_SECONDS = 30;
+const TAKING_MS = 30_000;
 
 export interface WatchedEnd {
   exit: WorkloadExit;
@@ -34,6 +34,8 @@ export interface WatchedEnd {
 /** Watches one live workload: marks its job running, holds its deadline, passes a cancel on, waits for its end. */
 @Injectable()
 export class AttemptWatcher {
+  protected readonly takingMs: number = TAKING_MS;
+
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     @Inject(LOG) private readonly log: Log,
@@ -86,8 +88,8 @@ export class AttemptWatcher {
   ): Promise<number | undefined> {
     const patience = childSignal(live);
     const isWarm = claim.attempt.start_kind === 'WARM';
-    const seconds = isWarm ? TAKING_SECONDS : this.runtime.startTimeoutSeconds;
-    const timer = setTimeout(patience.abort, seconds * 1000);
+    const patienceMs = isWarm ? this.takingMs : this.runtime.startTimeoutSeconds * 1000;
+    const timer = setTimeout(patience.abort, patienceMs);
     const starting = this.spools.waitForStart(claim.attempt.workspace, patience.signal).finally(() => {
       clearTimeout(timer);
       patience.release();

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TestingModule } from '@nestjs/testing';
 import { Database } from '../../src/database/database.js';
 import type { AttemptRow } from '../../src/database/tables.js';
+import { AttemptWatcher } from '../../src/execution/attempt-watcher.js';
 import { OrphanSweeper } from '../../src/execution/orphan-sweeper.js';
 import { Recovery } from '../../src/execution/recovery.js';
 import { AttemptRepository } from '../../src/jobs/attempt.repository.js';
@@ -15,6 +17,7 @@ import { FakeEngine } from '../../src/runtime/fake/fake-engine.js';
 import type { FakeWorkload } from '../../src/runtime/fake/fake-workload.js';
 import type { PoolStatus } from '../../src/runtime/pool/environment-pool.js';
 import { WarmPool } from '../../src/runtime/pool/warm-pool.js';
+import type { WarmWorker } from '../../src/runtime/pool/warm-worker.js';
 import { isWorkerWorkload } from '../../src/runtime/pool/warm-worker.js';
 import type { WorkspaceContent } from '../../src/workspace/workspaces.js';
 import { Workspaces } from '../../src/workspace/workspaces.js';
@@ -54,6 +57,9 @@ describe('execution with warm workers', () => {
     waitFor(() => status().ready === count, { describe: () => JSON.stringify(status()) });
   const attempts = (id: string): Promise<AttemptRow[]> => server.get(JobRepository).attempts([id]);
   const workers = (): FakeWorkload[] => engine.all().filter(({ spec }) => isWorkerWorkload(spec.name));
+
+  /** Looks also at what is new. */
+  const sweep = (): Promise<unknown> => server.get(OrphanSweeper).sweep(new AbortController().signal, -1000);
 
   /** The workload that has taken the job's order, or was started for it. */
   const runsOf = (id: string): FakeWorkload[] =>
@@ -159,6 +165,44 @@ describe('execution with warm workers', () => {
     expect(runsOf(id)).toEqual([second]);
   }, 30_000);
 
+  it('runs a job once whose paused server writes the order over its withdrawal', async () => {
+    const workspaces = server.get(Workspaces);
+    const handOut = workspaces.handOut.bind(workspaces);
+    let late: () => Promise<unknown> = never;
+    workspaces.handOut = (workspace, content) => {
+      late = () => handOut(workspace, content);
+      return never();
+    };
+    const id = await submit();
+    await waitFor(() => late !== never);
+    const [first] = await attempts(id);
+    const worker = engine.workload(first!.workload);
+    // It is slow enough to see only what was written last.
+    worker.takesOrders = false;
+    await server.close();
+    server = await startServer({ WARM_POOL: 'default=0' });
+    const order = join(worker.spec.workspace.jobDir, 'job.json');
+    await waitFor(() => readFileSync(order, 'utf8').includes('withdrawn'));
+    await late();
+    worker.takesOrders = true;
+    await waitForState(server, id, /RUNNING/);
+    (await running(id)).end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    expect(runsOf(id)).toEqual([worker]);
+  }, 30_000);
+
+  it('gives up a worker that does not take its job, and repeats the attempt', async () => {
+    Object.assign(server.get(AttemptWatcher), { takingMs: 200 });
+    for (const worker of workers()) worker.takesOrders = false;
+    const id = await submit();
+    const cold = await running(id);
+    const [first] = await attempts(id);
+    expect(first).toMatchObject({ start_kind: 'WARM', reason: 'START_FAILED' });
+    expect(engine.all().map(({ spec }) => spec.name)).not.toContain(first!.workload);
+    cold.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+  });
+
   it('goes on with an adopted job whose worker has its order, and withdraws nothing from it', async () => {
     const id = await submit();
     const worker = await running(id);
@@ -170,21 +214,40 @@ describe('execution with warm workers', () => {
     expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
   });
 
-  it('sweeps no worker that gets its job while the sweeper looks', async () => {
+  it.each([
+    ['workloads', 1],
+    ['inputs', 2],
+  ])('sweeps no worker that gets its job while the sweeper looks at %s', async (_, look) => {
     const repository = server.get(AttemptRepository);
     const liveAttempts = repository.liveAttempts.bind(repository);
     let id = '';
+    let looks = 0;
     repository.liveAttempts = async () => {
       const live = await liveAttempts();
-      id ||= await submit();
+      if ((looks += 1) !== look) return live;
+      id = await submit();
       await waitForState(server, id, /RUNNING/);
       return live;
     };
-    await server.get(OrphanSweeper).sweep(new AbortController().signal, -1000);
+    await sweep();
     repository.liveAttempts = liveAttempts;
     const worker = await running(id);
+    expect(existsSync(worker.spec.workspace.jobDir)).toBe(true);
     worker.end();
     expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+  });
+
+  it('sweeps no worker that was taken for a job, until nobody holds it', async () => {
+    const pool = server.get(WarmPool);
+    const { limits, network } = workers()[0]!.spec;
+    const need = { environment: 'default', limits, network, env: [], secrets: [] };
+    const worker = pool.take(need) as WarmWorker;
+    const workload = engine.workload(worker.workload);
+    await sweep();
+    expect([workload.state, existsSync(workload.spec.workspace.jobDir)]).toEqual(['running', true]);
+    pool.release(worker);
+    await sweep();
+    expect([workload.state, existsSync(workload.spec.workspace.jobDir)]).toEqual(['ended', false]);
   });
 
   it('sweeps no folder of a worker that gets its job while the sweeper looks', async () => {
@@ -198,7 +261,7 @@ describe('execution with warm workers', () => {
       return known;
     };
     await mkdir(server.get(Workspaces).paths('nobodys').outputDir, { recursive: true });
-    await server.get(OrphanSweeper).sweep(new AbortController().signal, -1000);
+    await sweep();
     const worker = await running(id);
     worker.end();
     expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
