@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Log } from '../../common/log.js';
 import type { RuntimeProvider, WorkloadExit } from '../runtime-provider.js';
+import { WorkloadStartError } from '../runtime.errors.js';
 import { EnvironmentPool } from './environment-pool.js';
 import type { WarmWorker } from './warm-worker.js';
 import { workerWorkload } from './warm-worker.js';
@@ -11,7 +12,6 @@ const MAX_AGE_MS = 600_000;
 const ENDED: WorkloadExit = { kind: 'exited', exitCode: 123, oomKilled: false };
 const LIMITS = { memoryMb: 1024, cpus: 1, pids: 256, tmpBytes: 1 };
 const NEED: WorkerNeed = { environment: 'default', limits: LIMITS, network: 'NONE', env: [], secrets: [] };
-const NO_LOG = { debug: () => undefined, info: () => undefined, warn: () => undefined } as unknown as Log;
 
 /** Makes workers when the test says so, and ends them. */
 class FakeWorkers {
@@ -52,8 +52,8 @@ class FakeWorkers {
     await settled();
   }
 
-  async failAll(): Promise<void> {
-    for (const { fail } of this.launches.splice(0)) fail(new Error('no room'));
+  async failAll(why: Error): Promise<void> {
+    for (const { fail } of this.launches.splice(0)) fail(why);
     await settled();
   }
 
@@ -78,10 +78,14 @@ function settled(): Promise<void> {
 describe('the pool of an environment', () => {
   let workers: FakeWorkers;
   let pool: EnvironmentPool;
+  let logged: object[];
+  const note = (fields: object): void => void logged.push(fields);
+  const log = { debug: note, info: note, warn: note } as unknown as Log;
   const stop = new AbortController().signal;
 
   beforeEach(() => {
     workers = new FakeWorkers();
+    logged = [];
     const bounds = { environment: 'default', min: 2, max: 4, preload: undefined };
     const template = {
       image: 'i',
@@ -97,7 +101,7 @@ describe('the pool of an environment', () => {
       MAX_AGE_MS,
       workers.runtime,
       workers.launcher,
-      NO_LOG,
+      log,
       () => undefined,
     );
   });
@@ -157,9 +161,18 @@ describe('the pool of an environment', () => {
   it('says why no worker comes up, and that a job missed one', async () => {
     pool.fill(Date.now(), stop);
     expect(workers.starting).toHaveLength(2);
-    await workers.failAll();
+    await workers.failAll(new WorkloadStartError({ kind: 'failed', message: 'no room', retryable: true }));
     expect(take()).toBe('No worker was ready.');
     expect(pool.status(Date.now())).toMatchObject({ starting: 0, misses: 1, message: 'no room' });
+  });
+
+  it('shows no path of the server', async () => {
+    pool.fill(Date.now(), stop);
+    await workers.failAll(new Error("ENOSPC: no space left on device, mkdir '/srv/data/inputs/w-1'"));
+    expect(pool.status(Date.now()).message).toBe(
+      'A worker could not be made; the log of the server says why.',
+    );
+    expect(logged[0]).toMatchObject({ err: expect.stringContaining('/srv/data') });
   });
 
   it('takes all away in the end, also one that was on its way', async () => {

@@ -7,7 +7,7 @@ import { CircuitBreaker } from './circuit-breaker.js';
 import type { WarmWorker } from './warm-worker.js';
 import { newWorkerId } from './warm-worker.js';
 import type { WorkerLauncher, WorkerOrder } from './worker-launcher.js';
-import { exitText } from './worker-launcher.js';
+import { exitText, publicReason } from './worker-launcher.js';
 import type { WorkerNeed } from './worker-need.js';
 import { heardTooLate } from './worker-need.js';
 
@@ -190,7 +190,7 @@ export class EnvironmentPool {
       if (signal.aborted) await this.launcher.remove(id, worker.handle);
       else this.admit(worker);
     } catch (error) {
-      if (!signal.aborted) this.noteFailure(messageOf(error));
+      if (!signal.aborted) this.noteFailure(publicReason(error), error);
     } finally {
       this.starting.delete(id);
       this.changed();
@@ -237,10 +237,14 @@ export class EnvironmentPool {
     this.breaker.succeed(Date.now());
   }
 
-  private noteFailure(why: string): void {
+  private noteFailure(why: string, error?: unknown): void {
     const isNew = this.breaker.message === undefined;
     const retryInMs = Math.round(this.breaker.fail(Date.now(), why));
-    const fields = { environment: this.bounds.environment, err: why, retryInMs };
+    const fields = {
+      environment: this.bounds.environment,
+      err: error === undefined ? why : messageOf(error),
+      retryInMs,
+    };
     if (isNew) this.log.warn(fields, 'a worker did not come up; jobs start cold meanwhile');
     else this.log.debug(fields, 'a worker did not come up again');
   }

@@ -1,8 +1,9 @@
 import { childSignal, sleep } from '../../common/abort.js';
-import { messageOf } from '../../common/app-error.js';
+import { AppError, messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import type { Workspaces } from '../../workspace/workspaces.js';
 import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../runtime-provider.js';
+import { WorkloadStartError } from '../runtime.errors.js';
 import type { ReadyReport } from './ready-report.js';
 import { parseReadyReport } from './ready-report.js';
 import type { WarmWorker } from './warm-worker.js';
@@ -30,6 +31,9 @@ export interface LaunchedWorker {
   readonly worker: WarmWorker;
   readonly report: ReadyReport;
 }
+
+/** A worker that does not come up. The message is fit for anybody: it names no path and no host. */
+export class WorkerFailedError extends Error {}
 
 /** Makes workers, and takes them away. */
 export class WorkerLauncher {
@@ -104,10 +108,10 @@ export class WorkerLauncher {
 
   private async awaitReady(id: string, handle: string, signal: AbortSignal): Promise<ReadyReport> {
     const patience = childSignal(signal);
-    const tooLate = new Error('A worker did not get ready in time.');
+    const tooLate = new WorkerFailedError('A worker did not get ready in time.');
     const timer = setTimeout(() => patience.abort(tooLate), this.patienceMs);
     const ending = this.runtime.wait(handle, patience.signal).then((exit) => {
-      throw new Error(`A worker ended before it was ready: ${exitText(exit)}`);
+      throw new WorkerFailedError(`A worker ended before it was ready: ${exitText(exit)}`);
     });
     ending.catch(() => undefined);
     try {
@@ -132,8 +136,15 @@ export class WorkerLauncher {
 
 function understood(text: string): ReadyReport {
   const report = parseReadyReport(text);
-  if (!report) throw new Error('A worker said something that is not understood.');
+  if (!report) throw new WorkerFailedError('A worker said something that is not understood.');
   return report;
+}
+
+/** Why a worker could not be made, for the API: what is not written for it stays in the log. */
+export function publicReason(error: unknown): string {
+  const isPublic =
+    error instanceof WorkerFailedError || error instanceof WorkloadStartError || error instanceof AppError;
+  return isPublic ? error.message : 'A worker could not be made; the log of the server says why.';
 }
 
 /** For the log and for operators. */
