@@ -16,9 +16,10 @@ import { LEASE_MS, Replica } from './replica.js';
 /**
  * Takes over the live jobs of servers that are gone. A workload outlives its server, so most are simply watched on.
  * A worker may never have been given the job that was committed to it: its order is withdrawn, which changes nothing for
- * one that runs it. Without a stored handle the workload is looked for by its name. When it is not there its order is withdrawn, so that a
- * server that was only paused cannot start it any more, and it is looked for once again; what is absent then and has an
- * empty spool never ran and never will, which permits another attempt. Everything else that is absent is LOST.
+ * one that runs it. Without a stored handle the workload is looked for by its name. When it is not there its order is
+ * withdrawn, so that a server that was only paused cannot start it any more, and it is looked for once again; what is
+ * absent then and has an empty spool never ran and never will, which permits another attempt. Everything else that is
+ * absent is LOST.
  */
 @Injectable()
 export class Recovery {

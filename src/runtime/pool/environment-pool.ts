@@ -81,23 +81,21 @@ export class EnvironmentPool {
 
   /** The one that has waited longest, or why there is none. It is no longer in the pool then. */
   take(need: WorkerNeed, nowMs: number): WarmWorker | string {
-    this.arrivals.record(nowMs);
-    this.lastArrivalAtMs = nowMs;
-    this.postponeFill(nowMs);
     // A server that was paused may find workers here that have ended by themselves meanwhile.
     const fresh = [...this.ready.values()].filter(({ worker }) => !this.isAged(worker, nowMs));
     const member = fresh.find(({ worker }) => heardTooLate(need, worker).length === 0);
-    if (member) {
-      this.hits += 1;
-      this.ready.delete(member.worker.id);
-      member.release();
-      return member.worker;
-    }
     const [first] = fresh;
-    if (first)
+    if (!member && first)
       return `The job sets ${heardTooLate(need, first.worker).join(', ')}, which the workers' libraries have read.`;
-    this.misses += 1;
-    return 'No worker was ready.';
+    this.noteArrival(nowMs);
+    if (!member) {
+      this.misses += 1;
+      return 'No worker was ready.';
+    }
+    this.hits += 1;
+    this.ready.delete(member.worker.id);
+    member.release();
+    return member.worker;
   }
 
   /** Starts what is missing. Does not wait for it. */
@@ -151,6 +149,13 @@ export class EnvironmentPool {
   async empty(): Promise<void> {
     for (const member of [...this.ready.values()]) this.drop(member);
     await Promise.all(this.pending);
+  }
+
+  /** Only of jobs that a worker could take: for others none need wait. */
+  private noteArrival(nowMs: number): void {
+    this.arrivals.record(nowMs);
+    this.lastArrivalAtMs = nowMs;
+    this.postponeFill(nowMs);
   }
 
   private isAged({ readySinceMs }: WarmWorker, nowMs: number): boolean {
