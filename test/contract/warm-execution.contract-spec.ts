@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TestingModule } from '@nestjs/testing';
+import { LOG } from '../../src/common/log.js';
 import { Database } from '../../src/database/database.js';
 import type { AttemptRow } from '../../src/database/tables.js';
 import { AttemptWatcher } from '../../src/execution/attempt-watcher.js';
+import { DataOwnership } from '../../src/execution/data-ownership.js';
 import { OrphanSweeper } from '../../src/execution/orphan-sweeper.js';
 import { Recovery } from '../../src/execution/recovery.js';
+import { WorkerStrays } from '../../src/execution/worker-strays.js';
 import { AttemptRepository } from '../../src/jobs/attempt.repository.js';
 import { ClaimRepository } from '../../src/jobs/claim.repository.js';
 import type { JobSubmission } from '../../src/jobs/job-submission.js';
@@ -19,7 +22,10 @@ import type { PoolStatus } from '../../src/runtime/pool/environment-pool.js';
 import { WarmPool } from '../../src/runtime/pool/warm-pool.js';
 import type { WarmWorker } from '../../src/runtime/pool/warm-worker.js';
 import { isWorkerWorkload } from '../../src/runtime/pool/warm-worker.js';
+import { RuntimeHealthMonitor } from '../../src/runtime/runtime-health.js';
+import { RUNTIME_PROVIDER } from '../../src/runtime/runtime-provider.js';
 import type { WorkspaceContent } from '../../src/workspace/workspaces.js';
+import { ORDER_FILE, STOP_FILE } from '../../src/workspace/workspace-paths.js';
 import { Workspaces } from '../../src/workspace/workspaces.js';
 import { startExecution, submitTo, waitForState } from '../support/execution-server.js';
 import { RunnerSpool } from '../support/runtime-fake-spool.js';
@@ -47,7 +53,7 @@ describe('execution with warm workers', () => {
     await server.close();
     await rm(dataDir, { recursive: true, force: true });
     expect(engine.violations).toEqual([]);
-  });
+  }, 20_000);
 
   const startServer = (more: Record<string, string> = {}): Promise<TestingModule> =>
     startExecution(engine, { DATA_DIR: dataDir, WARM_POOL: 'default=2', ...more });
@@ -58,8 +64,18 @@ describe('execution with warm workers', () => {
   const attempts = (id: string): Promise<AttemptRow[]> => server.get(JobRepository).attempts([id]);
   const workers = (): FakeWorkload[] => engine.all().filter(({ spec }) => isWorkerWorkload(spec.name));
 
-  /** Looks also at what is new. */
-  const sweep = (): Promise<unknown> => server.get(OrphanSweeper).sweep(new AbortController().signal, -1000);
+  /** A sweep that looks also at what is new, and finds in the database what `looks` say. */
+  const sweepWith = (looks: Partial<AttemptRepository>): Promise<unknown> =>
+    new OrphanSweeper(
+      server.get(RUNTIME_PROVIDER),
+      server.get(LOG),
+      Object.assign(Object.create(server.get(AttemptRepository)) as AttemptRepository, looks),
+      server.get(Workspaces),
+      server.get(RuntimeHealthMonitor),
+      server.get(DataOwnership),
+      server.get(WorkerStrays),
+    ).sweep(new AbortController().signal, -1000);
+  const sweep = (): Promise<unknown> => sweepWith({});
 
   /** The workload that has taken the job's order, or was started for it. */
   const runsOf = (id: string): FakeWorkload[] =>
@@ -85,6 +101,7 @@ describe('execution with warm workers', () => {
     await waitForState(server, id, /RUNNING/);
     expect(isWorkerWorkload(worker.spec.name)).toBe(true);
     expect(worker.waiters).toBe(1);
+    expect(server.get(WarmPool).holds(worker.spec.workspace.id)).toBe(false);
     worker.end();
     expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
     await untilReady(2);
@@ -181,7 +198,7 @@ describe('execution with warm workers', () => {
     worker.takesOrders = false;
     await server.close();
     server = await startServer({ WARM_POOL: 'default=0' });
-    const order = join(worker.spec.workspace.jobDir, 'job.json');
+    const order = join(worker.spec.workspace.jobDir, ORDER_FILE);
     await waitFor(() => readFileSync(order, 'utf8').includes('withdrawn'));
     await late();
     worker.takesOrders = true;
@@ -203,13 +220,17 @@ describe('execution with warm workers', () => {
     expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
   });
 
-  it('goes on with an adopted job whose worker has its order, and withdraws nothing from it', async () => {
+  it('goes on with an adopted job whose worker has its order, and does not stop it', async () => {
     const id = await submit();
     const worker = await running(id);
     await waitForState(server, id, /RUNNING/);
     await server.get(Database).db.updateTable('attempts').set({ started_at: null }).execute();
     await server.close();
     server = await startServer({ WARM_POOL: 'default=0' });
+    const { jobDir } = worker.spec.workspace;
+    await waitFor(() => readFileSync(join(jobDir, ORDER_FILE), 'utf8').includes('withdrawn'));
+    // That would end it.
+    expect(existsSync(join(jobDir, STOP_FILE))).toBe(false);
     worker.end();
     expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
   });
@@ -218,19 +239,17 @@ describe('execution with warm workers', () => {
     ['workloads', 1],
     ['inputs', 2],
   ])('sweeps no worker that gets its job while the sweeper looks at %s', async (_, look) => {
-    const repository = server.get(AttemptRepository);
-    const liveAttempts = repository.liveAttempts.bind(repository);
     let id = '';
     let looks = 0;
-    repository.liveAttempts = async () => {
-      const live = await liveAttempts();
-      if ((looks += 1) !== look) return live;
-      id = await submit();
-      await waitForState(server, id, /RUNNING/);
-      return live;
-    };
-    await sweep();
-    repository.liveAttempts = liveAttempts;
+    await sweepWith({
+      liveAttempts: async () => {
+        const live = await server.get(AttemptRepository).liveAttempts();
+        if ((looks += 1) !== look) return live;
+        id = await submit();
+        await waitForState(server, id, /RUNNING/);
+        return live;
+      },
+    });
     const worker = await running(id);
     expect(existsSync(worker.spec.workspace.jobDir)).toBe(true);
     worker.end();
@@ -251,18 +270,19 @@ describe('execution with warm workers', () => {
   });
 
   it('sweeps no folder of a worker that gets its job while the sweeper looks', async () => {
-    const repository = server.get(AttemptRepository);
-    const knownWorkspaces = repository.knownWorkspaces.bind(repository);
     let id = '';
-    repository.knownWorkspaces = async (ids) => {
-      const known = await knownWorkspaces(ids);
-      id ||= await submit();
-      await waitForState(server, id, /RUNNING/);
-      return known;
-    };
     await mkdir(server.get(Workspaces).paths('nobodys').outputDir, { recursive: true });
-    await sweep();
+    await sweepWith({
+      knownWorkspaces: async (ids) => {
+        const known = await server.get(AttemptRepository).knownWorkspaces(ids);
+        if (id !== '') return known;
+        id = await submit();
+        await waitForState(server, id, /RUNNING/);
+        return known;
+      },
+    });
     const worker = await running(id);
+    expect(existsSync(worker.spec.workspace.jobDir)).toBe(true);
     worker.end();
     expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
   });
