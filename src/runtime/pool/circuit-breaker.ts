@@ -6,7 +6,8 @@ const CALM_MS = 60_000;
 /** Keeps what fails again and again from being tried all the time. */
 export class CircuitBreaker {
   private failures = 0;
-  private closedAgainAtMs = 0;
+  private failedAtMs = 0;
+  private delayMs = 0;
   private calmSinceMs: number | undefined;
   private why: string | undefined;
 
@@ -17,7 +18,7 @@ export class CircuitBreaker {
 
   /** How many tries may be under way at `nowMs`: none after a failure, then one at a time until one succeeds. */
   allowance(nowMs: number, normally: number): number {
-    if (nowMs < this.closedAgainAtMs) return 0;
+    if (this.pauseLeftMs(nowMs) > 0) return 0;
     return this.why === undefined ? normally : 1;
   }
 
@@ -32,12 +33,18 @@ export class CircuitBreaker {
    */
   fail(nowMs: number, why: string): number {
     this.why = why;
-    if (nowMs < this.closedAgainAtMs) return this.closedAgainAtMs - nowMs;
+    const leftMs = this.pauseLeftMs(nowMs);
+    if (leftMs > 0) return leftMs;
     if (this.calmSinceMs !== undefined && nowMs - this.calmSinceMs >= CALM_MS) this.failures = 0;
     this.calmSinceMs = undefined;
-    const delayMs = Math.min(FIRST_MS * 2 ** this.failures, LONGEST_MS) * (0.75 + Math.random() / 4);
+    this.delayMs = Math.min(FIRST_MS * 2 ** this.failures, LONGEST_MS) * (0.75 + Math.random() / 4);
     this.failures = Math.min(this.failures + 1, 20);
-    this.closedAgainAtMs = nowMs + delayMs;
-    return delayMs;
+    this.failedAtMs = nowMs;
+    return this.delayMs;
+  }
+
+  /** None for a clock that has been set back: nobody knows how long ago the failure was. */
+  private pauseLeftMs(nowMs: number): number {
+    return nowMs < this.failedAtMs ? 0 : Math.max(0, this.failedAtMs + this.delayMs - nowMs);
   }
 }

@@ -158,6 +158,15 @@ describe('the pool of an environment', () => {
     expect(pool.status(nowMs).message).toBeUndefined();
   });
 
+  it('fills up also when the clock is set back after a worker was taken', async () => {
+    await filled();
+    take({}, 1_000);
+    pool.fill(Date.now() + 1_000, stop);
+    expect(workers.starting).toEqual([]);
+    pool.fill(Date.now() - 3_600_000, stop);
+    expect(workers.starting).toHaveLength(1);
+  });
+
   it('says why no worker comes up, and that a job missed one', async () => {
     pool.fill(Date.now(), stop);
     expect(workers.starting).toHaveLength(2);

@@ -100,7 +100,7 @@ export class EnvironmentPool {
 
   /** Starts what is missing. Does not wait for it. */
   fill(nowMs: number, signal: AbortSignal): void {
-    if (nowMs < this.quietUntilMs) return;
+    if (this.isQuiet(nowMs)) return;
     const busy = nowMs - this.lastArrivalAtMs < BUSY_MS;
     const atOnce = this.breaker.allowance(nowMs, busy ? FILLS_WHILE_BUSY : FILLS);
     const missing = this.target(nowMs) - this.ready.size - this.starting.size;
@@ -169,9 +169,14 @@ export class EnvironmentPool {
 
   /** Not again while it is postponed: jobs that come all the time must not keep the pool empty. */
   private postponeFill(nowMs: number): void {
-    if (nowMs < this.quietUntilMs + REFILL_DELAY_MS) return;
+    if (this.isQuiet(nowMs) || this.isQuiet(nowMs - REFILL_DELAY_MS)) return;
     this.quietUntilMs = nowMs + REFILL_DELAY_MS;
     setTimeout(this.changed, REFILL_DELAY_MS).unref();
+  }
+
+  /** Not for ever after a clock has been set back. */
+  private isQuiet(nowMs: number): boolean {
+    return nowMs < this.quietUntilMs && nowMs >= this.quietUntilMs - REFILL_DELAY_MS;
   }
 
   private target(nowMs: number): number {

@@ -83,4 +83,10 @@ describe('the circuit breaker', () => {
     expect(delays[9]!).toBeGreaterThan(delays[0]! * 100);
     expect(breaker.fail(nowMs + 600_000, 'no')).toBeLessThanOrEqual(1_000);
   });
+
+  it('does not wait for a clock that was set back', () => {
+    const breaker = new CircuitBreaker();
+    breaker.fail(3_600_000, 'no');
+    expect(breaker.allowance(0, 2)).toBe(1);
+  });
 });
