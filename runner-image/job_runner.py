@@ -1503,6 +1503,7 @@ def put_back_modules():
 
 PRELOAD_PATIENCE_SECONDS = 60.0
 DEFAULT_IDLE_SECONDS = "600"
+BEAT_SECONDS = 2  # how often a worker that waits touches its file `ready`
 POLL_SECONDS = 0.1  # for file systems that do not tell of what other machines put there
 IN_CLOSE_WRITE, IN_MOVED_TO = 0x08, 0x80
 
@@ -1557,7 +1558,8 @@ class Worker:
         # Not earlier: the script's process is to be an ordinary one, and may have been forked for a second time.
         hide()
         self.environment_read = report.get("environmentRead", [])
-        self.write_ready({"version": 1, "pid": self.child.pid, **report, "failed": failed})
+        said = {"version": 1, "pid": self.child.pid, **report, "failed": failed, "heartbeatSeconds": BEAT_SECONDS}
+        self.write_ready(said)
 
     def await_report(self, modules):
         """What the child says when it is through; `PreloadFailed` when it ends, fails or takes too long."""
@@ -1598,10 +1600,14 @@ class Worker:
         watch = watch_folder(JOB_DIR)
         fds = [] if watch is None else [watch]
         until = clock() + self.idle_seconds
+        beat_at = clock() + BEAT_SECONDS
         while True:
             data = look_for_order()
             if data:
                 return data
+            if clock() >= beat_at:
+                beat_at = clock() + BEAT_SECONDS
+                beat()
             how = self.child_end()
             if how is not None:
                 raise Refusal(EXIT_RUNNER_FAILED, "the script's process ended with %s while it waited" % how)
@@ -1632,6 +1638,14 @@ class Worker:
                     return "code %d" % code if code >= 0 else "signal %d" % -code
         except ChildProcessError:
             return None
+
+
+def beat():
+    """Shows that this process runs: one that hangs, or was frozen, is not given a job."""
+    try:
+        os.utime(SPOOL_DIR + "/ready")
+    except OSError:
+        pass  # nobody needs it more than a job that may come all the same
 
 
 def read_idle_seconds():

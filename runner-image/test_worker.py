@@ -610,6 +610,20 @@ class Waiting(WorkerCase):
         process = self.start_worker("json", RUNNER_WORKER_IDLE_SECONDS="0.3")
         self.assert_nothing_ran(process, 118, r"\Ajob_runner: no job came in 0\.3 s\n\Z")
 
+    def test_it_shows_that_it_is_alive(self):
+        process = self.start_worker("json", runner=self.changed_runner("BEAT_SECONDS = 2", "BEAT_SECONDS = 0.05"))
+        self.assertEqual(self.ready()["heartbeatSeconds"], 0.05)
+        touched = lambda: os.stat(self.path("spool", "ready")).st_mtime_ns
+        first = touched()
+        self.wait_for(lambda: touched() > first, "a sign of life")
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.2)
+        last = touched()
+        time.sleep(0.3)
+        self.assertEqual(touched(), last)
+        process.send_signal(signal.SIGCONT)
+        self.wait_for(lambda: touched() > last, "another sign of life")
+
     def test_signals_end_it_at_once(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             process = self.start_worker("json")

@@ -119,6 +119,15 @@ export class Workspaces {
     return paths;
   }
 
+  /** When a worker last touched what it said, milliseconds since 1970 by whoever keeps the folder; undefined: not seen. */
+  async readyTouchedAtMs(id: string): Promise<number | undefined> {
+    try {
+      return (await lstat(join(this.paths(id).spoolDir, READY_FILE))).mtimeMs;
+    } catch {
+      return undefined;
+    }
+  }
+
   /** What a worker has said when it was ready; undefined while it has not. At most 64 KiB of it. */
   async readReady(id: string): Promise<string | undefined> {
     let file: import('node:fs/promises').FileHandle;

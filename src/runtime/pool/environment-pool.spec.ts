@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Log } from '../../common/log.js';
 import type { RuntimeProvider, WorkloadExit } from '../runtime-provider.js';
 import { WorkloadStartError } from '../runtime.errors.js';
@@ -28,7 +28,11 @@ class FakeWorkers {
     launch: ({ id }: WorkerOrder) =>
       new Promise<LaunchedWorker>((settle, fail) => this.launches.push({ id, settle, fail })),
     remove: async (id: string) => void this.removed.push(id),
+    touchedAtMs: async (id: string) => this.touches.get(id),
   } as unknown as WorkerLauncher;
+
+  /** When each worker showed last that it is alive. */
+  readonly touches = new Map<string, number>();
 
   readonly runtime = {
     wait: (handle: string, signal: AbortSignal) =>
@@ -47,7 +51,7 @@ class FakeWorkers {
 
   async finishAll(): Promise<void> {
     for (const { id, settle } of this.launches.splice(0)) {
-      settle({ worker: this.worker(id), report: { environmentRead: [], failed: [] } });
+      settle({ worker: this.worker(id), report: { environmentRead: [], failed: [], hasHeartbeat: true } });
     }
     await settled();
   }
@@ -134,6 +138,25 @@ describe('the pool of an environment', () => {
     pool.retireAged(Date.now() + MAX_AGE_MS + 1_000);
     await settled();
     expect(workers.removed).toHaveLength(2);
+  });
+
+  it('takes away a worker that shows no sign of life for a while, and gives it to nobody before', async () => {
+    let passedMs = 0;
+    const beganAtMs = performance.now();
+    jest.spyOn(performance, 'now').mockImplementation(() => beganAtMs + passedMs);
+    const [hung, alive] = await filled();
+    for (; passedMs < 30_000; passedMs += 2_000) {
+      workers.touches.set(hung!, Math.min(passedMs, 4_000)).set(alive!, passedMs);
+      await pool.listen();
+    }
+    expect(workers.removed).toEqual([hung]);
+    expect(logged).toContainEqual({ worker: workerWorkload(hung!) });
+    passedMs += 25_000; // and nobody listened
+    expect(take()).toBe('No worker was ready.');
+    workers.touches.set(alive!, passedMs);
+    await pool.listen();
+    expect(take()).toBe(alive);
+    jest.restoreAllMocks();
   });
 
   it('keeps its workers from jobs that set what they have read, and neither counts them nor grows by them', async () => {

@@ -4,6 +4,7 @@ import type { WarmPoolBounds } from '../../config/warm-pool-config.js';
 import type { RuntimeProvider, WorkloadExit } from '../runtime-provider.js';
 import { ArrivalRate, targetSize } from './arrival-rate.js';
 import { CircuitBreaker } from './circuit-breaker.js';
+import { Heartbeat } from './heartbeat.js';
 import type { WarmWorker } from './warm-worker.js';
 import { newWorkerId } from './warm-worker.js';
 import type { WorkerLauncher, WorkerOrder } from './worker-launcher.js';
@@ -42,6 +43,8 @@ export interface PoolStatus {
 
 interface Member {
   readonly worker: WarmWorker;
+  /** Undefined for one that shows no sign of life: an older runner. */
+  readonly heartbeat: Heartbeat | undefined;
   /** Ends the wait for its end. */
   readonly release: () => void;
 }
@@ -82,7 +85,9 @@ export class EnvironmentPool {
   /** The one that has waited longest, or why there is none. It is no longer in the pool then. */
   take(need: WorkerNeed, nowMs: number): WarmWorker | string {
     // A server that was paused may find workers here that have ended by themselves meanwhile.
-    const fresh = [...this.ready.values()].filter(({ worker }) => !this.isAged(worker, nowMs));
+    const fresh = [...this.ready.values()].filter(
+      (each) => !this.isAged(each.worker, nowMs) && !isSilent(each),
+    );
     const member = fresh.find(({ worker }) => heardTooLate(need, worker).length === 0);
     const [first] = fresh;
     if (!member && first)
@@ -120,6 +125,20 @@ export class EnvironmentPool {
   /** Those that have waited too long: they would end by themselves soon. */
   retireAged(nowMs: number): void {
     this.retire((worker) => (this.isAged(worker, nowMs) ? 'it has waited too long' : undefined));
+  }
+
+  /** Listens to its workers, and takes those away that do not answer any more. */
+  async listen(): Promise<void> {
+    await Promise.all(
+      [...this.ready.values()].map(async ({ worker, heartbeat }) =>
+        heartbeat?.note(await this.launcher.touchedAtMs(worker.id), performance.now()),
+      ),
+    );
+    for (const member of [...this.ready.values()].filter(isSilent)) {
+      this.log.warn({ worker: member.worker.workload }, 'a worker does not answer any more; it is replaced');
+      this.drop(member);
+      this.changed();
+    }
   }
 
   get readyWorkloads(): string[] {
@@ -198,7 +217,7 @@ export class EnvironmentPool {
       this.fillSeconds += (seconds - this.fillSeconds) * NEWEST;
       this.noteSuccess();
       if (signal.aborted) await this.launcher.remove(id, worker.handle);
-      else this.admit(worker);
+      else this.admit(worker, report.hasHeartbeat);
     } catch (error) {
       if (!signal.aborted) this.noteFailure(publicReason(error), error);
     } finally {
@@ -207,9 +226,10 @@ export class EnvironmentPool {
     }
   }
 
-  private admit(worker: WarmWorker): void {
+  private admit(worker: WarmWorker, hasHeartbeat: boolean): void {
     const letGo = new AbortController();
-    const member: Member = { worker, release: () => letGo.abort() };
+    const heartbeat = hasHeartbeat ? new Heartbeat(performance.now()) : undefined;
+    const member: Member = { worker, heartbeat, release: () => letGo.abort() };
     this.ready.set(worker.id, member);
     this.runtime.wait(worker.handle, letGo.signal).then(
       (exit) => this.noteEnd(member, exit),
@@ -258,4 +278,8 @@ export class EnvironmentPool {
     if (isNew) this.log.warn(fields, 'a worker did not come up; jobs start cold meanwhile');
     else this.log.debug(fields, 'a worker did not come up again');
   }
+}
+
+function isSilent({ heartbeat }: Member): boolean {
+  return heartbeat?.isSilent(performance.now()) ?? false;
 }

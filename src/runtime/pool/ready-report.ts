@@ -3,6 +3,8 @@ export interface ReadyReport {
   readonly environmentRead: readonly string[];
   /** Modules that could not be imported, for which none was. */
   readonly failed: readonly { module: string; reason: string }[];
+  /** Whether it touches its file all the time from now on. */
+  readonly hasHeartbeat: boolean;
 }
 
 /** Undefined for a text that is no such report: libraries of the image ran before it was written. */
@@ -10,7 +12,11 @@ export function parseReadyReport(text: string): ReadyReport | undefined {
   try {
     const fields = JSON.parse(text) as Record<string, unknown> | null;
     if (fields?.['version'] !== 1) return undefined;
-    return { environmentRead: texts(fields['environmentRead']), failed: failures(fields['failed']) };
+    return {
+      environmentRead: texts(fields['environmentRead']),
+      failed: failures(fields['failed']),
+      hasHeartbeat: Number(fields['heartbeatSeconds']) > 0,
+    };
   } catch {
     return undefined;
   }

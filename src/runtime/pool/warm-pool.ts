@@ -19,6 +19,7 @@ import { whyNoWorkerFits } from './worker-need.js';
 
 const LOOK_MS = 1_000;
 const IMAGE_LOOK_MS = 10_000;
+const LISTEN_MS = 2_000;
 /** How much longer a worker waits than the pool lets it: so that none is handed out that is about to end. */
 const IDLE_MARGIN_SECONDS = 60;
 const NOT_POOLED = 'There is no pool of workers for this environment.';
@@ -98,7 +99,7 @@ export class WarmPool {
   /** Keeps the pools filled until `signal` aborts, then takes all workers away. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     if (this.pools.size === 0) return;
-    const looking = this.lookForNewImages(signal);
+    const looking = Promise.all([this.lookForNewImages(signal), this.listen(signal)]);
     while (!signal.aborted) {
       const nowMs = Date.now();
       for (const pool of this.pools.values()) {
@@ -133,6 +134,13 @@ export class WarmPool {
 
   private get idleSeconds(): number {
     return this.config.WARM_MAX_AGE_SECONDS + IDLE_MARGIN_SECONDS;
+  }
+
+  private async listen(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(LISTEN_MS, signal);
+      for (const pool of this.pools.values()) await pool.listen();
+    }
   }
 
   /** A worker of an image that has been built anew is not what a cold start would give. */

@@ -67,6 +67,11 @@ export class WorkerLauncher {
     }
   }
 
+  /** The time of the worker's sign of life, to be compared with an earlier one. */
+  touchedAtMs(id: string): Promise<number | undefined> {
+    return this.workspaces.readyTouchedAtMs(id);
+  }
+
   /** Never rejects: what cannot be removed now is the sweeper's. */
   async remove(id: string, handle: string | undefined): Promise<void> {
     try {
