@@ -332,4 +332,6 @@ async function removeWorkspaces(dataDir: string): Promise<void> {
   const ids = new Set<string>();
   for await (const batch of workspaces.batches()) for (const id of batch) ids.add(id);
   for (const id of ids) await workspaces.remove(id);
+  // The mark of the database to which they belonged.
+  await rm(join(dataDir, 'workspaces', 'outputs', '.database-id'), { force: true });
 }

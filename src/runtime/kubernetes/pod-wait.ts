@@ -176,11 +176,11 @@ export class PodWait {
 
 /** A kubelet that evicts may report the end of the container before it says that it was its own doing. */
 function wasKilled(exit: WorkloadExit): boolean {
-  return exit.kind === 'exited' && exit.exitCode === KILLED_EXIT_CODE && !exit.oomKilled;
+  return exit.kind === 'exited' && KILLED_EXIT_CODES.includes(exit.exitCode) && !exit.oomKilled;
 }
 
-/** 128 + SIGKILL. */
-const KILLED_EXIT_CODE = 137;
+/** 128 + SIGKILL, and 128 + SIGTERM, which the runner passes on. */
+const KILLED_EXIT_CODES = [137, 143];
 const UNKNOWN = Symbol('unknown');
 /** Soon enough after an answer that changed nothing, or none. */
 const RETRY_MS = 500;
