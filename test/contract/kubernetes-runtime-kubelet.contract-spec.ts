@@ -46,7 +46,9 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
 
     const stories = {
       'is evicted when it fills a volume beyond its size': async (): Promise<void> => {
-        const workload = await bench.start({ script: FILLS_TMP, limits: { tmpBytes: 16 * MiB } });
+        // Longer than a kubelet takes to look at volumes, which is up to a minute or so.
+        const order = { script: FILLS_TMP, limits: { tmpBytes: 16 * MiB }, timeoutSeconds: 140 };
+        const workload = await bench.start(order);
         const exit = await workload.exit(bench.provider, TIMEOUT_MS);
         // A cluster that gives the volume its size fails the write instead.
         if (exit.kind === 'exited') expect(exit.exitCode).toBe(1);
