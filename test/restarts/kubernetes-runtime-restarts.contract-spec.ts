@@ -21,9 +21,7 @@ const RECOVERY_MS = 120_000;
 
 const COMPONENTS = [
   ['kube-apiserver', 20],
-  ['kube-apiserver', 1],
   ['etcd', 10],
-  ['kubelet', 5],
   ['kubelet', 30],
   ['containerd', 5],
   ['kube-controller-manager', 5],
