@@ -486,6 +486,11 @@ export class AppConfig extends KubernetesConfig {
     return new Map([['default', this.RUNNER_IMAGE], ...listed]);
   }
 
+  /** The image of an environment; the default one's for a job whose environment is not configured any more. */
+  imageOf(environment: string): string {
+    return this.environments.get(environment) ?? this.RUNNER_IMAGE;
+  }
+
   get isLoopback(): boolean {
     return /^(127\.\d+\.\d+\.\d+|::1|localhost)$/.test(this.HOST);
   }

@@ -49,7 +49,7 @@ export class AttemptSettler {
       script?.startedAtMs === undefined ? { files: [], skipped: [] } : await this.collect(claim, signal);
     const nowMs = this.clock.nowMs();
     const { final, delayMs } = await this.decide(claim, outcome, script?.startedAtMs !== undefined);
-    const logBytes = script?.logBytes ?? (await this.spools.sizeBytes(claim.attempt.workspace));
+    const logBytes = script?.logBytes ?? (await this.spools.read(claim.attempt.workspace)).sizeBytes;
     const result = toJobResult(final, script, outputs, logBytes, nowMs);
     this.log.info(
       { jobId: claim.job.id, attempt: claim.fence.attempt, reason: final.reason, retryInMs: delayMs },

@@ -46,7 +46,7 @@ export function toWorkloadSpec(
     name: attempt.workload,
     jobId: job.id,
     attempt: attempt.number,
-    image: config.environments.get(job.environment) ?? config.RUNNER_IMAGE,
+    image: config.imageOf(job.environment),
     workspace,
     limits: toWorkloadLimits(job, config),
     network: toNetwork(job),

@@ -60,7 +60,7 @@ export class Recovery {
   private async resume(claim: ClaimedJob, signal: AbortSignal): Promise<void> {
     const { handle, scope } = claim.attempt;
     if (scope !== this.runtime.scope) return this.resumeElsewhere(claim, signal);
-    if (handle !== null) await this.work.withdrawFromWorker(claim);
+    await this.work.withdrawFromWorker(claim);
     const found = handle ?? (await this.findHandle(claim, signal));
     if (found !== undefined) return this.work.watch(claim, found, signal);
     await this.work.withdraw(claim);

@@ -36,31 +36,15 @@ export class StartPlanner {
   }
 
   private planOne(job: JobRow, spec: JobSpecRow, workers: WarmWorker[]): NewAttempt {
+    const where = { runtime: this.runtime.name, scope: this.runtime.scope };
     const worker = this.workerFor(job, spec);
-    const { name: runtime, scope } = this.runtime;
     if (typeof worker === 'string') {
       const workload = workloadName(job.id, job.attempt);
-      return {
-        runtime,
-        scope,
-        workload,
-        workspace: newId(),
-        handle: null,
-        startKind: 'COLD',
-        startWhy: worker,
-      };
+      return { ...where, workload, workspace: newId(), handle: null, startKind: 'COLD', startWhy: worker };
     }
     workers.push(worker);
     const { workload, id: workspace, handle } = worker;
-    return {
-      runtime,
-      scope,
-      workload,
-      workspace,
-      handle,
-      startKind: 'WARM',
-      startWhy: 'A worker was waiting.',
-    };
+    return { ...where, workload, workspace, handle, startKind: 'WARM', startWhy: 'A worker was waiting.' };
   }
 
   private workerFor(job: JobRow, spec: JobSpecRow): WarmWorker | string {

@@ -74,7 +74,7 @@ describe('the ends of a spool', () => {
     symlinkSync('/dev/null', path);
     const said = { startedAtMs: undefined, ended: undefined, isEmpty: false, sizeBytes: 0 };
     expect(await ends.read('w')).toEqual(said);
-    expect(await ends.sizeBytes('w')).toBe(0);
+    expect((await ends.read('w')).sizeBytes).toBe(0);
   });
 
   it('tell when the script starts as soon as it does, and stop waiting when asked to', async () => {

@@ -70,27 +70,6 @@ export class SpoolEnds {
       return tail.startedAtMs === undefined ? undefined : clampTime(tail.startedAtMs);
     });
   }
-
-  /** How long the log is; 0 when there is none. */
-  async sizeBytes(workspaceId: string): Promise<number> {
-    const file = await this.open(workspaceId);
-    if (!file) return 0;
-    try {
-      return (await file.stat()).size;
-    } finally {
-      await file.close();
-    }
-  }
-
-  /** Undefined where there is none, or something else in its place. Rejects when that cannot be known now. */
-  private async open(workspaceId: string): Promise<FileHandle | undefined> {
-    try {
-      return await this.workspaces.openSpool(workspaceId);
-    } catch (error) {
-      if (isReplaced(error)) return undefined;
-      throw error;
-    }
-  }
 }
 
 /** A spool as small as most are is read at once. */

@@ -97,7 +97,7 @@ export class Workspaces {
   }
 
   /** Gives a waiting worker its job: from when this has resolved, and maybe before, the script runs. */
-  async handOut(id: string, content: WorkspaceContent): Promise<WorkspacePaths> {
+  async handOut(id: string, content: WorkspaceContent): Promise<void> {
     const paths = this.paths(id);
     // At the same time, the order under another name: the worker looks for this one only.
     const [order] = await Promise.all([
@@ -105,7 +105,6 @@ export class Workspaces {
       writeContent(paths, content),
     ]);
     await rename(order, join(paths.jobDir, ORDER_FILE));
-    return paths;
   }
 
   private async makeFolders(id: string): Promise<WorkspacePaths> {

@@ -235,6 +235,14 @@ describe('execution with warm workers', () => {
     expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
   });
 
+  /** The worker that got the job still has its folders, and the job ends well with it. */
+  const expectUnharmed = async (id: string): Promise<void> => {
+    const worker = await running(id);
+    expect(existsSync(worker.spec.workspace.jobDir)).toBe(true);
+    worker.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+  };
+
   it.each([
     ['workloads', 1],
     ['inputs', 2],
@@ -250,10 +258,7 @@ describe('execution with warm workers', () => {
         return live;
       },
     });
-    const worker = await running(id);
-    expect(existsSync(worker.spec.workspace.jobDir)).toBe(true);
-    worker.end();
-    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    await expectUnharmed(id);
   });
 
   it('sweeps no worker that was taken for a job, until nobody holds it', async () => {
@@ -281,10 +286,7 @@ describe('execution with warm workers', () => {
         return known;
       },
     });
-    const worker = await running(id);
-    expect(existsSync(worker.spec.workspace.jobDir)).toBe(true);
-    worker.end();
-    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    await expectUnharmed(id);
   });
 
   it('starts a repeated attempt cold, with workers at hand', async () => {

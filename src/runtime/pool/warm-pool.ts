@@ -115,7 +115,7 @@ export class WarmPool {
   private makePool(bounds: AppConfig['warmPools'][number]): EnvironmentPool {
     const { config } = this;
     const template: WorkerTemplate = {
-      image: config.environments.get(bounds.environment) ?? config.RUNNER_IMAGE,
+      image: config.imageOf(bounds.environment),
       ...this.terms,
       timeoutSeconds: config.MAX_TIMEOUT_SECONDS,
       graceSeconds: config.STOP_GRACE_SECONDS,
