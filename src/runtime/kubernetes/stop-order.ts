@@ -15,8 +15,25 @@ export async function prepareStopOrder(jobDir: string): Promise<void> {
   });
 }
 
-/** Orders the runner to stop within `graceSeconds`; never more than was ordered before. A folder that is gone is fine. */
+/** The order that is being written in each folder; the next one waits for it. */
+const underWay = new Map<string, Promise<void>>();
+
+/**
+ * Orders the runner to stop within `graceSeconds`; never more than was ordered before. A folder that is gone is fine.
+ * Orders at the same moment are written one after the other: each looks at what the one before has left.
+ */
 export async function orderStop(jobDir: string, graceSeconds: number): Promise<void> {
+  const before = underWay.get(jobDir) ?? Promise.resolve();
+  const order = before.catch(() => undefined).then(() => writeOrder(jobDir, graceSeconds));
+  underWay.set(jobDir, order);
+  try {
+    await order;
+  } finally {
+    if (underWay.get(jobDir) === order) underWay.delete(jobDir);
+  }
+}
+
+async function writeOrder(jobDir: string, graceSeconds: number): Promise<void> {
   const path = join(jobDir, STOP_FILE);
   try {
     const ordered = Number.parseFloat(await readFile(path, 'utf8'));
