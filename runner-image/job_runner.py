@@ -1260,6 +1260,8 @@ def warm_script_process(child, modules):
         os.chdir(OUTPUT_DIR)
         replace_environment(base)
         become_script_module()
+        # The first compilation makes all types of the syntax tree, 2 ms that the script need not wait for.
+        compile("", JOB_DIR + "/script.py", "exec")
         report = preload(modules, child.script_ready) if modules else NOTHING_PRELOADED
         say(child.script_ready, {"ready": report})
         data = read_message(child.script_go)

@@ -5,7 +5,7 @@ import type { SqliteDatabase } from 'kysely';
 const MAX_STATEMENTS = 100;
 const MAX_TEXT_CHARS = 4_096;
 /** Others may change the tables, and so what a statement gives. */
-const CACHED = /^\s*(select|insert|update|delete|begin|commit|rollback)\b/i;
+const CACHED = /^\s*(select|with|insert|update|delete|begin|commit|rollback)\b/i;
 
 /** A connection that prepares each of its recent statements once: preparing takes as long as most of them run. */
 export class StatementCache implements SqliteDatabase {

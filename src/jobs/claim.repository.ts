@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { RawBuilder, Transaction } from 'kysely';
+import type { QueryCreator, RawBuilder, SelectQueryBuilder } from 'kysely';
 import { sql } from 'kysely';
 import { Database } from '../database/database.js';
 import type { AttemptRow, JobRow, JobSpecRow, Tables } from '../database/tables.js';
@@ -27,9 +27,12 @@ export class ClaimRepository {
     plan: (job: JobRow, spec: JobSpecRow) => NewAttempt,
   ): Promise<ClaimedJob[]> {
     return this.database.db.transaction().execute(async (tx) => {
-      const ids = await this.lockQueued(tx, limit);
-      if (ids.length === 0) return [];
-      const jobs = await tx
+      const taken = await tx
+        // Materialized: PostgreSQL must not look for them once more for each row that it compares.
+        .with(
+          (cte) => cte('queued').materialized(),
+          (db) => this.queued(db, limit),
+        )
         .updateTable('jobs')
         .set((eb) => ({
           state: 'STARTING',
@@ -41,23 +44,30 @@ export class ClaimRepository {
           // Why the last attempt failed is news while the job waits, and stands with that attempt from now on.
           message: null,
         }))
-        .where('id', 'in', ids)
-        .where('state', '=', 'QUEUED')
+        .where('id', 'in', (eb) => eb.selectFrom('queued').select('id'))
+        .where('state', '=', sql.lit('QUEUED'))
         .returningAll()
         .execute();
+      if (taken.length === 0) return [];
+      // Rows that were written come in any order.
+      const jobs = taken.sort((a, b) => b.priority - a.priority || (a.id < b.id ? -1 : 1));
+      const ids = jobs.map(({ id }) => id);
       const specs = await tx.selectFrom('job_specs').selectAll().where('job_id', 'in', ids).execute();
-      const attempts = ids.flatMap((id) => {
-        const job = jobs.find((row) => row.id === id);
-        const spec = specs.find((row) => row.job_id === id);
-        return job && spec ? [toAttemptRow(job, nowMs, plan(job, spec))] : [];
+      const attempts = jobs.flatMap((job) => {
+        const spec = specs.find((row) => row.job_id === job.id);
+        return spec ? [toAttemptRow(job, nowMs, plan(job, spec))] : [];
       });
       await tx.insertInto('attempts').values(attempts).execute();
       return joinClaims(ids, jobs, attempts, specs, owner);
     });
   }
 
-  private async lockQueued(tx: Transaction<Tables>, limit: number): Promise<string[]> {
-    let query = tx
+  /** The ids of waiting jobs, which no other replica takes meanwhile. */
+  private queued(
+    db: QueryCreator<Tables>,
+    limit: number,
+  ): SelectQueryBuilder<Tables, 'jobs', { id: string }> {
+    const query = db
       .selectFrom('jobs')
       .select('id')
       .where('state', '=', sql.lit('QUEUED'))
@@ -65,8 +75,7 @@ export class ClaimRepository {
       .orderBy('priority', 'desc')
       .orderBy('id')
       .limit(limit);
-    if (this.database.isShared) query = query.forUpdate().skipLocked();
-    return (await query.execute()).map((row) => row.id);
+    return this.database.isShared ? query.forUpdate().skipLocked() : query;
   }
 
   /** By the database's clock, as leases: the clocks of replicas differ. One that was set back must not hold a job. */

@@ -1,17 +1,5 @@
-import {
-  chmod,
-  chown,
-  constants,
-  lstat,
-  mkdir,
-  open,
-  readFile,
-  opendir,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from 'node:fs/promises';
+import * as pooled from 'node:fs/promises';
+import { constants, lstat, mkdir, open, readFile, opendir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
@@ -20,6 +8,8 @@ import { KiB } from '../common/bytes.js';
 import { newId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import type { JobOrder } from './job-order.js';
+import type { FileCalls } from './file-calls.js';
+import { chooseFileCalls } from './file-calls.js';
 import { removeTree } from './remove-tree.js';
 import { isRoot, runnerUser } from './runner-user.js';
 import type { WorkspacePaths } from './workspace-paths.js';
@@ -62,6 +52,7 @@ const WORKSPACE_ID = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
 @Injectable()
 export class Workspaces {
   private readonly root: string;
+  private fileCalls: (bytes: number) => FileCalls = () => pooled;
 
   constructor(config: AppConfig) {
     this.root = config.workspaceDir;
@@ -74,46 +65,49 @@ export class Workspaces {
   /** Makes the three roots. Called once at start. */
   async prepare(): Promise<void> {
     for (const name of WORKSPACE_ROOTS) await mkdir(join(this.root, name), { recursive: true });
+    this.fileCalls = await chooseFileCalls(join(this.root, 'inputs'));
   }
 
   /** Makes and fills the folders of a workspace that does not exist yet. */
   async make(id: string, content: WorkspaceContent): Promise<WorkspacePaths> {
-    const paths = await this.makeFolders(id);
-    await writeContent(paths, content);
+    const texts = toTexts(content);
+    const calls = this.fileCalls(texts.bytes);
+    const paths = await this.makeFolders(id, calls);
+    await writeTexts(paths, texts, calls);
     // Last: an order that is there says that the workspace is whole.
-    await writeFile(join(paths.jobDir, ORDER_FILE), JSON.stringify(content.order), {
-      flag: 'wx',
-      mode: 0o644,
-    });
+    await calls.writeFile(join(paths.jobDir, ORDER_FILE), texts.order, { flag: 'wx', mode: 0o644 });
     return paths;
   }
 
   /** Makes the folders of a worker, whose job is not known yet. */
   async makeForWorker(id: string): Promise<WorkspacePaths> {
-    const paths = await this.makeFolders(id);
+    const calls = this.fileCalls(0);
+    const paths = await this.makeFolders(id, calls);
     // Empty is no order; network file systems remember for a while that a file was not there.
-    await writeFile(join(paths.jobDir, ORDER_FILE), '', { flag: 'wx', mode: 0o644 });
+    await calls.writeFile(join(paths.jobDir, ORDER_FILE), '', { flag: 'wx', mode: 0o644 });
     return paths;
   }
 
   /** Gives a waiting worker its job: from when this has resolved, and maybe before, the script runs. */
   async handOut(id: string, content: WorkspaceContent): Promise<void> {
     const paths = this.paths(id);
+    const texts = toTexts(content);
+    const calls = this.fileCalls(texts.bytes);
     // At the same time, the order under another name: the worker looks for this one only.
     const [order] = await Promise.all([
-      writeBeside(join(paths.jobDir, ORDER_FILE), JSON.stringify(content.order)),
-      writeContent(paths, content),
+      writeBeside(join(paths.jobDir, ORDER_FILE), texts.order, calls),
+      writeTexts(paths, texts, calls),
     ]);
-    await rename(order, join(paths.jobDir, ORDER_FILE));
+    await calls.rename(order, join(paths.jobDir, ORDER_FILE));
   }
 
-  private async makeFolders(id: string): Promise<WorkspacePaths> {
+  private async makeFolders(id: string, calls: FileCalls): Promise<WorkspacePaths> {
     const paths = this.paths(id);
     await Promise.all([
-      mkdir(paths.inputDir, { recursive: true }),
-      mkdir(paths.jobDir, { recursive: true }),
-      makeRunnerFolder(paths.outputDir),
-      makeRunnerFolder(paths.spoolDir),
+      calls.mkdir(paths.inputDir, { recursive: true }),
+      calls.mkdir(paths.jobDir, { recursive: true }),
+      makeRunnerFolder(paths.outputDir, calls),
+      makeRunnerFolder(paths.spoolDir, calls),
     ]);
     return paths;
   }
@@ -236,24 +230,39 @@ async function* idsIn(folder: string): AsyncGenerator<string[], void, undefined>
   if (batch.length > 0) yield batch;
 }
 
-async function writeContent(paths: WorkspacePaths, content: WorkspaceContent): Promise<void> {
+/** What is written into a workspace. */
+interface Texts {
+  script: string;
+  request: string;
+  order: string;
+  files: readonly InputFile[];
+  /** About: characters of the texts, bytes of the files, which take a page each at least. */
+  bytes: number;
+}
+
+function toTexts({ script, request, order, files }: WorkspaceContent): Texts {
+  const texts = { script, request: JSON.stringify(request ?? null), order: JSON.stringify(order), files };
+  const ofFiles = files.reduce((sum, { content }) => sum + Math.max(content.length, 4 * KiB), 0);
+  return { ...texts, bytes: script.length + texts.request.length + texts.order.length + ofFiles };
+}
+
+/** All but the order. */
+async function writeTexts(paths: WorkspacePaths, texts: Texts, calls: FileCalls): Promise<void> {
   await Promise.all([
-    writeFile(join(paths.jobDir, 'script.py'), content.script, { flag: 'wx', mode: 0o644 }),
-    writeFile(join(paths.inputDir, 'request.json'), JSON.stringify(content.request ?? null), {
-      mode: 0o644,
-    }),
-    ...content.files.map((file) => writeInput(paths.inputDir, file)),
+    calls.writeFile(join(paths.jobDir, 'script.py'), texts.script, { flag: 'wx', mode: 0o644 }),
+    calls.writeFile(join(paths.inputDir, 'request.json'), texts.request, { mode: 0o644 }),
+    ...texts.files.map((file) => writeInput(paths.inputDir, file, calls)),
   ]);
 }
 
 async function replaceFile(path: string, text: string): Promise<void> {
-  await rename(await writeBeside(path, text), path);
+  await pooled.rename(await writeBeside(path, text, pooled), path);
 }
 
 /** Returns the path of a new file in the same folder, to be renamed. */
-async function writeBeside(path: string, text: string): Promise<string> {
+async function writeBeside(path: string, text: string, calls: FileCalls): Promise<string> {
   const partial = `${path}.${newId()}`;
-  await writeFile(partial, text, { flag: 'wx', mode: 0o644 });
+  await calls.writeFile(partial, text, { flag: 'wx', mode: 0o644 });
   return partial;
 }
 
@@ -268,18 +277,18 @@ async function openFolder(folder: string): Promise<AsyncIterable<{ name: string 
 }
 
 /** A folder that only the workload's user (and the server) can enter. */
-async function makeRunnerFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+async function makeRunnerFolder(path: string, calls: FileCalls): Promise<void> {
+  await calls.mkdir(path, { recursive: true, mode: 0o700 });
   if (!isRoot()) return;
   const { uid, gid } = runnerUser();
-  await chown(path, uid, gid);
-  await chmod(path, 0o700);
+  await calls.chown(path, uid, gid);
+  await calls.chmod(path, 0o700);
 }
 
-async function writeInput(inputDir: string, file: InputFile): Promise<void> {
+async function writeInput(inputDir: string, file: InputFile, calls: FileCalls): Promise<void> {
   const path = join(inputDir, file.path);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, file.content, { flag: 'wx', mode: 0o644 });
+  await calls.mkdir(dirname(path), { recursive: true });
+  await calls.writeFile(path, file.content, { flag: 'wx', mode: 0o644 });
 }
 
 /** Opens `path` if it is a regular file itself, not through a link; O_NONBLOCK so that a FIFO cannot hang the server. */

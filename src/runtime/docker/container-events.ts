@@ -13,12 +13,18 @@ import { linesOf } from '../lines.js';
 const OVERLAP_SECONDS = 5;
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5000;
+/**
+ * Most containers that somebody begins to wait for have just been started, and many end within this time: they are looked
+ * at once, when the stream tells of their end.
+ */
+const FIRST_LOOK_MS = 100;
 
 /** One container that somebody waits for. */
 export interface ContainerWatch {
   /**
-   * Resolves when the container may have changed: look again. For the first time when the stream listens (or could not
-   * be opened), so that whoever then looks cannot miss what comes after. @throws when the events are closed
+   * Resolves when the container may have changed: look again. For the first time when the stream has come to listen (or
+   * could not be opened), or a moment after this call when it does already, so that whoever then looks cannot miss what
+   * comes after. @throws when the events are closed
    */
   changed(signal?: AbortSignal): Promise<void>;
   stop(): void;
@@ -49,10 +55,16 @@ export class ContainerEvents {
   watch(id: string): ContainerWatch {
     const bell = new Bell();
     this.watches.set(id, (this.watches.get(id) ?? new Set()).add(bell));
-    if (this.isListening) bell.ring();
-    else this.unrung.add(bell);
+    const firstLook = this.isListening ? setTimeout(() => bell.ring(), FIRST_LOOK_MS) : undefined;
+    if (!firstLook) this.unrung.add(bell);
     if (!this.closed) this.follow();
-    return { changed: (signal) => this.changed(bell, signal), stop: () => this.unwatch(id, bell) };
+    return {
+      changed: (signal) => this.changed(bell, signal),
+      stop: () => {
+        clearTimeout(firstLook);
+        this.unwatch(id, bell);
+      },
+    };
   }
 
   /** Stops for good; every wait is told `why`. */
