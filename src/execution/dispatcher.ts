@@ -4,7 +4,11 @@ import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { Database } from '../database/database.js';
+import type { ClaimedJob } from '../jobs/claimed-job.js';
 import { JobEvents } from '../jobs/job-events.js';
+import type { Store } from '../jobs/job-places.js';
+import { JobPlaces } from '../jobs/job-places.js';
+import type { StoredJob } from '../jobs/job.repository.js';
 import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { JobQueue } from './job-queue.js';
@@ -24,6 +28,7 @@ export class Dispatcher {
     private readonly running: RunningAttempts,
     private readonly runner: AttemptRunner,
     private readonly health: RuntimeHealthMonitor,
+    private readonly places: JobPlaces,
     private readonly events: JobEvents,
     private readonly database: Database,
   ) {
@@ -35,7 +40,33 @@ export class Dispatcher {
 
   /** Runs until `signal` aborts. Never rejects. */
   async dispatch(signal: AbortSignal): Promise<void> {
+    const stopAdmitting = this.places.offer((store) => this.admit(store, signal));
     while (!signal.aborted) await this.bell.wait(await this.takeJobs(signal), signal);
+    stopAdmitting();
+  }
+
+  /** Stores a new job, and launches it at once when there is a place and nobody waits for it. */
+  private async admit(store: Store, signal: AbortSignal): Promise<StoredJob> {
+    if (signal.aborted || !this.canLaunch) return store();
+    this.running.keep();
+    let claim: ClaimedJob | undefined;
+    try {
+      const stored = await this.queue.take(store);
+      claim = stored.claim;
+      return stored;
+    } finally {
+      this.running.giveBack();
+      if (claim) this.launch(claim, signal);
+      else this.bell.ring(); // the place was not to be had meanwhile
+    }
+  }
+
+  private launch(claim: ClaimedJob, signal: AbortSignal): void {
+    this.running.launch(claim, (own) => this.runner.run(claim, own), signal);
+  }
+
+  private get canLaunch(): boolean {
+    return this.running.free > 0 && this.health.isHealthy;
   }
 
   private get lookMs(): number {
@@ -45,11 +76,11 @@ export class Dispatcher {
   /** Claims what fits and launches it; returns how long to wait before looking again, milliseconds. */
   private async takeJobs(signal: AbortSignal): Promise<number> {
     try {
+      if (!this.canLaunch) return this.lookMs;
       const { free } = this.running;
-      if (free === 0 || !this.health.isHealthy) return this.lookMs;
       const claims = await this.queue.claim(free);
       for (const claim of claims) {
-        this.running.launch(claim, (own) => this.runner.run(claim, own), signal);
+        this.launch(claim, signal);
         this.events.emit(claim.job.id);
       }
       if (claims.length === free) return this.lookMs;

@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
 import type { ClaimedJob } from '../jobs/claimed-job.js';
 import { ClaimRepository } from '../jobs/claim.repository.js';
+import type { Store } from '../jobs/job-places.js';
+import type { StoredJob } from '../jobs/job.repository.js';
 import { StorageSpace } from '../jobs/storage-space.js';
 import { LEASE_MS, Replica } from './replica.js';
 import { StartPlanner } from './start-planner.js';
@@ -26,6 +28,11 @@ export class JobQueue {
     return this.planner.plan((plan) =>
       this.claims.claim(this.replica.id, limit, this.clock.nowMs(), LEASE_MS, plan),
     );
+  }
+
+  /** Stores a new job, and takes it when nobody waits before it. */
+  async take(store: Store): Promise<StoredJob> {
+    return this.planner.plan((plan) => store({ owner: this.replica.id, leaseMs: LEASE_MS, plan }));
   }
 
   /** How long until the next waiting job may be claimed, milliseconds; undefined when none waits. */

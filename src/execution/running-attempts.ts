@@ -17,6 +17,8 @@ interface RunningAttempt {
 export class RunningAttempts {
   private readonly byJob = new Map<string, RunningAttempt>();
   private readonly limit: number;
+  /** Places kept for jobs that are just being stored. */
+  private kept = 0;
   private onFree: () => void = () => undefined;
 
   constructor(
@@ -28,7 +30,7 @@ export class RunningAttempts {
 
   /** Places left; none while adopted attempts exceed the limit. */
   get free(): number {
-    return Math.max(0, this.limit - this.byJob.size);
+    return Math.max(0, this.limit - this.byJob.size - this.kept);
   }
 
   get count(): number {
@@ -46,6 +48,16 @@ export class RunningAttempts {
   /** Calls `listener` whenever a place becomes free. */
   whenFree(listener: () => void): void {
     this.onFree = listener;
+  }
+
+  /** Keeps a place that is free until it is given back. */
+  keep(): void {
+    this.kept += 1;
+  }
+
+  /** Says nothing to who waits for a place: often the job has it now. */
+  giveBack(): void {
+    this.kept -= 1;
   }
 
   /** Starts `work`, whose signal aborts with `signal`, and keeps its place until it is done, whatever becomes of it. */

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { newId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import type { JobRow, JobSpecRow } from '../database/tables.js';
-import type { NewAttempt } from '../jobs/claimed-job.js';
+import type { AttemptPlan, NewAttempt } from '../jobs/claimed-job.js';
 import type { WarmWorker } from '../runtime/pool/warm-worker.js';
 import { WarmPool } from '../runtime/pool/warm-pool.js';
 import type { RuntimeProvider } from '../runtime/runtime-provider.js';
@@ -23,7 +23,7 @@ export class StartPlanner {
    * Runs `claim` with a planner of its attempts. The workers that it plans with are the jobs' when it resolves; when it
    * rejects nobody knows whether they are, so nobody gets them.
    */
-  async plan<T>(claim: (plan: (job: JobRow, spec: JobSpecRow) => NewAttempt) => Promise<T>): Promise<T> {
+  async plan<T>(claim: (plan: AttemptPlan) => Promise<T>): Promise<T> {
     const workers: WarmWorker[] = [];
     try {
       const claimed = await claim((job, spec) => this.planOne(job, spec, workers));

@@ -3,7 +3,8 @@ import type { QueryCreator, RawBuilder, SelectQueryBuilder } from 'kysely';
 import { sql } from 'kysely';
 import { Database } from '../database/database.js';
 import type { AttemptRow, JobRow, JobSpecRow, Tables } from '../database/tables.js';
-import type { AdoptableJob, ClaimedJob, NewAttempt } from './claimed-job.js';
+import type { AdoptableJob, AttemptPlan, ClaimedJob } from './claimed-job.js';
+import { toAttemptRow, toClaim } from './claimed-job.js';
 import { isLive } from './is-live.js';
 
 /** Longer than any wait before another attempt (retry-policy.ts). */
@@ -24,7 +25,7 @@ export class ClaimRepository {
     limit: number,
     nowMs: number,
     leaseMs: number,
-    plan: (job: JobRow, spec: JobSpecRow) => NewAttempt,
+    plan: AttemptPlan,
   ): Promise<ClaimedJob[]> {
     return this.database.db.transaction().execute(async (tx) => {
       const taken = await tx
@@ -198,26 +199,6 @@ export class ClaimRepository {
   }
 }
 
-function toAttemptRow(job: JobRow, nowMs: number, plan: NewAttempt): AttemptRow {
-  return {
-    job_id: job.id,
-    number: job.attempt,
-    runtime: plan.runtime,
-    scope: plan.scope,
-    workload: plan.workload,
-    workspace: plan.workspace,
-    handle: plan.handle,
-    start_intent_at: nowMs,
-    start_kind: plan.startKind,
-    start_why: plan.startWhy,
-    started_at: null,
-    ended_at: null,
-    reason: null,
-    message: null,
-    skipped_outputs: null,
-  };
-}
-
 function joinClaims(
   ids: readonly string[],
   jobs: JobRow[],
@@ -230,7 +211,6 @@ function joinClaims(
     const attempt = attempts.find((row) => row.job_id === id);
     const spec = specs.find((row) => row.job_id === id);
     if (!job || !attempt || !spec) return [];
-    const fence = { jobId: id, attempt: job.attempt, epoch: job.epoch, owner };
-    return [{ fence, job, attempt, spec, deadlineInMs: null }];
+    return [toClaim(job, attempt, spec, owner)];
   });
 }

@@ -37,3 +37,39 @@ export interface NewAttempt {
   startKind: 'COLD' | 'WARM';
   startWhy: string;
 }
+
+/** Makes the row of a job's next attempt, when it is taken. */
+export type AttemptPlan = (job: JobRow, spec: JobSpecRow) => NewAttempt;
+
+/** Who takes jobs, and for how long without saying so again. */
+export interface Taker {
+  owner: string;
+  leaseMs: number;
+  plan: AttemptPlan;
+}
+
+export function toAttemptRow(job: JobRow, nowMs: number, plan: NewAttempt): AttemptRow {
+  return {
+    job_id: job.id,
+    number: job.attempt,
+    runtime: plan.runtime,
+    scope: plan.scope,
+    workload: plan.workload,
+    workspace: plan.workspace,
+    handle: plan.handle,
+    start_intent_at: nowMs,
+    start_kind: plan.startKind,
+    start_why: plan.startWhy,
+    started_at: null,
+    ended_at: null,
+    reason: null,
+    message: null,
+    skipped_outputs: null,
+  };
+}
+
+/** A job that `owner` has taken for an attempt that has not begun. */
+export function toClaim(job: JobRow, attempt: AttemptRow, spec: JobSpecRow, owner: string): ClaimedJob {
+  const fence = { jobId: job.id, attempt: job.attempt, epoch: job.epoch, owner };
+  return { fence, job, attempt, spec, deadlineInMs: null };
+}

@@ -10,9 +10,11 @@ import type {
   OutputFileRow,
   Tables,
 } from '../database/tables.js';
+import type { ClaimedJob, Taker } from './claimed-job.js';
+import { toAttemptRow, toClaim } from './claimed-job.js';
 import { deleteJobRows } from './delete-job-rows.js';
 import type { DeletedJob } from './deleted-job.js';
-import { IdempotencyMismatchError, QueueFullError } from './job.errors.js';
+import { IdempotencyMismatchError, JobNotFoundError, QueueFullError } from './job.errors.js';
 import type { JobReason } from './job-reason.js';
 import type { JobState } from './job-state.js';
 import { LIVE_STATES, statesBefore } from './job-state.js';
@@ -28,6 +30,12 @@ export interface JobFilter {
   createdBeforeMs?: number;
 }
 
+export interface StoredJob {
+  job: JobRow;
+  /** Set when the job was taken as it was stored. */
+  claim?: ClaimedJob;
+}
+
 const TENANT = 'default';
 
 /** Reads and the writes that need no fence: submit, cancel, delete. */
@@ -41,7 +49,7 @@ export class JobRepository {
 
   /**
    * Stores a new job in one commit, or finds the one that its idempotency key names. Where there is a `refusal`, nothing
-   * new is stored and it is thrown.
+   * new is stored and it is thrown. A new job that nobody waits before is taken by `taker` with the same commit.
    * @throws QueueFullError, IdempotencyMismatchError, StorageFullError
    */
   async insert(
@@ -50,17 +58,22 @@ export class JobRepository {
     nowMs: number,
     maxQueued: number,
     refusal?: Error,
-  ): Promise<string> {
-    return this.db.transaction().execute(async (tx) => {
+    taker?: Taker,
+  ): Promise<StoredJob> {
+    const stored = await this.db.transaction().execute(async (tx): Promise<StoredJob | string> => {
       const known = await this.claimIdempotencyKey(tx, id, submission);
       if (known) return known;
       if (refusal) throw refusal;
-      await refuseWhenFull(tx, maxQueued);
-      await tx
+      const waiting = await countWaiting(tx);
+      if (waiting >= maxQueued) throw new QueueFullError(maxQueued);
+      const takes = waiting === 0 ? taker : undefined;
+      const job = await tx
         .insertInto('jobs')
-        .values(toJobRow(id, submission, nowMs))
-        .execute();
-      await tx.insertInto('job_specs').values(toSpecRow(id, submission)).execute();
+        .values({ ...toJobRow(id, submission, nowMs), ...(takes && this.toTaken(takes, nowMs)) })
+        .returningAll()
+        .executeTakeFirstOrThrow();
+      const spec = toSpecRow(id, submission);
+      await tx.insertInto('job_specs').values(spec).execute();
       if (submission.files.length > 0) {
         await tx
           .insertInto('job_input_files')
@@ -84,8 +97,27 @@ export class JobRepository {
           })
           .execute();
       }
-      return id;
+      if (!takes) return { job };
+      const attempt = toAttemptRow(job, nowMs, takes.plan(job, spec));
+      await tx.insertInto('attempts').values(attempt).execute();
+      return { job, claim: toClaim(job, attempt, spec, takes.owner) };
     });
+    if (typeof stored !== 'string') return stored;
+    const job = await this.find(stored);
+    if (!job) throw new JobNotFoundError(stored);
+    return { job };
+  }
+
+  /** As a claim leaves the row. */
+  private toTaken({ owner, leaseMs }: Taker, nowMs: number) {
+    return {
+      state: 'STARTING',
+      attempt: 1,
+      epoch: 1,
+      owner,
+      lease_until: sql<number>`${this.database.now()} + ${sql.lit(leaseMs)}`,
+      claimed_at: nowMs,
+    };
   }
 
   private async claimIdempotencyKey(
@@ -284,13 +316,13 @@ export class JobRepository {
   }
 }
 
-async function refuseWhenFull(tx: Transaction<Tables>, maxQueued: number): Promise<void> {
+async function countWaiting(tx: Transaction<Tables>): Promise<number> {
   const row = await tx
     .selectFrom('jobs')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('state', '=', sql.lit('QUEUED'))
     .executeTakeFirstOrThrow();
-  if (Number(row.count) >= maxQueued) throw new QueueFullError(maxQueued);
+  return Number(row.count);
 }
 
 function toJobRow(id: string, submission: JobSubmission, nowMs: number) {

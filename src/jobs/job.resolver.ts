@@ -49,7 +49,8 @@ export class JobResolver {
   ) {}
 
   @Mutation(() => RunScriptPayload, {
-    description: 'Accepts a script to be run. When this answers, the job is stored.',
+    description:
+      'Accepts a script to be run. When this answers, the job is stored: QUEUED, or STARTING when it need not wait.',
   })
   async runScript(@Args('input') input: RunScriptInput): Promise<RunScriptPayload> {
     return { job: toJobModel(await this.jobs.submit(toJobSubmission(input, this.config))) };

@@ -5,6 +5,7 @@ import { isId, newId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import type { JobRow } from '../database/tables.js';
 import { JobEvents } from './job-events.js';
+import { JobPlaces } from './job-places.js';
 import { JobRemover } from './job-remover.js';
 import { JobRepository } from './job.repository.js';
 import { JobNotFoundError } from './job.errors.js';
@@ -19,6 +20,7 @@ export class JobService {
   constructor(
     private readonly jobs: JobRepository,
     private readonly events: JobEvents,
+    private readonly places: JobPlaces,
     private readonly remover: JobRemover,
     private readonly space: StorageSpace,
     private readonly clock: Clock,
@@ -33,16 +35,14 @@ export class JobService {
         'input.environment',
       );
     }
-    const id = await this.jobs.insert(
-      newId(),
-      submission,
-      this.clock.nowMs(),
-      this.config.MAX_QUEUED_JOBS,
-      await this.space.refusal(),
+    const { MAX_QUEUED_JOBS } = this.config;
+    const refusal = await this.space.refusal();
+    const { job, claim } = await this.places.store((taker) =>
+      this.jobs.insert(newId(), submission, this.clock.nowMs(), MAX_QUEUED_JOBS, refusal, taker),
     );
-    this.events.emit(id);
-    this.events.emitQueued();
-    return this.get(id);
+    this.events.emit(job.id);
+    if (!claim) this.events.emitQueued();
+    return job;
   }
 
   /** @throws JobNotFoundError */

@@ -6,6 +6,7 @@ import { JobDetailsLoader } from './job-details.loader.js';
 import { JobEvents } from './job-events.js';
 import { JobFollower } from './job-follower.js';
 import { JobHolds } from './job-holds.js';
+import { JobPlaces } from './job-places.js';
 import { JobRemover } from './job-remover.js';
 import { JobRepository } from './job.repository.js';
 import { JobResolver } from './job.resolver.js';
@@ -25,6 +26,7 @@ import { StorageSpace } from './storage-space.js';
     JobFollower,
     ReplicaHints,
     JobHolds,
+    JobPlaces,
     JobRemover,
     RetentionBounds,
     RetentionRepository,
@@ -39,6 +41,7 @@ import { StorageSpace } from './storage-space.js';
     Clock,
     JobEvents,
     JobHolds,
+    JobPlaces,
     JobRemover,
     JobRepository,
     JobService,

@@ -16,9 +16,11 @@ import { JobService } from '../../src/jobs/job.service.js';
 import { FakeEngine } from '../../src/runtime/fake/fake-engine.js';
 import type { FakeWorkload } from '../../src/runtime/fake/fake-workload.js';
 import { FakeRuntime } from '../../src/runtime/fake/fake.runtime.js';
+import { RuntimeHealthMonitor } from '../../src/runtime/runtime-health.js';
 import { Workspaces } from '../../src/workspace/workspaces.js';
 import { spoolPath, workspacePaths } from '../../src/workspace/workspace-paths.js';
 import { startExecution, submitTo, waitForState as waitForJob } from '../support/execution-server.js';
+import { submission } from '../support/job-submission.js';
 import { RunnerSpool } from '../support/runtime-fake-spool.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -63,6 +65,66 @@ describe('execution', () => {
       exit_code: 0,
     });
     await waitFor(async () => (await new FakeRuntime(engine).list()).length === 0);
+  });
+
+  /** Jobs are taken as they are stored from when the server has looked for those of others. */
+  const untilTaking = async (): Promise<void> => {
+    const id = await submit();
+    (await running(`runner-${id}`)).end();
+    await waitForState(id, TERMINAL);
+  };
+  const send = (): Promise<JobRow> => server.get(JobService).submit(submission({}));
+  const finish = async ({ id }: JobRow): Promise<unknown> => {
+    (await running(`runner-${id}`)).end();
+    return waitForState(id, TERMINAL);
+  };
+
+  it('takes jobs with the commits that store them, as many as there are places', async () => {
+    await untilTaking();
+    const sent = await Promise.all([send(), send(), send()]);
+    expect(sent.map(({ state }) => state).sort()).toEqual(['QUEUED', 'STARTING', 'STARTING']);
+    expect(sent.map(({ attempt }) => attempt).sort()).toEqual([0, 1, 1]);
+    await Promise.all(sent.map(finish));
+    expect(engine.starts).toHaveLength(4);
+  });
+
+  it('keeps no place for a job that could not be stored', async () => {
+    await untilTaking();
+    const insert = jest.spyOn(server.get(JobRepository), 'insert').mockRejectedValue(new Error('no disk'));
+    for (let n = 0; n < 3; n++) await expect(send()).rejects.toThrow('no disk');
+    insert.mockRestore();
+    const sent = [await send(), await send()];
+    expect(sent.map(({ state }) => state)).toEqual(['STARTING', 'STARTING']);
+    await Promise.all(sent.map(finish));
+  });
+
+  it('takes a job that came while the last place was kept for one that could not be stored', async () => {
+    await untilTaking();
+    const [busy] = [await send()];
+    const jobs = server.get(JobRepository);
+    let fail: (error: Error) => void = () => undefined;
+    const insert = jest
+      .spyOn(jobs, 'insert')
+      .mockImplementationOnce(() => new Promise((_, reject) => (fail = reject)));
+    const refused = expect(send()).rejects.toThrow('no disk');
+    await waitFor(() => insert.mock.calls.length === 1);
+    const waiting = await send();
+    expect(waiting.state).toBe('QUEUED');
+    fail(new Error('no disk'));
+    await refused;
+    await Promise.all([busy, waiting].map(finish));
+    insert.mockRestore();
+  });
+
+  it('lets a job wait where the engine is known to be away', async () => {
+    await untilTaking();
+    engine.goAway();
+    server.get(RuntimeHealthMonitor).suspect();
+    await waitFor(() => !server.get(RuntimeHealthMonitor).isHealthy);
+    const job = await send();
+    expect(job.state).toBe('QUEUED');
+    engine.comeBack();
+    await finish(job);
   });
 
   it('stores the handle of a workload with the start of its script', async () => {

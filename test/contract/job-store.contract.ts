@@ -7,6 +7,7 @@ import type { ClaimedJob, NewAttempt } from '../../src/jobs/claimed-job.js';
 import { AttemptRepository } from '../../src/jobs/attempt.repository.js';
 import { ClaimRepository } from '../../src/jobs/claim.repository.js';
 import { IdempotencyMismatchError, QueueFullError, StaleFenceError } from '../../src/jobs/job.errors.js';
+import type { StoredJob } from '../../src/jobs/job.repository.js';
 import { JobRepository } from '../../src/jobs/job.repository.js';
 import type { JobSubmission } from '../../src/jobs/job-submission.js';
 import { submission } from '../support/job-submission.js';
@@ -39,8 +40,16 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       await database.db.deleteFrom('jobs').execute();
     });
 
-    const insert = (more: Partial<JobSubmission> = {}, maxQueued = 1000): Promise<string> =>
-      jobs.insert(newId(), submission(more), NOW, maxQueued);
+    const insert = async (more: Partial<JobSubmission> = {}, maxQueued = 1000): Promise<string> =>
+      (await jobs.insert(newId(), submission(more), NOW, maxQueued)).job.id;
+
+    /** As a server with a free place does. */
+    const insertTaken = (more: Partial<JobSubmission> = {}, planned = plan): Promise<StoredJob> =>
+      jobs.insert(newId(), submission(more), NOW, 1000, undefined, {
+        owner: 'a',
+        leaseMs: LEASE_MS,
+        plan: planned,
+      });
 
     const claim = (owner: string, limit = 10, nowMs = NOW): Promise<ClaimedJob[]> =>
       claims.claim(owner, limit, nowMs, LEASE_MS, plan);
@@ -116,9 +125,9 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
 
     it('stores nothing new where it is refused, and still finds what a key names', async () => {
       const known = await insert({ idempotencyKey: 'known' });
-      const refused = (key: string): Promise<string> =>
+      const refused = (key: string): Promise<StoredJob> =>
         jobs.insert(newId(), submission({ idempotencyKey: key }), NOW, 1000, new Error('no room'));
-      expect(await refused('known')).toBe(known);
+      expect((await refused('known')).job.id).toBe(known);
       await expect(refused('new')).rejects.toThrow('no room');
       expect(await jobs.list({}, 10)).toHaveLength(1);
     });
@@ -145,6 +154,52 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
         spec: { script: 'print(1)' },
       });
       expect(await claim('b')).toEqual([]);
+    });
+
+    it('takes a job that nobody waits before as it stores it, as a claim would have', async () => {
+      const taken = await insertTaken({ env: { A: '1' } });
+      expect(taken.claim?.job).toEqual(taken.job);
+      expect(await claim('b')).toEqual([]);
+      await insert({ env: { A: '1' } });
+      const claimed = await claimOne();
+      // But for who it is and by when.
+      const shape = ({ fence, job, attempt, spec }: ClaimedJob): unknown => {
+        const text = JSON.stringify({ fence, job, attempt: { ...attempt, workspace: '' }, spec });
+        return JSON.parse(text.replaceAll(job.id, 'ID').replaceAll(String(job.lease_until), '0'));
+      };
+      expect(shape(taken.claim!)).toEqual(shape(claimed));
+      const [row] = await jobs.attempts([taken.job.id]);
+      expect(row).toEqual(taken.claim!.attempt);
+      expect(await jobs.find(taken.job.id)).toEqual(taken.job);
+      expect(claimed.job.lease_until! - taken.job.lease_until!).toBeGreaterThanOrEqual(0);
+      await attempts.markRunning(taken.claim!.fence, NOW + 4, 1000, 'h');
+      await attempts.finish(taken.claim!.fence, result());
+      expect(await jobs.find(taken.job.id)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    });
+
+    it('takes no new job while another waits, however low its priority, nor one that is known', async () => {
+      const low = await insert({ priority: -5 });
+      const next = await insertTaken({ priority: 5, idempotencyKey: 'next' }, neverPlanned);
+      expect(next).toMatchObject({ job: { state: 'QUEUED', attempt: 0, owner: null } });
+      expect(next.claim).toBeUndefined();
+      expect((await claim('a')).map(({ job }) => job.id)).toEqual([next.job.id, low]);
+      const again = await insertTaken({ priority: 5, idempotencyKey: 'next' }, neverPlanned);
+      expect(again).toMatchObject({ job: { id: next.job.id, state: 'STARTING' } });
+      expect(again.claim).toBeUndefined();
+    });
+
+    it('stores nothing of a job whose attempt cannot be planned', async () => {
+      await expect(insertTaken({ idempotencyKey: 'k' }, neverPlanned)).rejects.toThrow('not asked for');
+      expect(await jobs.list({}, 10)).toEqual([]);
+      expect((await insertTaken({ idempotencyKey: 'k' })).claim).toBeDefined();
+    });
+
+    it('gives each of many jobs that are sent at once to one taker', async () => {
+      const stored = await Promise.all(Array.from({ length: 40 }, () => insertTaken()));
+      const atOnce = stored.flatMap((each) => (each.claim ? [each.job.id] : []));
+      const later = (await claim('b', 100)).map(({ job }) => job.id);
+      expect(new Set([...atOnce, ...later]).size).toBe(40);
+      expect(atOnce.length + later.length).toBe(40);
     });
 
     it('gives 200 jobs to 4 replicas at once, each to one', async () => {
@@ -335,6 +390,10 @@ function plan({ id, attempt }: JobRow): NewAttempt {
   const workload = `w-${id}-${attempt}`;
   const where = { runtime: 'fake', scope: 's', workload, workspace: newId(), handle: null };
   return { ...where, startKind: 'COLD', startWhy: 'test' };
+}
+
+function neverPlanned(): never {
+  throw new Error('not asked for');
 }
 
 function result(more: Partial<JobResult> = {}): JobResult {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TestingModule } from '@nestjs/testing';
+import { newId } from '../../src/common/ids.js';
 import { LOG } from '../../src/common/log.js';
 import { Database } from '../../src/database/database.js';
 import type { AttemptRow } from '../../src/database/tables.js';
@@ -14,6 +15,7 @@ import { Recovery } from '../../src/execution/recovery.js';
 import { WorkerStrays } from '../../src/execution/worker-strays.js';
 import { AttemptRepository } from '../../src/jobs/attempt.repository.js';
 import { ClaimRepository } from '../../src/jobs/claim.repository.js';
+import { JobEvents } from '../../src/jobs/job-events.js';
 import type { JobSubmission } from '../../src/jobs/job-submission.js';
 import { JobRepository } from '../../src/jobs/job.repository.js';
 import { FakeEngine } from '../../src/runtime/fake/fake-engine.js';
@@ -28,6 +30,7 @@ import type { WorkspaceContent } from '../../src/workspace/workspaces.js';
 import { ORDER_FILE, STOP_FILE } from '../../src/workspace/workspace-paths.js';
 import { Workspaces } from '../../src/workspace/workspaces.js';
 import { startExecution, submitTo, waitForState } from '../support/execution-server.js';
+import { submission } from '../support/job-submission.js';
 import { RunnerSpool } from '../support/runtime-fake-spool.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -130,34 +133,63 @@ describe('execution with warm workers', () => {
     await waitForState(server, id, DONE);
   });
 
-  it('gives a worker to nobody when it is not known whether it was committed', async () => {
-    const claims = server.get(ClaimRepository);
-    const claim = claims.claim.bind(claims);
-    let lost = 0;
-    claims.claim = async (...args) => {
-      const claimed = await claim(...args);
-      if (claimed.length === 0 || lost > 0) return claimed;
-      lost += 1;
-      throw new Error('the answer was lost');
-    };
-    const id = await submit();
-    await waitFor(() => lost === 1);
-    const [first] = await attempts(id);
-    const taken = seen.find(({ spec }) => spec.name === first!.workload)!;
-    await waitFor(() => taken.state === 'ended');
-    expect(taken.order).toBeUndefined();
-    await waitFor(() => !server.get(WarmPool).holds(first!.workspace));
-    const other = await submit();
-    expect((await running(other)).spec.name).not.toBe(first!.workload);
-    // Nobody renews its lease; it runs out.
-    await server.get(Database).db.updateTable('jobs').set({ lease_until: 0 }).where('id', '=', id).execute();
-    await server.get(Recovery).adoptAll(new AbortController().signal);
-    (await running(id)).end();
-    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
-    expect(runsOf(id)).toHaveLength(1);
-    runsOf(other)[0]!.end();
-    await waitForState(server, other, DONE);
-  });
+  /** The commit of a claim whose answer does not come: of a job that waited, or of one that is just being stored. */
+  const losesAnswer = {
+    'as it is claimed': async (): Promise<string> => {
+      const claims = server.get(ClaimRepository);
+      const claim = claims.claim.bind(claims);
+      let lost = 0;
+      claims.claim = async (...args) => {
+        const claimed = await claim(...args);
+        if (claimed.length === 0 || lost > 0) return claimed;
+        lost += 1;
+        throw new Error('the answer was lost');
+      };
+      const { job } = await server.get(JobRepository).insert(newId(), submission({}), Date.now(), 1000);
+      server.get(JobEvents).emitQueued();
+      await waitFor(() => lost === 1);
+      return job.id;
+    },
+    'as it is stored': async (): Promise<string> => {
+      const jobs = server.get(JobRepository);
+      const insert = jobs.insert.bind(jobs);
+      let id = '';
+      jobs.insert = async (...args) => {
+        jobs.insert = insert;
+        id = (await insert(...args)).job.id;
+        throw new Error('the answer was lost');
+      };
+      await expect(submit()).rejects.toThrow('the answer was lost');
+      return id;
+    },
+  };
+
+  it.each(Object.entries(losesAnswer))(
+    "gives a worker to nobody when it may be a job's, %s",
+    async (_, lose) => {
+      const id = await lose();
+      const [first] = await attempts(id);
+      const taken = seen.find(({ spec }) => spec.name === first!.workload)!;
+      await waitFor(() => taken.state === 'ended');
+      expect(taken.order).toBeUndefined();
+      await waitFor(() => !server.get(WarmPool).holds(first!.workspace));
+      const other = await submit();
+      expect((await running(other)).spec.name).not.toBe(first!.workload);
+      // Nobody renews its lease; it runs out.
+      await server
+        .get(Database)
+        .db.updateTable('jobs')
+        .set({ lease_until: 0 })
+        .where('id', '=', id)
+        .execute();
+      await server.get(Recovery).adoptAll(new AbortController().signal);
+      (await running(id)).end();
+      expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+      expect(runsOf(id)).toHaveLength(1);
+      runsOf(other)[0]!.end();
+      await waitForState(server, other, DONE);
+    },
+  );
 
   it('withdraws the order of a worker that it adopts; one that comes late reaches nobody', async () => {
     const workspaces = server.get(Workspaces);
