@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { RuntimeBench, withPatience } from '../support/runtime-bench.js';
+import { PATIENCE_MS, RuntimeBench, withPatience } from '../support/runtime-bench.js';
 import { KUBE_IMAGE, TestCluster, whyNoKubernetes } from '../support/runtime-kubernetes.js';
 import { describeTier } from '../support/runtime-tier.js';
 import { waitFor } from '../support/wait-for.js';
@@ -15,9 +15,7 @@ raise SystemExit(3)
 `;
 const COUNTED = Array.from({ length: LINES }, (_, n) => `${n}\n`).join('');
 const EXITED_3 = { kind: 'exited', exitCode: 3, oomKilled: false };
-const TIMEOUT_MS = 240_000;
-/** How long a component may take to serve again after it was started. */
-const RECOVERY_MS = 120_000;
+const TIMEOUT_MS = 360_000;
 
 const COMPONENTS = [
   ['kube-apiserver', 20],
@@ -107,7 +105,7 @@ describeTier('kubernetes-restarts', unavailable, () => {
       async () => {
         const workload = await bench.prepare({ script: 'raise SystemExit(3)\n' });
         const back = restart('kube-apiserver', 5);
-        await waitFor(() => workload.start(), { deadlineMs: RECOVERY_MS, describe: () => 'the start' });
+        await waitFor(() => workload.start(), { deadlineMs: PATIENCE_MS, describe: () => 'the start' });
         await back;
         expect(await workload.exit()).toEqual(EXITED_3);
         const { frames } = await workload.spool();

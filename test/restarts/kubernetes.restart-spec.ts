@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { LogFollower } from '../support/follow-log.js';
+import { PATIENCE_MS } from '../support/runtime-bench.js';
 import { TestCluster, whyNoKubernetes } from '../support/runtime-kubernetes.js';
 import { describeTier } from '../support/runtime-tier.js';
 import { TestService } from '../support/service.js';
@@ -22,7 +23,7 @@ for i in range(${LINES}):
     time.sleep(0.1)
 `;
 const WHOLE_LOG = Array.from({ length: LINES }, (_, i) => `${i}\n`).join('');
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 360_000;
 
 describeTier('kubernetes-restarts', unavailable, () => {
   describe('a job whose cluster loses a component in the middle', () => {
@@ -60,7 +61,7 @@ describeTier('kubernetes-restarts', unavailable, () => {
       async (_, what) => {
         const id = await service.run(SCRIPT);
         const follower = new LogFollower(service, id);
-        await service.waitForState(id, /RUNNING/);
+        await service.waitForState(id, /RUNNING/, PATIENCE_MS);
         await promisify(execFile)(restart!, what, { timeout: 120_000 });
         const { text, seqs, job } = await follower.ended;
         expect(job).toMatchObject({ state: 'SUCCEEDED', reason: 'EXIT_ZERO', attempt: 1 });
@@ -74,7 +75,7 @@ describeTier('kubernetes-restarts', unavailable, () => {
       'all of it works afterwards as before',
       async () => {
         const id = await service.run('print("well")');
-        expect(await service.waitForEnd(id)).toMatchObject({ state: 'SUCCEEDED' });
+        expect(await service.waitForEnd(id, PATIENCE_MS)).toMatchObject({ state: 'SUCCEEDED' });
       },
       TIMEOUT_MS,
     );

@@ -11,13 +11,13 @@ import { createDockerRuntime } from '../../src/runtime/docker/docker.runtime.js'
 import { WarmPool } from '../../src/runtime/pool/warm-pool.js';
 import type { RuntimeProvider } from '../../src/runtime/runtime-provider.js';
 import { startExecutionOn, submitTo, waitForState } from '../support/execution-server.js';
+import { PATIENCE_MS } from '../support/runtime-bench.js';
 import { KUBE_IMAGE, TestCluster, whyNoKubernetes } from '../support/runtime-kubernetes.js';
 import { describeTier } from '../support/runtime-tier.js';
 import { ENGINE_IMAGE, TestEngine, whyNoTestEngine } from '../support/test-engine.js';
 import { waitFor } from '../support/wait-for.js';
 
-const TIMEOUT_MS = 240_000;
-const PATIENCE_MS = 120_000;
+const TIMEOUT_MS = 360_000;
 const MEMORY_MB = 256;
 const LOGGER = { info: () => undefined, warn: () => undefined };
 

@@ -14,10 +14,11 @@ import type { RuntimeProvider, WorkloadSpec } from '../../src/runtime/runtime-pr
 import { runnerUser } from '../../src/workspace/runner-user.js';
 import { WORKSPACE_ROOTS } from '../../src/workspace/workspace-paths.js';
 import type { RuntimeHooks } from './runtime-bench.js';
+import { PATIENCE_MS } from './runtime-bench.js';
 import { SECRET_VALUES } from './runtime-secrets.js';
 import { waitFor } from './wait-for.js';
 
-const TIMEOUT_MS = 30_000;
+const REQUEST_TIMEOUT_MS = 30_000;
 export const KUBE_IMAGE = 'py-exec:slim';
 const CLAIMS = { inputs: 'maps-inputs', outputs: 'maps-outputs', logs: 'maps-logs' };
 
@@ -70,7 +71,9 @@ export class TestCluster implements RuntimeHooks {
     const cluster = new TestCluster(connect(process.env.KUBECONFIG).connection);
     await cluster.post('/api/v1/namespaces', { metadata: { name: cluster.namespace } });
     // Pods are refused until the cluster has made it.
-    await waitFor(() => cluster.find(`${cluster.base}/serviceaccounts/default`), { deadlineMs: TIMEOUT_MS });
+    await waitFor(() => cluster.find(`${cluster.base}/serviceaccounts/default`), {
+      deadlineMs: PATIENCE_MS,
+    });
     for (const claim of Object.values(CLAIMS)) await cluster.makeClaim(claim);
     const stringData = Object.fromEntries(SECRET_VALUES);
     await cluster.post(`${cluster.base}/secrets`, { metadata: { name: 'maps-api-keys' }, stringData });
@@ -163,7 +166,7 @@ export class TestCluster implements RuntimeHooks {
   async close(): Promise<void> {
     await this.request({ method: 'DELETE', path: `/api/v1/namespaces/${this.namespace}` });
     await waitFor(async () => (await this.find(`/api/v1/namespaces/${this.namespace}`)) === undefined, {
-      deadlineMs: 90_000,
+      deadlineMs: PATIENCE_MS,
       describe: () => `the namespace ${this.namespace} gone`,
     });
     const folders = new Set(this.folders.values());
@@ -224,7 +227,7 @@ export class TestCluster implements RuntimeHooks {
         volumeName = found.status.phase === 'Bound' ? found.spec.volumeName : undefined;
         return volumeName !== undefined;
       },
-      { deadlineMs: TIMEOUT_MS, describe: () => `the claim ${claim} bound` },
+      { deadlineMs: PATIENCE_MS, describe: () => `the claim ${claim} bound` },
     );
     const volume = await this.get<Volume>(`/api/v1/persistentvolumes/${volumeName}`);
     const folder = volume.spec.hostPath?.path;
@@ -234,6 +237,6 @@ export class TestCluster implements RuntimeHooks {
   }
 
   private request<T>(request: ApiRequest): Promise<T> {
-    return this.connection.json<T>(request, TIMEOUT_MS);
+    return this.connection.json<T>(request, REQUEST_TIMEOUT_MS);
   }
 }
