@@ -1,7 +1,11 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { engineVersion } from './engine.mjs';
 import { ROOT } from './paths.mjs';
+
+/** `USER_HZ`, which is 100 on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
 
 /** What the figures depend on; nothing that names the machine. */
 export async function describeMachine() {
@@ -16,6 +20,17 @@ export async function describeMachine() {
     python: tryOutput('python3', ['--version']),
     load: Number(loadavg()[0].toFixed(2)),
   };
+}
+
+/** What all processes of this machine and its kernel have used so far, seconds: user, nice, system and interrupts. */
+export function cpuSecondsOfAll() {
+  const [user, nice, system, , , irq, softirq] = readFileSync('/proc/stat', 'utf8')
+    .split('\n', 1)[0]
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return (user + nice + system + irq + softirq) / TICKS_PER_SECOND;
 }
 
 export function commit() {

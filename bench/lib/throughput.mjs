@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from './api.mjs';
+import { cpuSecondsOfAll } from './machine.mjs';
 import { startServer } from './server.mjs';
 import { summarize } from './stats.mjs';
 
@@ -11,25 +12,26 @@ const ROUNDS = 4;
 const ROUND_MS = 8_000;
 const ENDED = `subscription { jobsUpdated { id state } }`;
 
-/** Jobs per minute with the queue never empty, beside as many bare loops as the server runs jobs at a time. */
+/**
+ * Jobs per minute with the queue never empty, beside as many bare loops as the server runs jobs at a time; and where the
+ * CPU goes: milliseconds per job of the server, of the whole machine, and of the machine per bare run.
+ */
 export async function measureThroughput({ runtime, makeBaseline, settle }) {
   const bare = await makeBaseline(SCRIPT);
   const server = await startServer(runtime, { MAX_CONCURRENT_JOBS: String(PARALLEL) });
   const api = await connect(server.url);
   const own = [];
-  let jobs = 0;
   const base = [];
+  const [ownCpu, baseCpu] = [new CpuPerRun(), new CpuPerRun()];
   await pump(api, 1_500);
   await loop(bare, 1_500);
   const cpuBefore = server.cpuSeconds();
   for (let round = 0; round < ROUNDS; round++) {
     const takeOwn = async () => {
-      const { perMinute, count } = await pump(api, ROUND_MS);
-      own.push(perMinute);
-      jobs += count;
+      own.push(await ownCpu.during(() => pump(api, ROUND_MS)));
       await settle(server);
     };
-    const takeBase = async () => base.push(await loop(bare, ROUND_MS));
+    const takeBase = async () => base.push(await baseCpu.during(() => loop(bare, ROUND_MS)));
     const [first, second] = round % 2 === 0 ? [takeOwn, takeBase] : [takeBase, takeOwn];
     await first();
     await sleep(300);
@@ -37,8 +39,30 @@ export async function measureThroughput({ runtime, makeBaseline, settle }) {
     await sleep(300);
   }
   const [subject, baseline] = [summarize(own), summarize(base)];
-  const serverCpuMsPerJob = ((server.cpuSeconds() - cpuBefore) * 1000) / jobs;
-  return { subject, baseline, ratio: subject.p50 / baseline.p50, parallel: PARALLEL, serverCpuMsPerJob };
+  const cpuMsPerJob = {
+    server: ((server.cpuSeconds() - cpuBefore) * 1000) / ownCpu.runs,
+    machine: ownCpu.msPerRun,
+    machineBare: baseCpu.msPerRun,
+  };
+  return { subject, baseline, ratio: subject.p50 / baseline.p50, parallel: PARALLEL, cpuMsPerJob };
+}
+
+class CpuPerRun {
+  runs = 0;
+  #seconds = 0;
+
+  /** Counts what the machine uses until `measure` resolves with `{ perMinute, count }`; returns the first of them. */
+  async during(measure) {
+    const before = cpuSecondsOfAll();
+    const { perMinute, count } = await measure();
+    this.#seconds += cpuSecondsOfAll() - before;
+    this.runs += count;
+    return perMinute;
+  }
+
+  get msPerRun() {
+    return (this.#seconds * 1000) / this.runs;
+  }
 }
 
 /** Jobs per minute: counts what ends while it keeps the queue filled, then lets the rest end. */
@@ -91,7 +115,7 @@ async function loop(bare, forMs) {
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, one));
-  return perMinute(endedAt, startedAt, until);
+  return { perMinute: perMinute(endedAt, startedAt, until), count: endedAt.length };
 }
 
 function perMinute(endedAt, startedAt, until) {
