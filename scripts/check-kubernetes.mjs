@@ -12,7 +12,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { check, expect, main, step } from './deployment/checks.mjs';
 import { freePort, must, run, until } from './deployment/commands.mjs';
-import { BACKEND_IMAGE, RUNNER_IMAGE, buildImages } from './deployment/images.mjs';
+import { buildImages, loadImages } from './deployment/images.mjs';
 import { NAMESPACE, checkAllowed, checkCanI, checkRefused } from './deployment/permissions.mjs';
 import { Service, countedLines, countingScript } from './deployment/service.mjs';
 import { ensureBuilt, ensureInstalled } from './prepare.mjs';
@@ -58,13 +58,7 @@ main(
     if (has('skip-build')) console.log('  as they are');
     else await buildImages();
     const load = process.env.KUBE_LOAD_IMAGES;
-    if (load) {
-      const command = `${load} ${BACKEND_IMAGE} ${RUNNER_IMAGE}`;
-      await check(
-        'are on the nodes',
-        async () => void (await must('sh', ['-c', command], { timeoutMs: 600_000 })),
-      );
-    }
+    if (load) await check('are on the nodes', () => loadImages(load));
 
     step('kubectl apply -f, file by file');
     isOurs = true;

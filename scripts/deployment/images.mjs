@@ -6,6 +6,8 @@ export const BACKEND_IMAGE = 'maps-python-backend:latest';
 export const RUNNER_IMAGE = 'py-exec:latest';
 
 const BUILD_TIMEOUT_MS = 20 * 60_000;
+const LOAD_TIMEOUT_MS = 10 * 60_000;
+const LOAD_TRIES = 3;
 
 export async function buildImages() {
   const env = await builder();
@@ -25,4 +27,20 @@ export async function builder() {
 async function sizeOf(image) {
   const bytes = await must('docker', ['image', 'inspect', '--format', '{{.Size}}', image]);
   return `${Math.round(Number(bytes) / 1e6)} MB`;
+}
+
+/**
+ * Brings both images to the nodes by `command`. Tried again when it fails: the collector of containerd may remove the
+ * layers of an image's former build while the new one is unpacked onto them.
+ */
+export async function loadImages(command) {
+  for (let tries = 1; ; tries++) {
+    try {
+      await must('sh', ['-c', `${command} ${BACKEND_IMAGE} ${RUNNER_IMAGE}`], { timeoutMs: LOAD_TIMEOUT_MS });
+      return tries === 1 ? undefined : `at the ${tries}. time`;
+    } catch (error) {
+      if (tries === LOAD_TRIES) throw error;
+      console.log(`  again   ${error.message.split('\n').at(-1)}`);
+    }
+  }
 }
