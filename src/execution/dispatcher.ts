@@ -48,14 +48,14 @@ export class Dispatcher {
   /** Stores a new job, and launches it at once when there is a place and nobody waits for it. */
   private async admit(store: Store, signal: AbortSignal): Promise<StoredJob> {
     if (signal.aborted || !this.canLaunch) return store();
-    this.running.keep();
+    this.running.keep(1);
     let claim: ClaimedJob | undefined;
     try {
       const stored = await this.queue.take(store);
       claim = stored.claim;
       return stored;
     } finally {
-      this.running.giveBack();
+      this.running.giveBack(1);
       if (claim) this.launch(claim, signal);
       else this.bell.ring(); // the place was not to be had meanwhile
     }
@@ -78,18 +78,29 @@ export class Dispatcher {
     try {
       if (!this.canLaunch) return this.lookMs;
       const { free } = this.running;
-      const claims = await this.queue.claim(free);
-      for (const claim of claims) {
-        this.launch(claim, signal);
-        this.events.emit(claim.job.id);
-      }
-      if (claims.length === free) return this.lookMs;
+      const claimed = await this.claim(free, signal);
+      if (claimed === free) return this.lookMs;
       const nextMs = (await this.queue.nextInMs()) ?? this.lookMs;
       // What is due and was not to be had is just being taken by another replica.
-      return Math.min(this.lookMs, claims.length === 0 ? Math.max(nextMs, TAKEN_MS) : nextMs);
+      return Math.min(this.lookMs, claimed === 0 ? Math.max(nextMs, TAKEN_MS) : nextMs);
     } catch (error) {
       this.log.error({ err: messageOf(error) }, 'the queue could not be read; trying again');
       return AFTER_ERROR_MS;
     }
+  }
+  /** Claims up to `places` jobs and launches them; returns how many. */
+  private async claim(places: number, signal: AbortSignal): Promise<number> {
+    this.running.keep(places);
+    let claims: ClaimedJob[];
+    try {
+      claims = await this.queue.claim(places);
+    } finally {
+      this.running.giveBack(places);
+    }
+    for (const claim of claims) {
+      this.launch(claim, signal);
+      this.events.emit(claim.job.id);
+    }
+    return claims.length;
   }
 }

@@ -17,7 +17,7 @@ interface RunningAttempt {
 export class RunningAttempts {
   private readonly byJob = new Map<string, RunningAttempt>();
   private readonly limit: number;
-  /** Places kept for jobs that are just being stored. */
+  /** Places kept for jobs that are just being stored or claimed. */
   private kept = 0;
   private onFree: () => void = () => undefined;
 
@@ -50,14 +50,14 @@ export class RunningAttempts {
     this.onFree = listener;
   }
 
-  /** Keeps a place that is free until it is given back. */
-  keep(): void {
-    this.kept += 1;
+  /** Keeps places that are free, for jobs that are being taken, until they are given back. */
+  keep(places: number): void {
+    this.kept += places;
   }
 
-  /** Says nothing to who waits for a place: often the job has it now. */
-  giveBack(): void {
-    this.kept -= 1;
+  /** Says nothing to who waits for a place: often a job has it now, launched before anybody else could look. */
+  giveBack(places: number): void {
+    this.kept -= places;
   }
 
   /** Starts `work`, whose signal aborts with `signal`, and keeps its place until it is done, whatever becomes of it. */

@@ -4,12 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { TestingModule } from '@nestjs/testing';
+import { newId } from '../../src/common/ids.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { Database } from '../../src/database/database.js';
 import type { JobRow } from '../../src/database/tables.js';
 import { DataOwnership } from '../../src/execution/data-ownership.js';
+import { JobQueue } from '../../src/execution/job-queue.js';
 import { OrphanSweeper } from '../../src/execution/orphan-sweeper.js';
 import { Recovery } from '../../src/execution/recovery.js';
+import { RunningAttempts } from '../../src/execution/running-attempts.js';
+import { ClaimRepository } from '../../src/jobs/claim.repository.js';
+import { JobEvents } from '../../src/jobs/job-events.js';
 import { JobRepository } from '../../src/jobs/job.repository.js';
 import type { JobSubmission } from '../../src/jobs/job-submission.js';
 import { JobService } from '../../src/jobs/job.service.js';
@@ -24,6 +29,8 @@ import { submission } from '../support/job-submission.js';
 import { RunnerSpool } from '../support/runtime-fake-spool.js';
 import { waitFor } from '../support/wait-for.js';
 
+/** As many jobs as these servers run at a time. */
+const PLACES = 2;
 const TERMINAL = /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/;
 
 describe('execution', () => {
@@ -79,9 +86,20 @@ describe('execution', () => {
     return waitForState(id, TERMINAL);
   };
 
+  /** Sends while nobody claims: places that are kept for a claim are not to be had. */
+  const sendUndisturbed = async (sendAll: () => Promise<JobRow[]>): Promise<JobRow[]> => {
+    const claim = jest.spyOn(server.get(JobQueue), 'claim').mockResolvedValue([]);
+    await waitFor(() => server.get(RunningAttempts).free === PLACES);
+    try {
+      return await sendAll();
+    } finally {
+      claim.mockRestore();
+    }
+  };
+
   it('takes jobs with the commits that store them, as many as there are places', async () => {
     await untilTaking();
-    const sent = await Promise.all([send(), send(), send()]);
+    const sent = await sendUndisturbed(() => Promise.all([send(), send(), send()]));
     expect(sent.map(({ state }) => state).sort()).toEqual(['QUEUED', 'STARTING', 'STARTING']);
     expect(sent.map(({ attempt }) => attempt).sort()).toEqual([0, 1, 1]);
     await Promise.all(sent.map(finish));
@@ -93,14 +111,14 @@ describe('execution', () => {
     const insert = jest.spyOn(server.get(JobRepository), 'insert').mockRejectedValue(new Error('no disk'));
     for (let n = 0; n < 3; n++) await expect(send()).rejects.toThrow('no disk');
     insert.mockRestore();
-    const sent = [await send(), await send()];
+    const sent = await sendUndisturbed(async () => [await send(), await send()]);
     expect(sent.map(({ state }) => state)).toEqual(['STARTING', 'STARTING']);
     await Promise.all(sent.map(finish));
   });
 
   it('takes a job that came while the last place was kept for one that could not be stored', async () => {
     await untilTaking();
-    const [busy] = [await send()];
+    const [busy] = await sendUndisturbed(async () => [await send()]);
     const jobs = server.get(JobRepository);
     let fail: (error: Error) => void = () => undefined;
     const insert = jest
@@ -112,8 +130,31 @@ describe('execution', () => {
     expect(waiting.state).toBe('QUEUED');
     fail(new Error('no disk'));
     await refused;
-    await Promise.all([busy, waiting].map(finish));
+    await Promise.all([busy!, waiting].map(finish));
     insert.mockRestore();
+  });
+
+  it('takes no more jobs than there are places while others are being claimed', async () => {
+    await untilTaking();
+    const claims = server.get(ClaimRepository);
+    const claim = claims.claim.bind(claims);
+    let letGo: () => void = () => undefined;
+    const held = jest.spyOn(claims, 'claim').mockImplementation(async (...args) => {
+      const claimed = await claim(...args);
+      if (claimed.length > 0) await new Promise<void>((resolve) => (letGo = resolve));
+      return claimed;
+    });
+    const insert = () => server.get(JobRepository).insert(newId(), submission({}), Date.now(), 1000);
+    const first = [(await insert()).job, (await insert()).job];
+    server.get(JobEvents).emitQueued();
+    await waitForState(first[1]!.id, /STARTING/);
+    const third = await send();
+    expect(third.state).toBe('QUEUED');
+    held.mockRestore();
+    letGo();
+    for (const { id } of first) await running(`runner-${id}`);
+    expect(server.get(RunningAttempts).count).toBe(PLACES);
+    await Promise.all([...first, third].map(finish));
   });
 
   it('lets a job wait where the engine is known to be away', async () => {
