@@ -9,6 +9,8 @@ import { isLive } from './is-live.js';
 
 /** Longer than any wait before another attempt (retry-policy.ts). */
 const MAX_WAIT_MS = 10 * 60_000;
+/** Jobs of one claim: a statement of SQLite has room for 2,184 of their attempts (32,766 variables, 15 each). */
+const MAX_CLAIM = 500;
 
 /** How replicas come to own jobs: claims from the queue, adoptions, leases. Each hands out the fence of what it took. */
 @Injectable()
@@ -16,7 +18,7 @@ export class ClaimRepository {
   constructor(private readonly database: Database) {}
 
   /**
-   * Takes up to `limit` waiting jobs, highest priority then oldest first, in one commit: each becomes STARTING with its
+   * Takes up to `limit` waiting jobs, 500 at most, highest priority then oldest first, in one commit: each becomes STARTING with its
    * next attempt, whose row (with the start intent, the workspace and the handle of a worker) is made by `plan`, in the
    * order in which they are taken.
    */
@@ -32,7 +34,7 @@ export class ClaimRepository {
         // Materialized: PostgreSQL must not look for them once more for each row that it compares.
         .with(
           (cte) => cte('queued').materialized(),
-          (db) => this.queued(db, limit),
+          (db) => this.queued(db, Math.min(limit, MAX_CLAIM)),
         )
         .updateTable('jobs')
         .set((eb) => ({

@@ -156,6 +156,12 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       expect(await claim('b')).toEqual([]);
     });
 
+    it('claims 500 of many jobs at once: more may be too many for a statement', async () => {
+      for (let n = 0; n < 502; n++) await insert();
+      expect(await claim('a', 10_000)).toHaveLength(500);
+      expect(await claim('a', 10_000)).toHaveLength(2);
+    });
+
     it('takes a job that nobody waits before as it stores it, as a claim would have', async () => {
       const taken = await insertTaken({ env: { A: '1' } });
       expect(taken.claim?.job).toEqual(taken.job);
