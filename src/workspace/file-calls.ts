@@ -40,8 +40,12 @@ function attempt<T>(call: () => T): Promise<T> {
   return new Promise((resolve) => resolve(call()));
 }
 
-/** How files below `root` are best written: small ones at once on a disk of this machine, else by Node's threads. */
-export async function chooseFileCalls(root: string): Promise<(bytes: number) => FileCalls> {
-  const isLocal = process.platform === 'linux' && LOCAL.has((await pooled.statfs(root)).type);
-  return (bytes) => (isLocal && bytes <= MAX_DIRECT_BYTES ? direct : pooled);
+/**
+ * How files below these folders, each maybe a disk of its own, are best written: small ones at once when all are disks of
+ * this machine, else by Node's threads.
+ */
+export async function chooseFileCalls(roots: readonly string[]): Promise<(bytes: number) => FileCalls> {
+  const types = await Promise.all(roots.map(async (root) => (await pooled.statfs(root)).type));
+  const areLocal = process.platform === 'linux' && types.every((type) => LOCAL.has(type));
+  return (bytes) => (areLocal && bytes <= MAX_DIRECT_BYTES ? direct : pooled);
 }

@@ -64,8 +64,9 @@ export class Workspaces {
 
   /** Makes the three roots. Called once at start. */
   async prepare(): Promise<void> {
-    for (const name of WORKSPACE_ROOTS) await mkdir(join(this.root, name), { recursive: true });
-    this.fileCalls = await chooseFileCalls(join(this.root, 'inputs'));
+    const roots = WORKSPACE_ROOTS.map((name) => join(this.root, name));
+    for (const root of roots) await mkdir(root, { recursive: true });
+    this.fileCalls = await chooseFileCalls(roots);
   }
 
   /** Makes and fills the folders of a workspace that does not exist yet. */
