@@ -71,8 +71,10 @@ async function start(open: OpenDatabases, variables: Record<string, string> = {}
 
 describe('retention', () => {
   describeDatabases((open, dialect) => {
-    // SQLite serves one.
-    const itWithReplicas = dialect === 'postgres' ? it : it.skip;
+    /** Only where there can be several: SQLite serves one. */
+    const itWithReplicas = (title: string, body: () => Promise<void>): void => {
+      if (dialect === 'postgres') it(title, body);
+    };
     let replica: Replica;
     let replicas: Replica[];
 
