@@ -78,7 +78,8 @@ function summarise() {
   for (const line of skippedTiers) console.log(`  ${line}`);
   const sum = (key) => results.reduce((total, result) => total + result[key], 0);
   const isBad = results.some((result) => result.failed > 0 || result.crashed);
-  if (sum('skipped') > 0) console.log(`\n${sum('skipped')} skipped: what a runtime or this machine does not have`);
+  if (sum('skipped') > 0)
+    console.log(`\n${sum('skipped')} skipped: what a runtime or this machine does not have`);
   console.log(`\n${sum('passed')} passed, ${sum('failed') + (isBad && sum('failed') === 0 ? 1 : 0)} failed`);
   process.exitCode = isBad ? 1 : 0;
 }
