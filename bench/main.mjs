@@ -23,9 +23,14 @@ function measure(name, options) {
     let figures;
     const child = fork(join(FOLDER, 'run-figure.mjs'), [name, JSON.stringify(options)]);
     // Who stops the run stops the figure, which then clears away what it has started.
-    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => child.kill(signal));
+    const stop = (signal) => child.kill(signal);
+    const signals = ['SIGINT', 'SIGTERM'];
+    for (const signal of signals) process.once(signal, stop);
     child.on('message', (message) => (figures = message));
-    child.on('close', () => resolve(figures));
+    child.on('close', () => {
+      for (const signal of signals) process.off(signal, stop);
+      resolve(figures);
+    });
   });
 }
 
