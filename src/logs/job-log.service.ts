@@ -17,6 +17,8 @@ import { SpoolTails } from './spool-tails.js';
 export interface JobLogStep {
   attempt: number;
   chunks: SpoolChunk[];
+  /** Whether others follow this log here, who may be given the very same chunks. */
+  isShared: boolean;
   /** Set once per attempt whose log turned out not to be one. */
   damage: string | null;
   /** Set in the last step of all: the job in its final state. */
@@ -92,7 +94,7 @@ export class JobLogService {
           else if (isOver) {
             // Had it been deleted meanwhile, its log could have ended too soon, or have had no beginning.
             await rideOut(() => this.readJob(jobId), signal);
-            return yield { attempt: job.attempt, chunks: [], damage: null, job };
+            return yield { attempt: job.attempt, chunks: [], isShared: false, damage: null, job };
           } else await change.happened;
         } finally {
           change.stop();
@@ -131,6 +133,7 @@ export class JobLogService {
           yield {
             attempt: from.attempt,
             chunks: batch.chunks,
+            isShared: tail.followers > 1,
             damage: batch.damage?.message ?? null,
             job: null,
           };

@@ -9,7 +9,7 @@ function step(more: Partial<JobLogStep> = {}): JobLogStep {
   const chunks = [
     { seq: 1, atMs: 0, stream: 'STDOUT' as const, text: 'x\n', droppedBytes: null, endOffset: 26 },
   ];
-  return { attempt: 1, chunks, damage: null, job: null, ...more };
+  return { attempt: 1, chunks, isShared: true, damage: null, job: null, ...more };
 }
 
 describe('toSharedLogEvent', () => {
@@ -22,13 +22,15 @@ describe('toSharedLogEvent', () => {
     expect(toSharedLogEvent(step())).not.toBe(event);
   });
 
-  it('shares no event that tells more than the chunks', () => {
+  it('shares no event that tells more than the chunks, nor one for a single follower', () => {
     const given = step();
     toSharedLogEvent(given);
     const damaged = toSharedLogEvent({ ...given, damage: 'cut' });
     expect(damaged.damage).toBe('cut');
     const last = toSharedLogEvent({ ...given, job: { id: 'x' } as JobRow });
     expect(last.job).not.toBeNull();
-    expect([damaged, last].some(isShared)).toBe(false);
+    const alone = toSharedLogEvent({ ...given, isShared: false });
+    expect(alone).toEqual(toLogEvent(given));
+    expect([damaged, last, alone].some(isShared)).toBe(false);
   });
 });

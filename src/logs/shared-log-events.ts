@@ -9,10 +9,11 @@ const events = new WeakMap<readonly SpoolChunk[], JobLogEvent>();
 
 /**
  * The API's view of a step. Followers who are given the very same chunks get the very same event, marked as shared; one
- * that tells of the job's end is everybody's own, since its fields are resolved for the one who asks.
+ * that tells of the job's end is everybody's own, since its fields are resolved for the one who asks. Nothing is kept for
+ * a follower who is alone: a fast log would fill the memory with what nobody else asks for, until all of it is collected.
  */
 export function toSharedLogEvent(step: JobLogStep): JobLogEvent {
-  if (step.job !== null || step.damage !== null) return toLogEvent(step);
+  if (!step.isShared || step.job !== null || step.damage !== null) return toLogEvent(step);
   const known = events.get(step.chunks);
   if (known) return known;
   const event = markShared(toLogEvent(step));
