@@ -9,7 +9,6 @@ import { loadConfig } from '../../src/config/load-config.js';
 import { Database } from '../../src/database/database.js';
 import type { JobRow } from '../../src/database/tables.js';
 import { DataOwnership } from '../../src/execution/data-ownership.js';
-import { JobQueue } from '../../src/execution/job-queue.js';
 import { OrphanSweeper } from '../../src/execution/orphan-sweeper.js';
 import { Recovery } from '../../src/execution/recovery.js';
 import { RunningAttempts } from '../../src/execution/running-attempts.js';
@@ -24,13 +23,17 @@ import { FakeRuntime } from '../../src/runtime/fake/fake.runtime.js';
 import { RuntimeHealthMonitor } from '../../src/runtime/runtime-health.js';
 import { Workspaces } from '../../src/workspace/workspaces.js';
 import { spoolPath, workspacePaths } from '../../src/workspace/workspace-paths.js';
-import { startExecution, submitTo, waitForState as waitForJob } from '../support/execution-server.js';
+import {
+  PLACES,
+  startExecution,
+  submitTo,
+  waitForState as waitForJob,
+  whileNobodyClaims,
+} from '../support/execution-server.js';
 import { submission } from '../support/job-submission.js';
 import { RunnerSpool } from '../support/runtime-fake-spool.js';
 import { waitFor } from '../support/wait-for.js';
 
-/** As many jobs as these servers run at a time. */
-const PLACES = 2;
 const TERMINAL = /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/;
 
 describe('execution', () => {
@@ -86,20 +89,9 @@ describe('execution', () => {
     return waitForState(id, TERMINAL);
   };
 
-  /** Sends while nobody claims: places that are kept for a claim are not to be had. */
-  const sendUndisturbed = async (sendAll: () => Promise<JobRow[]>): Promise<JobRow[]> => {
-    const claim = jest.spyOn(server.get(JobQueue), 'claim').mockResolvedValue([]);
-    await waitFor(() => server.get(RunningAttempts).free === PLACES);
-    try {
-      return await sendAll();
-    } finally {
-      claim.mockRestore();
-    }
-  };
-
   it('takes jobs with the commits that store them, as many as there are places', async () => {
     await untilTaking();
-    const sent = await sendUndisturbed(() => Promise.all([send(), send(), send()]));
+    const sent = await whileNobodyClaims(server, () => Promise.all([send(), send(), send()]));
     expect(sent.map(({ state }) => state).sort()).toEqual(['QUEUED', 'STARTING', 'STARTING']);
     expect(sent.map(({ attempt }) => attempt).sort()).toEqual([0, 1, 1]);
     await Promise.all(sent.map(finish));
@@ -111,14 +103,14 @@ describe('execution', () => {
     const insert = jest.spyOn(server.get(JobRepository), 'insert').mockRejectedValue(new Error('no disk'));
     for (let n = 0; n < 3; n++) await expect(send()).rejects.toThrow('no disk');
     insert.mockRestore();
-    const sent = await sendUndisturbed(async () => [await send(), await send()]);
+    const sent = await whileNobodyClaims(server, async () => [await send(), await send()]);
     expect(sent.map(({ state }) => state)).toEqual(['STARTING', 'STARTING']);
     await Promise.all(sent.map(finish));
   });
 
   it('takes a job that came while the last place was kept for one that could not be stored', async () => {
     await untilTaking();
-    const [busy] = await sendUndisturbed(async () => [await send()]);
+    const [busy] = await whileNobodyClaims(server, async () => [await send()]);
     const jobs = server.get(JobRepository);
     let fail: (error: Error) => void = () => undefined;
     const insert = jest
@@ -130,7 +122,7 @@ describe('execution', () => {
     expect(waiting.state).toBe('QUEUED');
     fail(new Error('no disk'));
     await refused;
-    await Promise.all([busy!, waiting].map(finish));
+    await Promise.all([busy, waiting].map(finish));
     insert.mockRestore();
   });
 

@@ -1,10 +1,13 @@
 import { Global, Module } from '@nestjs/common';
+import { jest } from '@jest/globals';
 import type { TestingModule } from '@nestjs/testing';
 import { Test } from '@nestjs/testing';
 import { ConfigModule } from '../../src/config/config.module.js';
 import { DatabaseModule } from '../../src/database/database.module.js';
 import type { JobRow } from '../../src/database/tables.js';
 import { ExecutionModule } from '../../src/execution/execution.module.js';
+import { JobQueue } from '../../src/execution/job-queue.js';
+import { RunningAttempts } from '../../src/execution/running-attempts.js';
 import { JobRepository } from '../../src/jobs/job.repository.js';
 import type { JobSubmission } from '../../src/jobs/job-submission.js';
 import { JobService } from '../../src/jobs/job.service.js';
@@ -17,6 +20,9 @@ import { RUNTIME_PROVIDER } from '../../src/runtime/runtime-provider.js';
 import { WorkspaceModule } from '../../src/workspace/workspace.module.js';
 import { submission } from './job-submission.js';
 import { waitFor } from './wait-for.js';
+
+/** As many jobs as such a server runs at a time. */
+export const PLACES = 2;
 
 /** A server without its API, on a fake engine: what runs jobs, and nothing else. */
 export async function startExecution(
@@ -42,7 +48,7 @@ export async function startExecutionOn(
 
   const all = {
     LOG_LEVEL: 'silent',
-    MAX_CONCURRENT_JOBS: '2',
+    MAX_CONCURRENT_JOBS: String(PLACES),
     STOP_GRACE_SECONDS: '1',
     ...variables,
   };
@@ -57,6 +63,17 @@ export async function startExecutionOn(
     ],
   }).compile();
   return module.init();
+}
+
+/** Calls `work` while all places are free and nobody claims: what a claim may need is not to be had by others. */
+export async function whileNobodyClaims<T>(server: TestingModule, work: () => Promise<T>): Promise<T> {
+  const claim = jest.spyOn(server.get(JobQueue), 'claim').mockResolvedValue([]);
+  try {
+    await waitFor(() => server.get(RunningAttempts).free === PLACES);
+    return await work();
+  } finally {
+    claim.mockRestore();
+  }
 }
 
 /** Submits a job, returns its id. */

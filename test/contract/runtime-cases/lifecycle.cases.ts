@@ -2,7 +2,8 @@ import { expect } from '@jest/globals';
 import type { RuntimeProvider } from '../../../src/runtime/runtime-provider.js';
 import { WorkloadStartError } from '../../../src/runtime/runtime.errors.js';
 import type { RuntimeBench, Workload } from '../../support/runtime-bench.js';
-import { fixture, withPatience } from '../../support/runtime-bench.js';
+import { PATIENCE_MS, fixture, withPatience } from '../../support/runtime-bench.js';
+import { waitFor } from '../../support/wait-for.js';
 import { runtimeCases } from './runtime-case.js';
 
 const RUNS_ON = 'import time\nprint("ready", flush=True)\nwhile True: time.sleep(60)\n';
@@ -191,15 +192,19 @@ export const LIFECYCLE_CASES = runtimeCases([
     id: 'removed-while-waited',
     title: 'a workload that somebody removes is removed for who waits, and lost for who asks later',
     needs: ['hook:removeBehind'],
-    // A busy kubelet may miss the deletion, and looks at all its pods again within a minute and a half.
-    timeoutMs: 210_000,
+    // A busy kubelet may miss the deletion, and looks at all its pods again within a minute and a half. Who waits is told
+    // sooner than that, so that the pod may still be on its way out for who asks later.
+    timeoutMs: 360_000,
     run: async (bench) => {
       const workload = await bench.start({ script: RUNS_ON });
       const exit = workload.exit(bench.provider, 180_000);
       await workload.printed('ready');
       await workload.removeBehind();
       expect(await exit).toEqual({ kind: 'removed' });
-      expect(await workload.exit()).toMatchObject({ kind: 'lost' });
+      await waitFor(async () => (await workload.exit()).kind === 'lost', {
+        deadlineMs: PATIENCE_MS,
+        describe: () => 'nothing left of the workload',
+      });
       await bench.provider.stop(workload.handle, 1);
       await bench.provider.remove(workload.handle);
     },
