@@ -5,7 +5,7 @@ import { engineVersion } from './engine.mjs';
 import { ROOT } from './paths.mjs';
 
 /** `USER_HZ`, which is 100 on every Linux that Node runs on. */
-const TICKS_PER_SECOND = 100;
+export const TICKS_PER_SECOND = 100;
 
 /** What the figures depend on; nothing that names the machine. */
 export async function describeMachine() {

@@ -7,6 +7,7 @@ import { removeCgroups } from './cgroups.mjs';
 import { removeContainers } from './engine.mjs';
 import { temporaryFolder } from './folders.mjs';
 import { ROOT } from './paths.mjs';
+import { TICKS_PER_SECOND } from './machine.mjs';
 import { parseLogLine, serverVariables, startArguments, stopProcess } from './server-process.mjs';
 
 const START_TIMEOUT_MS = 60_000;
@@ -76,8 +77,6 @@ function memoryOf(pid) {
   const megabytes = (name) => (Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024) / 1e6;
   return { nowMb: megabytes('VmRSS'), peakMb: megabytes('VmHWM') };
 }
-
-const TICKS_PER_SECOND = 100;
 
 function cpuSecondsOf(pid) {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')

@@ -88,6 +88,7 @@ export class Dispatcher {
       return AFTER_ERROR_MS;
     }
   }
+
   /** Claims up to `places` jobs and launches them; returns how many. */
   private async claim(places: number, signal: AbortSignal): Promise<number> {
     this.running.keep(places);

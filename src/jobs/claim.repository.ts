@@ -18,9 +18,9 @@ export class ClaimRepository {
   constructor(private readonly database: Database) {}
 
   /**
-   * Takes up to `limit` waiting jobs, 500 at most, highest priority then oldest first, in one commit: each becomes STARTING with its
-   * next attempt, whose row (with the start intent, the workspace and the handle of a worker) is made by `plan`, in the
-   * order in which they are taken.
+   * Takes up to `limit` waiting jobs, 500 at most, highest priority then oldest first, in one commit: each becomes STARTING
+   * with its next attempt, whose row (with the start intent, the workspace and the handle of a worker) is made by `plan`, in
+   * the order in which they are taken.
    */
   async claim(
     owner: string,

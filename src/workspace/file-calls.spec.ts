@@ -7,7 +7,7 @@ import { chooseFileCalls } from './file-calls.js';
 
 const KiB = 1024;
 
-const onLinux = process.platform === 'linux' ? it : it.skip;
+const onLinux = process.platform === 'linux' ? it : it.skip; // nothing counts as local elsewhere, and /proc is not there
 
 onLinux('writes small files at once only where every folder lies on a disk of this machine', async () => {
   const local = await mkdtemp(join(tmpdir(), 'maps-files-'));
