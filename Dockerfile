@@ -8,33 +8,25 @@ ARG NODE_IMAGE=node:24-bookworm-slim
 ARG BASE_IMAGE=debian:bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
-RUN apt-get update \
- && apt-get install -y --no-install-recommends g++ make python3 \
- && rm -rf /var/lib/apt/lists/*
 ARG NPM_CONFIG_REGISTRY
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# Since Node 24.19 an object of an addon is bound to its environment, and a collection outside of one aborts the process
-# (nodejs/node#65446). better-sqlite3 is therefore compiled here, without those two calls.
-RUN sed -i -E '/^ +(Add|Remove)CleanupHook\(\);$/d' /usr/local/include/node/node_object_wrap.h \
- && npm_config_nodedir=/usr/local npm_config_build_from_source=true npm ci --include=dev --loglevel=error \
- && ! grep -q RemoveEnvironmentCleanupHook node_modules/better-sqlite3/build/Release/better_sqlite3.node
+RUN npm ci --include=dev --loglevel=error
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run --silent build
-# What only a compiler, an editor or another runtime than Node reads. The licences stay.
+# What only a compiler, an editor, another platform or another runtime than Node reads. The licences stay.
 RUN npm prune --omit=dev --loglevel=error \
- && mv node_modules/better-sqlite3/build/Release/better_sqlite3.node /tmp/ \
+ && driver=node_modules/@photostructure/sqlite \
  && rm -rf dist/.tsbuildinfo node_modules/.bin node_modules/.package-lock.json \
-      node_modules/typescript node_modules/@types node_modules/cpu-features node_modules/nan \
-      node_modules/better-sqlite3/build node_modules/better-sqlite3/deps node_modules/better-sqlite3/src \
- && install -D -s -m 644 /tmp/better_sqlite3.node node_modules/better-sqlite3/build/Release/better_sqlite3.node \
+      node_modules/typescript node_modules/@types node_modules/cpu-features node_modules/nan $driver/src \
+ && find $driver/prebuilds -mindepth 1 -maxdepth 1 ! -name "$(node -p 'process.platform + "-" + process.arch')" -exec rm -r {} + \
  && find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.md' \) \
       ! -iname 'licen*' ! -iname 'notice*' -delete \
  && find node_modules -type d -empty -delete \
  && chmod 755 dist/main.js dist/cli/main.js
 # Nothing that is needed may be missing: both client libraries and the database are loaded once.
-RUN node -e "new (require('better-sqlite3'))(':memory:').close()" \
+RUN node -e "new (require('@photostructure/sqlite').DatabaseSync)(':memory:').close()" \
  && node --input-type=module -e "for (const name of ['@kubernetes/client-node', 'dockerode', 'pg', './dist/app.module.js']) await import(name)"
 
 FROM ${BASE_IMAGE}

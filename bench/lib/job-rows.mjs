@@ -1,13 +1,13 @@
-import Database from 'better-sqlite3';
+import { DatabaseSync } from '@photostructure/sqlite';
 import { v7 } from 'uuid';
 
 const TEAMS = 10;
 
 /** Fills a database that no server has open with finished jobs, the oldest first; a tenth of them for each team. */
 export function insertJobs(path, count) {
-  const db = new Database(path);
-  db.pragma('journal_mode = WAL');
-  db.pragma('synchronous = OFF');
+  const db = new DatabaseSync(path);
+  db.exec('pragma journal_mode = WAL');
+  db.exec('pragma synchronous = OFF');
   const job = db.prepare(`
     insert into jobs (id, name, environment, priority, state, reason, message, exit_code, attempt, epoch, available_at,
                       timeout_seconds, memory_mb, cpus, network, retries, created_at, claimed_at, started_at, ended_at,
@@ -24,19 +24,19 @@ export function insertJobs(path, count) {
     values (@id, 1, 'process', 'bench', @workload, @workspace, @at, 'COLD', 'Every job gets a fresh workload.',
             @at, @at, @reason, 'The script ended.')`);
   const first = Date.now() - count - 1000;
-  db.transaction(() => {
-    for (let i = 0; i < count; i++) {
-      const at = first + i;
-      const hasFailed = i % 7 === 0;
-      const id = v7({ msecs: at });
-      const state = hasFailed ? 'FAILED' : 'SUCCEEDED';
-      const reason = hasFailed ? 'EXIT_NONZERO' : 'EXIT_ZERO';
-      job.run({ id, name: `job ${i}`, state, reason, exitCode: hasFailed ? 1 : 0, at });
-      spec.run(id);
-      label.run(id, `team-${i % TEAMS}`);
-      attempt.run({ id, workload: `runner-${id}`, workspace: v7({ msecs: at }), at, reason });
-    }
-  })();
-  db.pragma('wal_checkpoint(TRUNCATE)');
+  db.exec('begin');
+  for (let i = 0; i < count; i++) {
+    const at = first + i;
+    const hasFailed = i % 7 === 0;
+    const id = v7({ msecs: at });
+    const state = hasFailed ? 'FAILED' : 'SUCCEEDED';
+    const reason = hasFailed ? 'EXIT_NONZERO' : 'EXIT_ZERO';
+    job.run({ id, name: `job ${i}`, state, reason, exitCode: hasFailed ? 1 : 0, at });
+    spec.run(id);
+    label.run(id, `team-${i % TEAMS}`);
+    attempt.run({ id, workload: `runner-${id}`, workspace: v7({ msecs: at }), at, reason });
+  }
+  db.exec('commit');
+  db.exec('pragma wal_checkpoint(TRUNCATE)');
   db.close();
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
+import { DatabaseSync } from '@photostructure/sqlite';
 import { cgroupFolders } from './cgroups.mjs';
 import { listContainers } from './engine.mjs';
 
@@ -30,7 +30,7 @@ function processesOf(dataDir) {
 
 /** Logs and outputs are a stored job's; inputs are of use only until a job has ended. */
 function foldersOfNoJob(dataDir) {
-  const database = new Database(join(dataDir, 'maps.sqlite'), { readonly: true });
+  const database = new DatabaseSync(join(dataDir, 'maps.sqlite'), { readOnly: true });
   const rows = database.prepare('select workspace from attempts').all();
   database.close();
   const stored = new Set(rows.map(({ workspace }) => workspace));

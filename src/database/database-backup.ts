@@ -1,20 +1,24 @@
 import type { FileHandle } from 'node:fs/promises';
+import { read } from 'node:fs';
 import { open, rm, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import { Injectable } from '@nestjs/common';
+import { sql } from 'kysely';
 import { AppError, BadInputError, StorageFullError } from '../common/app-error.js';
 import { MiB } from '../common/bytes.js';
 import { newId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import { Database } from './database.js';
+import { DatabaseUnavailableError } from './database.errors.js';
 import type { SqliteFile } from './sqlite-file.js';
 import { backupPrefix } from './sqlite-file.js';
 
-/** Pages copied in one turn of the event loop: about a millisecond. */
-const STEP_PAGES = 200;
-/** What is copied is sent to the disk so often meanwhile, off the event loop: at the end little is left to wait for. */
+const BLOCK_BYTES = MiB;
 const SYNC_BYTES = 16 * MiB;
-const PAGE_BYTES = 4096;
+/** After so many pages in the log SQLite brings them into the file: its own default. */
+const CHECKPOINT_PAGES = 1000;
+const readAt = promisify(read);
 /** Where the header says whether a file belongs to a write-ahead log (2), of which a copy has none, or not (1). */
 const JOURNAL_VERSIONS_OFFSET = 18;
 
@@ -34,7 +38,7 @@ export class DatabaseBackup {
     private readonly config: AppConfig,
   ) {}
 
-  /** A copy of everything that is committed when this resolves. The caller closes it. */
+  /** A copy of everything that was committed when this was called. The caller closes it. */
   async make(signal: AbortSignal): Promise<BackupFile> {
     const source = this.database.file;
     if (!source)
@@ -44,11 +48,31 @@ export class DatabaseBackup {
     this.isBusy = true;
     try {
       await this.refuseWithoutRoom(source);
-      return await copy(source, `${backupPrefix(source.path)}${newId()}`, signal);
+      return await nameless(`${backupPrefix(source.path)}${newId()}`, (file) =>
+        this.whileUnchanged(source, () => copyBytes(source.readable, file, signal)),
+      );
     } catch (error) {
       throw source.toFault(error) ?? error;
     } finally {
       this.isBusy = false;
+    }
+  }
+
+  /**
+   * Brings everything that is committed into the file itself, which then stays as it is until `use` is through: SQLite
+   * writes to the log beside it, and only a checkpoint changes the file.
+   */
+  private async whileUnchanged(source: SqliteFile, use: () => Promise<void>): Promise<void> {
+    const { db } = this.database;
+    try {
+      await sql`pragma wal_autocheckpoint = 0`.execute(db);
+      // By the database's own queue: no transaction may be open.
+      await sql`pragma wal_checkpoint(TRUNCATE)`.execute(db);
+      await use();
+      // Closing it is a checkpoint too.
+      if (!source.connection.isOpen) throw new DatabaseUnavailableError();
+    } finally {
+      if (source.connection.isOpen) source.connection.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     }
   }
 
@@ -58,11 +82,12 @@ export class DatabaseBackup {
   }
 }
 
-async function copy(source: SqliteFile, path: string, signal: AbortSignal): Promise<BackupFile> {
+/** Its own folder has the copy without a name when this resolves. */
+async function nameless(path: string, fill: (file: FileHandle) => Promise<void>): Promise<BackupFile> {
   let file: FileHandle | undefined;
   try {
     file = await open(path, 'wx+', 0o600);
-    await source.connection.backup(path, { progress: stepper(file, signal) });
+    await fill(file);
     await file.write(Buffer.from([1, 1]), 0, 2, JOURNAL_VERSIONS_OFFSET);
     return { file, bytes: (await file.stat()).size };
   } catch (error) {
@@ -73,24 +98,17 @@ async function copy(source: SqliteFile, path: string, signal: AbortSignal): Prom
   }
 }
 
-/** Called between two steps; says how many pages the next one has. */
-function stepper(
-  file: FileHandle,
-  signal: AbortSignal,
-): (progress: { totalPages: number; remainingPages: number }) => number {
-  let syncedPages = 0;
-  let syncing: Promise<void> | undefined;
-  return ({ totalPages, remainingPages }) => {
+async function copyBytes(from: number, to: FileHandle, signal: AbortSignal): Promise<void> {
+  const block = Buffer.allocUnsafe(BLOCK_BYTES);
+  for (let at = 0, unsynced = 0; ;) {
     signal.throwIfAborted();
-    const done = totalPages - remainingPages;
-    if (!syncing && (done - syncedPages) * PAGE_BYTES >= SYNC_BYTES) {
-      syncedPages = done;
-      // Only sooner than it would be done anyway: what fails here fails again at the end.
-      syncing = file
-        .datasync()
-        .catch(() => undefined)
-        .finally(() => (syncing = undefined));
-    }
-    return STEP_PAGES;
-  };
+    const { bytesRead } = await readAt(from, block, 0, block.length, at);
+    if (bytesRead === 0) return;
+    await to.write(block, 0, bytesRead);
+    at += bytesRead;
+    unsynced += bytesRead;
+    // Sent to the disk meanwhile: at the end little is left to wait for.
+    if (unsynced >= SYNC_BYTES) await to.datasync();
+    if (unsynced >= SYNC_BYTES) unsynced = 0;
+  }
 }

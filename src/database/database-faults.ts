@@ -1,24 +1,39 @@
 import { StorageFullError, errnoOf, messageOf } from '../common/app-error.js';
 import { DatabaseDamagedError, DatabaseInUseError } from './database.errors.js';
 
-/** SQLite's own code, the system's, that of a quota, and PostgreSQL's `disk_full`. */
-const DISK_FULL = new Set(['SQLITE_FULL', 'ENOSPC', 'EDQUOT', '53100']);
-/** With the extended codes, such as SQLITE_CORRUPT_INDEX. */
-const DAMAGED = /^SQLITE_(CORRUPT|NOTADB|IOERR_CORRUPTFS)/;
+/** The system's code, that of a quota, and PostgreSQL's `disk_full`. */
+const DISK_FULL = new Set(['ENOSPC', 'EDQUOT', '53100']);
+/** SQLite's result codes (https://www.sqlite.org/rescode.html). An extended one has its primary code in the low byte. */
+const SQLITE = { BUSY: 5, CORRUPT: 11, FULL: 13, NOTADB: 26, IOERR_CORRUPTFS: 8458 };
 
 export function isDiskFull(error: unknown): boolean {
-  return error instanceof StorageFullError || DISK_FULL.has(errnoOf(error) ?? '');
+  if (error instanceof StorageFullError || primary(resultCode(error)) === SQLITE.FULL) return true;
+  return DISK_FULL.has(errnoOf(error) ?? '');
 }
 
 /** What a fault of the SQLite file at `path` means; undefined where it is no fault of the file or its disk. */
 export function toSqliteFault(error: unknown, path: string): Error | undefined {
-  const code = errnoOf(error) ?? '';
-  if (DAMAGED.test(code)) return new DatabaseDamagedError(path, messageOf(error));
-  if (code.startsWith('SQLITE_BUSY')) return new DatabaseInUseError(path);
+  const code = resultCode(error);
+  if (isDamage(code)) return new DatabaseDamagedError(path, messageOf(error));
+  if (primary(code) === SQLITE.BUSY) return new DatabaseInUseError(path);
   return toDiskFault(error);
 }
 
 export function toDiskFault(error: unknown): Error | undefined {
   if (error instanceof StorageFullError) return error;
   return isDiskFull(error) ? new StorageFullError(error) : undefined;
+}
+
+function isDamage(code: number): boolean {
+  return [SQLITE.CORRUPT, SQLITE.NOTADB].includes(primary(code)) || code === SQLITE.IOERR_CORRUPTFS;
+}
+
+/** 0, SQLite's word for no error, where the error is another's. */
+function resultCode(error: unknown): number {
+  const { errcode } = (error ?? {}) as { errcode?: unknown };
+  return typeof errcode === 'number' ? errcode : 0;
+}
+
+function primary(code: number): number {
+  return code & 0xff;
 }

@@ -175,6 +175,6 @@ export class Database implements OnApplicationShutdown {
     this.closing.abort();
     await this.connections.destroy();
     // Kysely does not know of it before the first query.
-    this.file?.connection.close();
+    this.file?.close();
   }
 }

@@ -1,10 +1,19 @@
-import { existsSync, mkdirSync, lstatSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import Sqlite from 'better-sqlite3';
 import { MiB } from '../common/bytes.js';
 import { DatabaseDamagedError } from './database.errors.js';
 import { isDiskFull, toSqliteFault } from './database-faults.js';
 import { DiskReserve } from './disk-reserve.js';
+import { SqliteConnection } from './sqlite-connection.js';
 
 /** Files up to this size are checked whole at start, which takes a quarter of a second at most. */
 const CHECKED_BYTES = 64 * MiB;
@@ -20,10 +29,11 @@ const KEPT_FREE_PAGES = 1024;
 
 /** The SQLite file of this process, and what can be done with a file that a server elsewhere does itself. */
 export class SqliteFile {
-  readonly connection: Sqlite.Database;
+  readonly connection: SqliteConnection;
   readonly reserve: DiskReserve;
   /** What damage was seen, since this process runs. It does not heal. */
   damage: DatabaseDamagedError | undefined;
+  private descriptor: number | undefined;
 
   constructor(readonly path: string) {
     mkdirSync(dirname(path), { recursive: true });
@@ -34,8 +44,8 @@ export class SqliteFile {
 
   /** Of what is in it: the file on the disk may be smaller as yet. */
   get bytes(): number {
-    const pages = this.connection.pragma('page_count', { simple: true }) as number;
-    return pages * (this.connection.pragma('page_size', { simple: true }) as number);
+    const pages = this.connection.pragma('page_count') as number;
+    return pages * (this.connection.pragma('page_size') as number);
   }
 
   /** What an error of this file means; remembers damage. */
@@ -48,12 +58,28 @@ export class SqliteFile {
   /** Gives some free pages back to the disk. False when there are none to give. */
   vacuumStep(): boolean {
     return this.translated(() => {
-      const free = this.connection.pragma('freelist_count', { simple: true }) as number;
+      const free = this.connection.pragma('freelist_count') as number;
       if (free <= KEPT_FREE_PAGES) return false;
       this.connection.pragma(`incremental_vacuum(${Math.min(VACUUM_PAGES, free - KEPT_FREE_PAGES)})`);
       // A file that was made by other means may not be able to give any back.
-      return (this.connection.pragma('freelist_count', { simple: true }) as number) < free;
+      return (this.connection.pragma('freelist_count') as number) < free;
     });
+  }
+
+  /**
+   * A descriptor for reading the file itself. It stays open as long as the connection: closing any descriptor of a file
+   * gives up every POSIX lock that this process has on it (fcntl(2)), and SQLite's among them.
+   */
+  get readable(): number {
+    this.descriptor ??= openSync(this.path, 'r');
+    return this.descriptor;
+  }
+
+  /** Safe to call twice. */
+  close(): void {
+    this.connection.close();
+    if (this.descriptor !== undefined) closeSync(this.descriptor);
+    this.descriptor = undefined;
   }
 
   private translated<T>(use: () => T): T {
@@ -66,7 +92,7 @@ export class SqliteFile {
 }
 
 /** A server must come up although the disk is full: what ran meanwhile waits for its end to be stored. */
-function openWithReserve(path: string, reserve: DiskReserve): Sqlite.Database {
+function openWithReserve(path: string, reserve: DiskReserve): SqliteConnection {
   for (;;) {
     try {
       return open(path, reserve);
@@ -80,17 +106,16 @@ function openWithReserve(path: string, reserve: DiskReserve): Sqlite.Database {
  * Opens the file for this process alone: the lock belongs to the open file and dies with the process. FULL makes an
  * acknowledged job survive a power cut (NORMAL only survives a crash of the process).
  */
-function open(path: string, reserve: DiskReserve): Sqlite.Database {
+function open(path: string, reserve: DiskReserve): SqliteConnection {
   refuseEmptied(path, reserve);
   // A log that was left behind still has what the file lacks.
   const isClosed = !existsSync(`${path}-wal`);
-  const database = new Sqlite(path, { timeout: 1_000 });
+  const database = new SqliteConnection(path);
   try {
     // First: a file that several could open needs another one beside it, for which a full disk has no room.
     database.pragma('locking_mode = EXCLUSIVE');
     // Asked first: setting it writes to the file each time.
-    if (database.pragma('auto_vacuum', { simple: true }) !== INCREMENTAL)
-      database.pragma('auto_vacuum = INCREMENTAL');
+    if (database.pragma('auto_vacuum') !== INCREMENTAL) database.pragma('auto_vacuum = INCREMENTAL');
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
     database.pragma('foreign_keys = ON');
@@ -136,8 +161,8 @@ function refuseCut(path: string): void {
     throw new DatabaseDamagedError(path, 'its end is missing');
 }
 
-function check(database: Sqlite.Database, path: string): void {
+function check(database: SqliteConnection, path: string): void {
   if (statSync(path).size > CHECKED_BYTES) return;
-  const found = database.pragma('quick_check(1)', { simple: true }) as string;
+  const found = database.pragma('quick_check(1)') as string;
   if (found !== 'ok') throw new DatabaseDamagedError(path, found.replace(/\s+/g, ' '));
 }

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import Sqlite from 'better-sqlite3';
+import { SqliteConnection } from './sqlite-connection.js';
 import { StatementCache } from './statement-cache.js';
 
 describe('StatementCache', () => {
-  let connection: Sqlite.Database;
+  let connection: SqliteConnection;
   let cache: StatementCache;
 
   beforeEach(() => {
-    connection = new Sqlite(':memory:');
+    connection = new SqliteConnection(':memory:');
     cache = new StatementCache(connection);
-    cache.prepare('create table t (a)').run();
-    cache.prepare('insert into t values (1), (2)').run();
+    cache.prepare('create table t (a)').run([]);
+    cache.prepare('insert into t values (1), (2)').run([]);
   });
 
   afterEach(() => cache.close());
@@ -24,12 +24,12 @@ describe('StatementCache', () => {
   it('gives what the tables are now, whatever has changed them', () => {
     const text = 'select * from t where a = ?';
     expect(cache.prepare(text).all([1])).toEqual([{ a: 1 }]);
-    cache.prepare('alter table t add column b default 5').run();
+    cache.prepare('alter table t add column b default 5').run([]);
     expect(cache.prepare(text).all([1])).toEqual([{ a: 1, b: 5 }]);
   });
 
   it('goes on after a statement that failed', () => {
-    cache.prepare('create unique index i on t (a)').run();
+    cache.prepare('create unique index i on t (a)').run([]);
     const insert = 'insert into t values (?)';
     expect(() => cache.prepare(insert).run([1])).toThrow('UNIQUE');
     expect(cache.prepare(insert).run([3]).changes).toBe(1);

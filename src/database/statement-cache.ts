@@ -1,5 +1,5 @@
-import type Sqlite from 'better-sqlite3';
-import type { SqliteDatabase } from 'kysely';
+import type { SqliteDatabase, SqliteStatement } from 'kysely';
+import type { SqliteConnection } from './sqlite-connection.js';
 
 /** Together they take about a megabyte. */
 const MAX_STATEMENTS = 100;
@@ -9,11 +9,11 @@ const CACHED = /^\s*(select|with|insert|update|delete|begin|commit|rollback)\b/i
 
 /** A connection that prepares each of its recent statements once: preparing takes as long as most of them run. */
 export class StatementCache implements SqliteDatabase {
-  private readonly statements = new Map<string, Sqlite.Statement<unknown[]>>();
+  private readonly statements = new Map<string, SqliteStatement>();
 
-  constructor(private readonly connection: Sqlite.Database) {}
+  constructor(private readonly connection: SqliteConnection) {}
 
-  prepare(text: string): Sqlite.Statement<unknown[]> {
+  prepare(text: string): SqliteStatement {
     const known = this.statements.get(text);
     if (known) {
       // Used again, it becomes the last to be forgotten.
@@ -32,7 +32,7 @@ export class StatementCache implements SqliteDatabase {
     this.connection.close();
   }
 
-  private keep(text: string, statement: Sqlite.Statement<unknown[]>): void {
+  private keep(text: string, statement: SqliteStatement): void {
     this.statements.set(text, statement);
     const [oldest] = this.statements.size > MAX_STATEMENTS ? this.statements.keys() : [];
     if (oldest !== undefined) this.statements.delete(oldest);

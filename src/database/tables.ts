@@ -1,4 +1,4 @@
-import type { Generated, Selectable } from 'kysely';
+import type { ColumnType, Generated, Selectable } from 'kysely';
 
 /**
  * The tables, as both dialects hold them. Times are milliseconds since 1970 UTC; flags are 0 or 1, since SQLite has no
@@ -77,7 +77,8 @@ export interface JobSpecsTable {
 export interface JobInputFilesTable {
   job_id: string;
   path: string;
-  content: Buffer;
+  /** Read as plain bytes from SQLite. */
+  content: ColumnType<Uint8Array, Buffer>;
 }
 
 export interface JobLabelsTable {

@@ -201,11 +201,15 @@ export class JobRepository {
   }
 
   async inputFiles(id: string): Promise<{ path: string; content: Buffer }[]> {
-    return this.db
+    const rows = await this.db
       .selectFrom('job_input_files')
       .select(['path', 'content'])
       .where('job_id', '=', id)
       .execute();
+    return rows.map(({ path, content: { buffer, byteOffset, length } }) => ({
+      path,
+      content: Buffer.from(buffer, byteOffset, length),
+    }));
   }
 
   async labels(ids: readonly string[]): Promise<{ job_id: string; name: string; value: string }[]> {

@@ -1,11 +1,21 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, openSync, readdirSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  existsSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { StorageFullError } from '../../src/common/app-error.js';
@@ -14,12 +24,16 @@ import { DatabaseBackup } from '../../src/database/database-backup.js';
 import { Database } from '../../src/database/database.js';
 import { DatabaseDamagedError } from '../../src/database/database.errors.js';
 import { RESERVE_BYTES } from '../../src/database/disk-reserve.js';
+import { SqliteConnection } from '../../src/database/sqlite-connection.js';
 import { SmallDisk, whyNoMount } from '../support/small-disk.js';
 import { describeTier } from '../support/runtime-tier.js';
 import { waitFor } from '../support/wait-for.js';
 
 const PAGE = 4096;
 const SERVER = fileURLToPath(new URL('../support/database-server.mjs', import.meta.url));
+
+/** The database of a server of 0.1.0 that was killed after two jobs. */
+const FIRST_RELEASE = fileURLToPath(new URL('../fixtures/database-0.1.0', import.meta.url));
 
 const folders: string[] = [];
 const databases: Database[] = [];
@@ -88,6 +102,29 @@ describe('an SQLite file', () => {
     await (await open(folder)).ping();
   });
 
+  it('is one whole file without a log when its server has stopped', async () => {
+    const { folder, path } = await writtenFile();
+    expect(readdirSync(folder).filter((name) => /-(wal|shm|journal)$/.test(name))).toEqual([]);
+    const file = new SqliteConnection(path, true);
+    expect(file.pragma('quick_check(1)')).toBe('ok');
+    file.close();
+  });
+
+  it('opens as it is where the first release was killed, with the log that was left beside it', async () => {
+    const folder = await newFolder();
+    for (const name of ['maps.sqlite', 'maps.sqlite-wal'])
+      writeFileSync(join(folder, name), gunzipSync(readFileSync(join(FIRST_RELEASE, `${name}.gz`))));
+    const { db } = await open(folder);
+    const jobs = await db.selectFrom('jobs').select(['name', 'state', 'reason']).orderBy('id').execute();
+    expect(jobs).toEqual([
+      { name: 'of the previous release', state: 'SUCCEEDED', reason: 'EXIT_ZERO' },
+      { name: 'second', state: 'SUCCEEDED', reason: 'EXIT_ZERO' },
+    ]);
+    expect(await db.selectFrom('job_labels').select('value').execute()).toEqual([{ value: 'maps' }]);
+    const files = await db.selectFrom('output_files').select('path').execute();
+    expect(files.map(({ path }) => path)).toEqual(['kept.txt', 'kept.txt']);
+  });
+
   it('gives pages back to the disk in steps', async () => {
     const { folder, path } = await writtenFile();
     const database = await open(folder);
@@ -113,6 +150,20 @@ describe('a copy of an SQLite file', () => {
     expect([(await file.stat()).size, bytes > 100 * PAGE]).toEqual([bytes, true]);
     await file.close();
   });
+});
+
+describe('an SQLite file that was copied', () => {
+  it('is still refused to a second process, and takes its log in again', async () => {
+    const { folder, path } = await writtenFile();
+    const database = await open(folder);
+    const backups = new DatabaseBackup(database, loadConfig({ DATA_DIR: folder }));
+    const { file } = await backups.make(new AbortController().signal);
+    await file.close();
+    expect(await new DatabaseProcess(folder).firstLine()).toMatch(/^DatabaseInUseError/);
+    const before = statSync(path).size;
+    await setMeta(database, 'much', 'x'.repeat(1_100 * PAGE));
+    expect(statSync(path).size).toBeGreaterThan(before + 1_000 * PAGE);
+  }, 60_000);
 });
 
 describe('a damaged SQLite file', () => {

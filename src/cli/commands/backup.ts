@@ -61,11 +61,13 @@ async function receive({ client }: Context, file: FileHandle): Promise<number> {
 /** Reads the whole copy as SQLite does; returns how many jobs are in it. */
 async function check(path: string): Promise<number> {
   // Only here: no other command needs it.
-  const { default: Sqlite } = await import('better-sqlite3');
+  const { DatabaseSync } = await import('@photostructure/sqlite');
   try {
-    const database = new Sqlite(path, { readonly: true, fileMustExist: true });
+    const database = new DatabaseSync(path, { readOnly: true });
     try {
-      const found = database.pragma('quick_check(1)', { simple: true }) as string;
+      const { quick_check: found } = database.prepare('pragma quick_check(1)').get() as {
+        quick_check: string;
+      };
       if (found !== 'ok') throw new Error(found);
       return (database.prepare('select count(*) as jobs from jobs').get() as { jobs: number }).jobs;
     } finally {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import Sqlite from 'better-sqlite3';
+import { DatabaseSync } from '@photostructure/sqlite';
 import pg from 'pg';
 import { atEnd } from '../../../bench/lib/cleanup.mjs';
 import { FaultyProxy } from './faulty-proxy.mjs';
@@ -18,7 +18,7 @@ function sqlite(path) {
   return {
     variables: {},
     read: () => {
-      const file = new Sqlite(path, { readonly: true });
+      const file = new DatabaseSync(path, { readOnly: true });
       const rows = { jobs: file.prepare(JOBS).all(), attempts: file.prepare(ATTEMPTS).all() };
       file.close();
       return rows;
