@@ -15,6 +15,9 @@ const LEAST_PYTHON = [3, 9];
 const INSTALL_MARK = join(ROOT, 'node_modules', '.maps-installed');
 const BUILD_MARK = join(ROOT, 'dist', '.maps-built');
 const BUILD_INFO = join(ROOT, 'dist', '.tsbuildinfo');
+const DRIVER = '@photostructure/sqlite';
+const SIGN_OF_LIFE_MS = 5_000;
+const NETWORK_FAULT = /ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ECONNRESET|ENETUNREACH|ERR_SOCKET_TIMEOUT/;
 
 /** Something is missing that only the user can provide; the message is the whole answer, no stack is wanted. */
 export class PrepareError extends Error {}
@@ -29,23 +32,19 @@ export function checkNode() {
   }
 }
 
-/** The version of `python3`, or undefined when there is none that is new enough to run scripts and build modules. */
-export function findPython() {
-  const found = spawnSync('python3', ['-c', 'import platform; print(platform.python_version())'], {
-    encoding: 'utf8',
-  });
-  const version = found.status === 0 ? found.stdout.trim() : undefined;
-  return version && isAtLeast(version, LEAST_PYTHON) ? version : undefined;
-}
+/** Where a Python is looked for, in this order; a version manager's own may be closed to the user of scripts. */
+export const PYTHONS = ['python3', '/usr/bin/python3', '/usr/local/bin/python3'];
 
-/** What is missing to compile a native Node module; empty when all is there. */
-export function missingBuildTools() {
-  const missing = [];
-  if (![process.env.CXX, 'c++', 'g++', 'clang++'].some((name) => name && answers(name)))
-    missing.push('a C++ compiler');
-  if (!answers('make') && process.platform !== 'win32') missing.push('make');
-  if (!findPython()) missing.push('Python 3');
-  return missing;
+/** The version of the first Python that is new enough to run scripts, or undefined when there is none. */
+export function findPython() {
+  for (const python of process.env.PROCESS_PYTHON ? [process.env.PROCESS_PYTHON] : PYTHONS) {
+    const found = spawnSync(python, ['-c', 'import platform; print(platform.python_version())'], {
+      encoding: 'utf8',
+    });
+    const version = found.status === 0 ? found.stdout.trim() : undefined;
+    if (version && isAtLeast(version, LEAST_PYTHON)) return version;
+  }
+  return undefined;
 }
 
 /**
@@ -58,17 +57,17 @@ export async function ensureInstalled({ log }) {
   const wanted = installKey();
   if (readOr(INSTALL_MARK) === wanted) return;
   if (!isInstalledByHand() || !canLoadDatabase()) {
-    const missing = missingBuildTools();
-    if (missing.length > 0)
-      log(
-        `Not found here: ${missing.join(', ')}. The database module is downloaded ready-made where possible.`,
-      );
-    log('Installing the libraries (npm ci). The first time this takes a minute or two.');
+    log('Installing the libraries (npm ci): half a minute the first time.');
+    const tellIfUnreachable = setTimeout(() => tellOfNetwork(log), 5_000);
     await run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], {
       log,
-      explain: (output) => explainInstall(output, missing),
-    });
-    if (!canLoadDatabase()) throw new PrepareError(buildToolsSentence(missing));
+      progress: installProgress,
+      explain: explainInstall,
+    }).finally(() => clearTimeout(tellIfUnreachable));
+    if (!canLoadDatabase())
+      throw new PrepareError(
+        `The database driver (${DRIVER}) has no part for this platform (${process.platform}-${process.arch}). Linux, macOS and Windows on x64 and arm64 have one.`,
+      );
   }
   writeFileSync(INSTALL_MARK, wanted);
 }
@@ -98,10 +97,6 @@ function isAtLeast(version, least) {
   return major > least[0] || (major === least[0] && minor >= least[1]);
 }
 
-function answers(command) {
-  return spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
-}
-
 function readOr(path) {
   return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 }
@@ -110,7 +105,7 @@ function mtimeOr(path) {
   return existsSync(path) ? statSync(path).mtimeMs : undefined;
 }
 
-/** Native modules belong to one platform and one Node ABI: another Node needs another installation. */
+/** Native parts belong to one platform; what fits this version of Node may not fit another. */
 function installKey() {
   const lock = readFileSync(join(ROOT, 'package-lock.json'));
   const machine = `${process.platform}-${process.arch}-${process.versions.modules}`;
@@ -129,10 +124,34 @@ function isInstalledByHand() {
   );
 }
 
-/** In a process of its own: a module built for another Node can crash the one that loads it. */
+/** In a process of its own: a module built for another platform can crash the one that loads it. */
 function canLoadDatabase() {
-  const code = "new (require('better-sqlite3'))(':memory:').close()";
+  const code = `new (require('${DRIVER}').DatabaseSync)(':memory:').close()`;
   return spawnSync(process.execPath, ['-e', code], { cwd: ROOT, stdio: 'ignore' }).status === 0;
+}
+
+/** How far npm is, by the packages that are in place. */
+function installProgress() {
+  const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
+  // The optional ones are for other platforms as a rule.
+  const listed = Object.keys(packages).filter((path) => path !== '' && !packages[path].optional);
+  const present = listed.filter((path) => existsSync(join(ROOT, path, 'package.json')));
+  return `${present.length} of ${listed.length} packages`;
+}
+
+/** npm itself says nothing for minutes when its registry does not answer. */
+function tellOfNetwork(log) {
+  const ping = spawn('npm', ['ping', '--fetch-retries=0', '--fetch-timeout=10000', '--loglevel=error'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    shell: process.platform === 'win32',
+  });
+  let output = '';
+  ping.stderr.on('data', (data) => (output += data));
+  ping.once('error', () => undefined);
+  ping.once('close', (code) => {
+    if (code !== 0 && NETWORK_FAULT.test(output)) log(`… ${registrySentence(output)} It is tried again.`);
+  });
 }
 
 function sourceKey() {
@@ -146,34 +165,19 @@ function sourceKey() {
   return `${hash.digest('hex')}\n`;
 }
 
-function explainInstall(output, missing) {
-  if (/ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ENETUNREACH/.test(output) && !/gyp/.test(output))
-    return `npm cannot reach its registry. Check the network or the proxy settings ("npm config get registry"). npm said:\n${lastLines(output, 5)}`;
-  if (/better-sqlite3|gyp/.test(output)) return `${buildToolsSentence(missing)}${keep(output)}`;
+function explainInstall(output) {
+  if (NETWORK_FAULT.test(output)) return registrySentence(output);
   // npm tells what is wrong first, and how it is used after that.
   const words = output.split('\n').filter((line) => /^npm error +\S/.test(line));
   return `npm ci failed:\n${words.slice(0, 8).join('\n') || lastLines(output, 10)}${keep(output)}`;
 }
 
-function buildToolsSentence(missing) {
-  const need = missing.length > 0 ? ` It needs ${missing.join(' and ')} for that.` : '';
-  return `The database module (better-sqlite3) could neither be downloaded ready-made nor compiled.${need} Install the tools with "${installCommand()}", then run this again.`;
+function registrySentence(output) {
+  const [code] = NETWORK_FAULT.exec(output);
+  return `npm cannot reach its registry (${code}). Check the network or the proxy settings ("npm config get registry").`;
 }
 
-function installCommand() {
-  if (process.platform === 'darwin') return 'xcode-select --install';
-  if (process.platform === 'win32') return 'winget install Microsoft.VisualStudio.2022.BuildTools';
-  const commands = {
-    'apt-get': 'sudo apt-get install -y build-essential python3',
-    dnf: 'sudo dnf install -y gcc-c++ make python3',
-    apk: 'sudo apk add build-base python3',
-    pacman: 'sudo pacman -S --needed base-devel python',
-  };
-  const manager = Object.keys(commands).find(answers);
-  return manager ? commands[manager] : 'your package manager: a C++ compiler, make and python3';
-}
-
-/** The compiler's own words go to a file: whoever needs them finds them, nobody else has to read them. */
+/** All words go to a file: whoever needs them finds them, nobody else has to read them. */
 function keep(output) {
   const path = join(mkdtempSync(join(tmpdir(), 'maps-install-')), 'npm.log');
   writeFileSync(path, output);
@@ -185,7 +189,7 @@ function lastLines(text, count) {
 }
 
 /** Runs a command in silence, with a sign of life, and throws what `explain` makes of its output when it fails. */
-async function run(command, args, { log, explain }) {
+async function run(command, args, { log, explain, progress = () => '' }) {
   const child = spawn(command, args, {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -195,8 +199,9 @@ async function run(command, args, { log, explain }) {
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
   const startedAt = Date.now();
   const alive = setInterval(
-    () => log(`… still at it (${Math.round((Date.now() - startedAt) / 1000)} s)`),
-    20_000,
+    () =>
+      log(`… ${[`${Math.round((Date.now() - startedAt) / 1000)} s`, progress()].filter(Boolean).join(', ')}`),
+    SIGN_OF_LIFE_MS,
   );
   const code = await new Promise((done) => {
     child.once('error', (error) => ((output += error.message), done(1)));

@@ -3,8 +3,8 @@
 //
 //   npm run quickstart            stays until Ctrl-C
 //   npm run quickstart -- --exit  stops when the example has run; so it does without a terminal, and in CI
-import { existsSync } from 'node:fs';
-import { PrepareError, checkNode, ensureBuilt, ensureInstalled, findPython } from './prepare.mjs';
+import { PrepareError, ROOT, checkNode, ensureBuilt, ensureInstalled, findPython } from './prepare.mjs';
+import { whyNoContainers } from './quickstart/containers.mjs';
 import { runBestExample } from './quickstart/example.mjs';
 import { chooseRuntime } from './quickstart/runtime.mjs';
 import { startService } from './quickstart/service.mjs';
@@ -14,7 +14,7 @@ const log = (line = '') => console.log(line);
 
 async function quickstart() {
   checkNode();
-  checkForPython();
+  await checkForPlaceToRun();
   await ensureInstalled({ log });
   await ensureBuilt({ log });
   const { warning, reason, variables } = await chooseRuntime();
@@ -24,35 +24,39 @@ async function quickstart() {
   log(`The service listens at ${service.url}, for this machine only. Its data is in ${service.dataDir}.\n`);
   try {
     const succeeded = await runBestExample(service, log);
-    if (!staysOn) return succeeded ? 0 : 1;
     sayWhatNext(service);
+    if (!staysOn) return succeeded ? 0 : 1;
     await service.untilInterrupted();
     return 0;
   } finally {
     await service.stop();
-    log('The service is stopped.');
+    log('\nThe service is stopped.');
   }
 }
 
-/** Said before the minutes that installing takes, not after. */
-function checkForPython() {
-  if (findPython() || process.env.DOCKER_HOST || existsSync('/var/run/docker.sock')) return;
+/** Said before anything is installed, not after. */
+async function checkForPlaceToRun() {
+  if (findPython()) return;
+  const why = await whyNoContainers(process.env.RUNNER_IMAGE ?? 'py-exec:latest');
+  if (why === undefined) return;
   throw new PrepareError(
-    'Scripts need something to run in: neither Docker nor Python 3.9 or newer is here. Install one of them, for example with "sudo apt-get install -y python3".',
+    `Scripts need something to run in: Python 3.9 or newer is not here, and ${why} Install Python, for example with "sudo apt-get install -y python3".`,
   );
 }
 
 function sayWhatNext({ url, startCommand }) {
-  const isDefault = url === 'http://127.0.0.1:8000';
-  log('\nTry next, in another terminal:');
-  if (!isDefault) log(`  export MAPS_SERVER=${url}`);
+  if (staysOn) log('\nTry next, in another terminal:');
+  else
+    log(`\nStart the service again with:\n  cd ${ROOT}\n  ${startCommand}\nThen try, in another terminal:`);
+  log(`  cd ${ROOT}`);
+  if (url !== 'http://127.0.0.1:8000') log(`  export MAPS_SERVER=${url}`);
   log('  npx maps run examples/progress/script.py --follow');
   log('  npx maps list');
   log('  npx maps --help');
   log(`  curl -s ${url}/health`);
   log(`  curl -s ${url}/graphql -H 'content-type: application/json' \\`);
   log(`    -d '{"query":"{ jobs(first: 3) { edges { node { id name state } } } }"}'`);
-  log(`\nCtrl-C stops the service. It is started again with: ${startCommand}`);
+  if (staysOn) log(`\nCtrl-C stops the service. It is started again with: ${startCommand}`);
 }
 
 quickstart().then(

@@ -1,10 +1,8 @@
 // Where jobs run on this machine, by the service's own probes: Docker, else sandboxed processes, else unprotected ones.
-import { chmod, mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { PrepareError, ROOT } from '../prepare.mjs';
-
-const PYTHONS = ['python3', '/usr/bin/python3', '/usr/local/bin/python3'];
+import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { PYTHONS, PrepareError, ROOT } from '../prepare.mjs';
 
 /**
  * The best that works here: `variables` for the service, `reason` in a sentence, and a `warning` when nothing protects
@@ -58,8 +56,10 @@ async function reachableData() {
   const { closedFolder } = await import(`${ROOT}/dist/runtime/process/reachable.js`);
   const { runnerUser } = await import(`${ROOT}/dist/workspace/runner-user.js`);
   if (process.env.DATA_DIR || !(await closedFolder(ROOT, runnerUser()))) return {};
-  const folder = await mkdtemp(join(tmpdir(), 'maps-data-'));
-  await chmod(folder, 0o755);
+  // The same one for this checkout each time: jobs of the last start are there again.
+  const mark = createHash('sha256').update(ROOT).digest('hex').slice(0, 8);
+  const folder = join('/var/lib/maps-python', `${basename(ROOT)}-${mark}`);
+  await mkdir(folder, { recursive: true, mode: 0o755 });
   return { DATA_DIR: folder };
 }
 

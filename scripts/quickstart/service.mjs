@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PrepareError, ROOT } from '../prepare.mjs';
 
@@ -26,7 +26,7 @@ export async function startService(variables) {
   const url = await untilListening(child, ended, join(dataDir, 'service.log'));
   return {
     url,
-    dataDir: relative(process.cwd(), dataDir) || dataDir,
+    dataDir,
     startCommand: toCommand(variables, port),
     untilInterrupted: () => Promise.race([ended, once(process, 'SIGINT'), once(process, 'SIGTERM')]),
     stop: () => stop(child, ended),
