@@ -3,6 +3,7 @@
 //
 //   npm run quickstart            stays until Ctrl-C
 //   npm run quickstart -- --exit  stops when the example has run; so it does without a terminal, and in CI
+import { spawnSync } from 'node:child_process';
 import { PrepareError, ROOT, checkNode, ensureBuilt, ensureInstalled, findPython } from './prepare.mjs';
 import { whyNoContainers } from './quickstart/containers.mjs';
 import { runBestExample } from './quickstart/example.mjs';
@@ -53,9 +54,11 @@ function sayWhatNext({ url, startCommand }) {
   log('  npx maps run examples/progress/script.py --follow');
   log('  npx maps list');
   log('  npx maps --help');
-  log(`  curl -s ${url}/health`);
-  log(`  curl -s ${url}/graphql -H 'content-type: application/json' \\`);
-  log(`    -d '{"query":"{ jobs(first: 3) { edges { node { id name state } } } }"}'`);
+  if (spawnSync('curl', ['--version'], { stdio: 'ignore' }).status === 0) {
+    log(`  curl -s ${url}/health`);
+    log(`  curl -s ${url}/graphql -H 'content-type: application/json' \\`);
+    log(`    -d '{"query":"{ jobs(first: 3) { edges { node { id name state } } } }"}'`);
+  }
   if (staysOn) log(`\nCtrl-C stops the service. It is started again with: ${startCommand}`);
 }
 
