@@ -1,5 +1,8 @@
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -131,6 +134,29 @@ await describeServiceRuntimes(({ name, variables }) => {
       expect(open.stderr).toMatch(/API_TOKEN is required/);
     }, 60_000);
 
+    it('leaves no worker behind where its port is taken, and says what to do', async () => {
+      const taken = createServer();
+      taken.listen(0, '127.0.0.1');
+      await once(taken, 'listening');
+      const port = String((taken.address() as AddressInfo).port);
+      const server = start({ PORT: port, WARM_POOL: 'default=2..2' });
+      const code = await server.exited;
+      taken.close();
+      expect([code, server.stderr]).toEqual([
+        1,
+        `The service cannot start. Something else listens on port ${port} of 127.0.0.1 already. Stop it, or set PORT to a free one.\n`,
+      ]);
+      expect(workloadsOf(dataDir)).toEqual([]);
+    }, 60_000);
+
+    it('goes on when a signal comes that means nothing to it', async () => {
+      const server = start();
+      const url = await server.listening();
+      server.signal('SIGUSR2');
+      await waitFor(() => server.lines.some(({ msg }) => String(msg).startsWith('SIGUSR2 means nothing')));
+      expect((await fetch(`${url}/health/live`)).status).toBe(200);
+    }, 60_000);
+
     it('on SIGTERM sends its clients to the next server with a code that means again, and leaves its jobs', async () => {
       const first = start();
       const url = await first.listening();
@@ -192,3 +218,15 @@ await describeServiceRuntimes(({ name, variables }) => {
     }, 120_000);
   });
 });
+
+/** The processes of workloads whose state lies in a data folder: each was started with the name of its own. */
+function workloadsOf(dataDir: string): string[] {
+  const isOf = (pid: string): boolean => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`=${dataDir}/process/`);
+    } catch {
+      return false;
+    }
+  };
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isOf(name));
+}
