@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, closeSync } from 'node:fs';
 import { access, constants, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import Docker from 'dockerode';
 import { crashAllOf, killProcessesOf, processesOf, removeRemains } from './engine-remains.js';
@@ -68,6 +69,11 @@ export class TestEngine {
     if (!this.daemons.has('containerd')) {
       this.spawn('containerd', ['--config', join(this.folder, 'containerd.toml')]);
     }
+    // As service managers do: a dockerd that starts before containerd serves takes dead containers for running ones.
+    await waitFor(() => accepts(this.containerdPath), {
+      deadlineMs: PATIENCE_MS,
+      describe: () => 'the socket of containerd',
+    });
     if (!this.daemons.has('dockerd')) {
       // In a network of its own: an engine without a bridge removes docker0, which is the machine's own engine's.
       this.spawn('dockerd', ['--config-file', join(this.folder, 'daemon.json')], ['unshare', '--net', '--']);
@@ -116,6 +122,10 @@ export class TestEngine {
     return join(this.folder, 'docker.sock');
   }
 
+  private get containerdPath(): string {
+    return join(this.folder, 'containerd.sock');
+  }
+
   /** One containerd of its own in any case: dockerd would take the machine's where there is one. */
   private async configure({ liveRestore }: { liveRestore: boolean }): Promise<void> {
     const below = (name: string): string => join(this.folder, name);
@@ -126,7 +136,7 @@ root = "${below('c/root')}"
 state = "${below('c/state')}"
 disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
 [grpc]
-address = "${below('containerd.sock')}"
+address = "${this.containerdPath}"
 `,
     );
     await writeFile(
@@ -136,7 +146,7 @@ address = "${below('containerd.sock')}"
         'exec-root': below('run'),
         pidfile: below('docker.pid'),
         hosts: [this.host],
-        containerd: below('containerd.sock'),
+        containerd: this.containerdPath,
         'cgroup-parent': `/${this.folder.split('/').at(-1)}`,
         'exec-opts': ['native.cgroupdriver=cgroupfs'],
         bridge: 'none',
@@ -172,6 +182,14 @@ address = "${below('containerd.sock')}"
     const logs = await Promise.all(BOTH_DAEMONS.map((name) => readFile(this.logPath(name), 'utf8')));
     return logs.map((log) => log.slice(-2000)).join('\n');
   }
+}
+
+function accepts(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath);
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.end());
+  });
 }
 
 async function isOnPath(program: string): Promise<boolean> {
