@@ -2,7 +2,8 @@
 // else is there (Docker, PostgreSQL, bubblewrap) is found and used.
 //
 //   npm test                    every tier that can run here
-//   node scripts/test.mjs unit  one tier: unit, runner, contract, kubernetes, e2e or restarts
+//   node scripts/test.mjs unit  one tier or several: unit, runner, contract, kubernetes, e2e, restarts, chaos
+//   … --only docker             of these, files whose path matches, and chaos of that name
 //
 //   TEST_REQUIRE       tiers that must be able to run, comma separated: process, docker, docker-latest, postgres,
 //                      kubernetes, kubernetes-restarts, docker-restarts, small-disk; a skip there is a failure.
@@ -17,6 +18,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { ensureBuilt, ensureInstalled } from './prepare.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -45,7 +47,10 @@ const TIERS = {
   chaos: () => chaos(),
 };
 
-const asked = process.argv.slice(2);
+const { values: options, positionals: asked } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: 'string' } },
+});
 const unknown = asked.filter((name) => !(name in TIERS));
 if (unknown.length > 0) {
   console.error(`There is no tier ${unknown.join(', ')}; there are: ${Object.keys(TIERS).join(', ')}.`);
@@ -90,7 +95,7 @@ async function jest(name, patterns, options) {
     '--experimental-vm-modules',
     '--no-warnings=ExperimentalWarning',
     'node_modules/jest/bin/jest.js',
-    ...patterns,
+    ...patterns.map((pattern) => (options.only ? `${pattern}.*(${options.only})` : pattern)),
     '--json',
     `--outputFile=${report}`,
     '--forceExit=false',
@@ -137,7 +142,9 @@ async function pythonUnittest() {
 async function chaos() {
   const { chaosScenarios } = await import('../test/chaos/scenarios.mjs');
   const result = { passed: 0, failed: 0, skipped: 0, crashed: false };
-  for (const scenario of await chaosScenarios()) result[await runScenario(scenario)] += 1;
+  const scenarios = await chaosScenarios();
+  for (const scenario of scenarios.filter(({ name }) => new RegExp(options.only ?? '').test(name)))
+    result[await runScenario(scenario)] += 1;
   return result;
 }
 
@@ -146,11 +153,12 @@ async function runScenario({ name, args, unavailable }) {
     const code = await run(process.execPath, ['test/chaos/main.mjs', ...args]);
     return code === 0 ? 'passed' : 'failed';
   }
-  if ((process.env.TEST_REQUIRE ?? '').split(',').includes(name)) {
-    console.log(`TEST_REQUIRE names ${name}, but: ${unavailable}`);
+  const [runtime] = name.split('-');
+  if ((process.env.TEST_REQUIRE ?? '').split(',').includes(runtime)) {
+    console.log(`TEST_REQUIRE names ${runtime}, but: ${unavailable}`);
     return 'failed';
   }
-  skippedTiers.add(`${name}: ${unavailable}`);
+  skippedTiers.add(`${runtime}: ${unavailable}`);
   return 'skipped';
 }
 

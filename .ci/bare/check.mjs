@@ -1,5 +1,7 @@
 // Runs inside the bare machine, in a fresh checkout: the README's two commands, and what the first one says to do next.
 // Prints its figures; ends with 1 when anything is not as promised.
+//
+//   node .ci/bare/check.mjs quickstart|tests
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
@@ -14,11 +16,12 @@ const who = userInfo().username;
 const faults = [];
 const expect = (isRight, what) => isRight || faults.push(what);
 
-await checkQuickstart();
-await checkTests();
+await { quickstart: checkQuickstart, tests: checkTests }[process.argv[2]]();
 expect(readFileSync(TRAP, 'utf8') === '', `a compiler was called: ${readFileSync(TRAP, 'utf8')}`);
 for (const fault of faults) console.log(`bare, as ${who}: NOT AS PROMISED: ${fault}`);
-console.log(`bare, as ${who}: ${faults.length === 0 ? 'as promised' : `${faults.length} faults`}`);
+console.log(
+  `bare, as ${who}, ${process.argv[2]}: ${faults.length === 0 ? 'as promised' : `${faults.length} faults`}`,
+);
 process.exit(faults.length === 0 ? 0 : 1);
 
 async function checkQuickstart() {

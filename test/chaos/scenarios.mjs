@@ -8,17 +8,17 @@ const KILLS = { process: '10', docker: '10', kubernetes: '10' };
 const SEED = '4';
 
 /**
- * What the tier `chaos` runs, each with why it cannot run here, if so.
+ * What the tier `chaos` runs, each with why it cannot run here, if so. A name begins with its runtime's.
  *
  * @returns {Promise<{ name: string, args: string[], unavailable: string | undefined }[]>}
  */
 export async function chaosScenarios() {
   return [
     { name: 'process', args: argsOf('process'), unavailable: await whyNoProcess() },
-    { name: 'process', args: [...argsOf('process'), '--warm'], unavailable: await whyNoProcess() },
+    { name: 'process-warm', args: [...argsOf('process'), '--warm'], unavailable: await whyNoProcess() },
     // With a pool some jobs start cold as well.
-    { name: 'docker', args: [...argsOf('docker'), '--warm'], unavailable: await whyNoDocker() },
-    { name: 'kubernetes', args: [...argsOf('kubernetes'), '--warm'], unavailable: await whyNoKubernetes() },
+    { name: 'docker-warm', args: [...argsOf('docker'), '--warm'], unavailable: await whyNoDocker() },
+    { name: 'kubernetes-warm', args: [...argsOf('kubernetes'), '--warm'], unavailable: await whyNoKubernetes() },
   ];
 }
 
