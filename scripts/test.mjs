@@ -27,7 +27,7 @@ const reports = mkdtempSync(join(tmpdir(), 'maps-tests-'));
 const ON_CLUSTER = 'test/contract/kubernetes-runtime';
 const ALONE_ON_CLUSTER = `${ON_CLUSTER}-ends`;
 const TIERS = {
-  unit: () => jest('unit', ['src/', 'test/chaos/'], ['--maxWorkers=2']),
+  unit: () => jest('unit', ['src/', 'test/chaos/', 'test/scripts/'], ['--maxWorkers=2']),
   runner: () => pythonUnittest(),
   contract: () =>
     jest('contract', ['test/contract/'], ['--maxWorkers=2', `--testPathIgnorePatterns=${ON_CLUSTER}`]),
