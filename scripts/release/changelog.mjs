@@ -6,6 +6,9 @@ const VERSION = /^(\d+)\.(\d+)\.(\d+)$/;
 /**
  * The changelog with what is unreleased under the new version, and an empty part above it.
  *
+ * @param {string} changelog
+ * @param {{ version?: string, date: string, releases: { version: string }[] }} next
+ * @returns {string}
  * @throws {Error} where the version is none, or not above the last one, or nothing is unreleased
  */
 export function release(changelog, { version, date, releases }) {
@@ -17,14 +20,26 @@ export function release(changelog, { version, date, releases }) {
   return changelog.replace(UNRELEASED, `${UNRELEASED}\n\n## ${version} – ${date}`);
 }
 
-/** The part of one version, or of `Unreleased`, without its heading; empty where there is none. */
+/**
+ * The part of one version, or of `Unreleased`, without its heading; empty where there is none.
+ *
+ * @param {string} changelog
+ * @param {string} version
+ * @returns {string}
+ */
 export function notesOf(changelog, version) {
   const parts = changelog.split(/^## /m).slice(1);
   const part = parts.find((text) => text.startsWith(`${version}\n`) || text.startsWith(`${version} `));
   return part === undefined ? '' : part.slice(part.indexOf('\n') + 1).trim();
 }
 
-/** What does not agree, each in a sentence. */
+/**
+ * What does not agree, each in a sentence.
+ *
+ * @param {{ version: string, changelog: string, releases: { version: string, commit: string, date: string }[],
+ *   isInHistory: (commit: string) => boolean }} state
+ * @returns {string[]}
+ */
 export function checkReleases({ version, changelog, releases, isInHistory }) {
   const faults = [];
   if (!changelog.includes(UNRELEASED)) faults.push('CHANGELOG.md has no part "Unreleased".');
