@@ -45,6 +45,7 @@ provide_programs() {
   command -v bwrap >/dev/null || missing+=(bubblewrap)
   command -v jq >/dev/null || missing+=(jq)
   command -v curl >/dev/null || missing+=(curl)
+  command -v shellcheck >/dev/null || missing+=(shellcheck)
   [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 }
 
@@ -84,7 +85,10 @@ OWN_DOCKER_HOST=${DOCKER_HOST:-} OWN_PATH=$PATH OWN_DOCKER_CONFIG=${DOCKER_CONFI
 
 # use_cluster current|old   Which cluster the tests run on. One that KUBECONFIG names already is taken as it is.
 use_cluster() {
-  if [ -n "${OWN_KUBECONFIG:-}" ]; then return 0; fi
+  if [ -n "${OWN_KUBECONFIG:-}" ]; then
+    if [ -n "${KUBE_LOAD_IMAGES:-}" ]; then $KUBE_LOAD_IMAGES py-exec:slim; fi
+    return
+  fi
   local folder
   if [ "$1" = current ]; then folder=$shared/engines/cluster-current; else folder=$shared/cluster; fi
   [ -x "$folder/up" ] || return 0
@@ -102,6 +106,13 @@ leave_cluster() {
   if [ -n "$cluster_folder" ]; then "$cluster_folder/down"; fi
   cluster_folder=
   unset KUBECONFIG KUBE_LOAD_IMAGES TEST_KUBE_RESTART
+}
+
+# The public workflows and the scripts of this folder.
+check_workflows() {
+  GOBIN=$state/bin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 &&
+    "$state/bin/actionlint" &&
+    shellcheck -x .ci/run .ci/full .ci/bare/run .github/volumes
 }
 
 # Deploys on the cluster as k8s/README.md says, and gives its volumes back.
