@@ -2,13 +2,18 @@
 // else is there (Docker, PostgreSQL, bubblewrap) is found and used.
 //
 //   npm test                    every tier that can run here
-//   node scripts/test.mjs unit  one tier or several: unit, runner, contract, kubernetes, e2e, restarts, chaos
-//   … --only docker             of these, files whose path matches, and chaos of that name
+  unit: () =>
+    jest(
+      'unit',
+      ['src/', 'test/chaos/', 'test/scripts/', 'test/docs/.*\\.spec'],
+      ['--maxWorkers=2'],
+    ),
 //
 //   TEST_REQUIRE       tiers that must be able to run, comma separated: process, docker, docker-latest, postgres,
-//                      kubernetes, kubernetes-restarts, docker-restarts, small-disk; a skip there is a failure.
+//                      kubernetes, kubernetes-restarts, docker-restarts, small-disk, docs; a skip there is a failure.
 //                      docker-restarts starts an engine of its own: as root on Linux, with dockerd, containerd and
-//                      unshare installed; small-disk mounts a tmpfs
+//                      unshare installed; small-disk mounts a tmpfs; docs needs
+//                      the programs that the pages use
 //   TEST_DATABASE_URL  a PostgreSQL server whose databases the tests may create and drop
 //   KUBECONFIG         a cluster to test on: one node, this machine, with the image py-exec:slim and hostPath volumes
 //   TEST_KUBE_RESTART  a command that kills a component of that cluster and starts it again: <command> NAME SECONDS
@@ -27,7 +32,12 @@ const reports = mkdtempSync(join(tmpdir(), 'maps-tests-'));
 const ON_CLUSTER = 'test/contract/kubernetes-runtime';
 const ALONE_ON_CLUSTER = `${ON_CLUSTER}-ends`;
 const TIERS = {
-  unit: () => jest('unit', ['src/', 'test/chaos/', 'test/scripts/'], ['--maxWorkers=2']),
+  unit: () =>
+    jest(
+      'unit',
+      ['src/', 'test/chaos/', 'test/scripts/', 'test/docs/.*\\.spec'],
+      ['--maxWorkers=2'],
+    ),
   runner: () => pythonUnittest(),
   contract: () =>
     jest('contract', ['test/contract/'], ['--maxWorkers=2', `--testPathIgnorePatterns=${ON_CLUSTER}`]),
@@ -42,6 +52,8 @@ const TIERS = {
       await jest('kubernetes-alone', [ALONE_ON_CLUSTER], ['--runInBand']),
     ),
   e2e: () => jest('e2e', ['test/.*\\.e2e-spec'], ['--runInBand']),
+  // The commands of README.md and docs/.
+  docs: () => jest('docs', ['test/docs/.*\\.docs-spec'], ['--runInBand']),
   // Alone: they take the cluster away from whatever else uses it.
   restarts: () => jest('restarts', ['test/restarts/'], ['--runInBand']),
   chaos: () => chaos(),
@@ -59,7 +71,7 @@ if (unknown.length > 0) {
 
 await ensureInstalled({ log: (line) => console.log(line) });
 const names = asked.length > 0 ? asked : Object.keys(TIERS);
-if (names.some((name) => ['e2e', 'chaos'].includes(name)))
+if (names.some((name) => ['e2e', 'docs', 'chaos'].includes(name)))
   await ensureBuilt({ log: (line) => console.log(line) });
 
 const results = [];

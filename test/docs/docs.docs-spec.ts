@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT, buildMaps } from '../support/maps-cli.js';
-import type { Block } from './blocks.js';
+import type { Block, Page } from './blocks.js';
 import { readPage } from './blocks.js';
 import { whyNot } from './needs.js';
 import { PageRun } from './page-run.js';
@@ -13,7 +13,10 @@ const AROUND_MS = 120_000;
 
 const isRequired = (process.env.TEST_REQUIRE ?? '').split(',').includes('docs');
 
-for (const page of pages()) describePage(page);
+for (const path of pages()) {
+  const page = readPage(readFileSync(join(ROOT, path), 'utf8'));
+  describePage(path, page, await whyNotRun(page));
+}
 
 function pages(): string[] {
   const beneath = (folder: string): string[] =>
@@ -24,8 +27,20 @@ function pages(): string[] {
   );
 }
 
-function describePage(path: string): void {
-  const { blocks, problems } = readPage(readFileSync(join(ROOT, path), 'utf8'));
+/** Why a block cannot be run on this machine, by its line. */
+async function whyNotRun({ blocks }: Page): Promise<Map<number, string>> {
+  const reasons = new Map<number, string>();
+  let why: string | undefined;
+  for (const { line, mark } of blocks) {
+    if (mark.kind === 'not run') continue;
+    // A sample goes with the block above it.
+    if (mark.kind === 'run') why = await whyNot(mark.needs);
+    if (why !== undefined) reasons.set(line, why);
+  }
+  return reasons;
+}
+
+function describePage(path: string, { blocks, problems }: Page, reasons: Map<number, string>): void {
   describe(path, () => {
     it('says of every block how it is run, or why it is not', () => expect(problems).toEqual([]));
     if (!blocks.some(({ mark }) => mark.kind === 'run')) return;
@@ -35,32 +50,31 @@ function describePage(path: string): void {
       run = await PageRun.open(await processVariables());
     }, AROUND_MS);
     afterAll(() => run?.close(), AROUND_MS);
-    let isSkipped = false;
     for (const block of blocks) {
-      // A sample goes with the block above it.
-      isSkipped = block.mark.kind === 'output' ? isSkipped : !isTested(path, block);
-      if (block.mark.kind !== 'not run') testBlock(block, isSkipped, (block) => run!.run(block));
+      const why = reasons.get(block.line);
+      if (why !== undefined) skip(path, block, why);
+      else if (block.mark.kind !== 'not run')
+        it(titleOf(block), () => run!.run(block), AROUND_MS + secondsOf(block) * 1000);
     }
   });
 }
 
-/** What cannot be run here is said, and a failure where TEST_REQUIRE names this tier. */
-function isTested(path: string, { line, mark }: Block): boolean {
-  if (mark.kind !== 'run') return false;
-  const why = whyNot(mark.needs);
-  if (why === undefined) return true;
-  if (!isRequired) process.stderr.write(`SKIPPED ${path}:${line}: ${why}\n`);
-  else
-    it(`can run line ${line} here, as TEST_REQUIRE asks`, () => {
-      throw new Error(`TEST_REQUIRE names docs, but: ${why}`);
-    });
-  return false;
+/** Says so, and is a failure where TEST_REQUIRE names this tier. */
+function skip(path: string, block: Block, why: string): void {
+  if (!isRequired) {
+    process.stderr.write(`SKIPPED ${path}:${block.line}: ${why}\n`);
+    return it.skip(titleOf(block), () => undefined);
+  }
+  it(titleOf(block), () => {
+    throw new Error(`TEST_REQUIRE names docs, but: ${why}`);
+  });
 }
 
-function testBlock(block: Block, isSkipped: boolean, run: (block: Block) => Promise<void>): void {
-  const { line, text, mark } = block;
-  const seconds = mark.kind === 'run' ? mark.deadlineSeconds : 0;
+function titleOf({ line, text, mark }: Block): string {
   const does = mark.kind === 'output' ? 'shows what is printed' : 'does what it says';
-  const [first = ''] = text.split('\n');
-  (isSkipped ? it.skip : it)(`line ${line} ${does}: ${first}`, () => run(block), AROUND_MS + seconds * 1000);
+  return `line ${line} ${does}: ${text.split('\n')[0]}`;
+}
+
+function secondsOf({ mark }: Block): number {
+  return mark.kind === 'run' ? mark.deadlineSeconds : 0;
 }

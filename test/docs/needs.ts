@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { whyNoProcess } from '../support/runtime-process.js';
 
 const ANSWER_MS = 15_000;
 /** What jobs run in on Docker: without it a page's commands would have to fetch and build for minutes. */
@@ -9,16 +10,17 @@ const IMAGE = 'py-exec:latest';
 const known = new Map<string, string | undefined>();
 
 /** Why a block with these needs cannot run on this machine, or undefined when it can. */
-export function whyNot(needs: readonly string[]): string | undefined {
+export async function whyNot(needs: readonly string[]): Promise<string | undefined> {
   for (const need of needs) {
-    if (!known.has(need)) known.set(need, look(need));
+    if (!known.has(need)) known.set(need, await look(need));
     const why = known.get(need);
     if (why !== undefined) return why;
   }
   return undefined;
 }
 
-function look(need: string): string | undefined {
+async function look(need: string): Promise<string | undefined> {
+  if (need === 'sandbox') return whyNoProcess('bubblewrap');
   if (need === 'docker') {
     if (!answers('docker', 'info')) return 'no Docker engine answers';
     return answers('docker', 'image', 'inspect', IMAGE) ? undefined : `the image ${IMAGE} is not here`;

@@ -70,8 +70,8 @@ export class PageRun {
     try {
       await this.runMarked(text.replace(DOCUMENTED_PORT, String(this.service.port)), language, mark);
     } catch (error) {
-      const { message } = error as Error;
-      throw new Error(`${message}\nIt printed:\n${this.printed}`, { cause: error });
+      (error as Error).message += `\nIt printed:\n${this.printed}`;
+      throw error;
     }
   }
 
