@@ -2,18 +2,13 @@
 // else is there (Docker, PostgreSQL, bubblewrap) is found and used.
 //
 //   npm test                    every tier that can run here
-  unit: () =>
-    jest(
-      'unit',
-      ['src/', 'test/chaos/', 'test/scripts/', 'test/docs/.*\\.spec'],
-      ['--maxWorkers=2'],
-    ),
+//   node scripts/test.mjs unit  one tier or several: unit, runner, contract, kubernetes, e2e, docs, restarts, chaos
+//   … --only docker             of these, files whose path matches, and chaos of that name
 //
 //   TEST_REQUIRE       tiers that must be able to run, comma separated: process, docker, docker-latest, postgres,
 //                      kubernetes, kubernetes-restarts, docker-restarts, small-disk, docs; a skip there is a failure.
 //                      docker-restarts starts an engine of its own: as root on Linux, with dockerd, containerd and
-//                      unshare installed; small-disk mounts a tmpfs; docs needs
-//                      the programs that the pages use
+//                      unshare installed; small-disk mounts a tmpfs; docs needs the programs that the pages use
 //   TEST_DATABASE_URL  a PostgreSQL server whose databases the tests may create and drop
 //   KUBECONFIG         a cluster to test on: one node, this machine, with the image py-exec:slim and hostPath volumes
 //   TEST_KUBE_RESTART  a command that kills a component of that cluster and starts it again: <command> NAME SECONDS
@@ -33,11 +28,7 @@ const ON_CLUSTER = 'test/contract/kubernetes-runtime';
 const ALONE_ON_CLUSTER = `${ON_CLUSTER}-ends`;
 const TIERS = {
   unit: () =>
-    jest(
-      'unit',
-      ['src/', 'test/chaos/', 'test/scripts/', 'test/docs/.*\\.spec'],
-      ['--maxWorkers=2'],
-    ),
+    jest('unit', ['src/', 'test/chaos/', 'test/scripts/', 'test/docs/.*\\.spec'], ['--maxWorkers=2']),
   runner: () => pythonUnittest(),
   contract: () =>
     jest('contract', ['test/contract/'], ['--maxWorkers=2', `--testPathIgnorePatterns=${ON_CLUSTER}`]),

@@ -5,19 +5,19 @@ import { join } from 'node:path';
 
 /**
  * The first command of a block that fails ends it, as a reader would stop there. Variables, functions and the folder are
- * kept for the next block. What bash itself keeps is read-only or comes back by itself.
+ * kept for the next block. What bash itself keeps is read-only or comes back by itself. Nothing outlives the tests: when
+ * they end, however that is, descriptor 3 ends too.
  */
 const WRAPPER = `exec 2>&1
+{ read -ru 3 _; kill -KILL 0; } </dev/null >/dev/null 2>&1 &
+disown
+exec 3<&-
 keep() { { declare -p | grep -v '^declare -[a-zA-Z]*r'; declare -f; printf 'cd %q\\n' "$PWD"; } >"$MAPS_STATE"; }
 [ ! -f "$MAPS_STATE" ] || . "$MAPS_STATE" 2>/dev/null
 trap keep EXIT
 set -eo pipefail
 . "$MAPS_BLOCK"
 `;
-
-/** Groups that run now, so that none outlives the tests. */
-const groups = new Set<number>();
-process.once('exit', () => groups.forEach((group) => signalGroup(group, 'SIGKILL')));
 
 /** A command with everything that it starts, in a process group of its own. */
 export class Running {
@@ -27,7 +27,6 @@ export class Running {
 
   constructor(private readonly child: ChildProcess) {
     const group = child.pid ?? 0;
-    groups.add(group);
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.output += text;
       this.listeners.forEach((listener) => listener());
@@ -36,10 +35,7 @@ export class Running {
       child.once('error', reject);
       // What it left running would hold the pipe open.
       child.once('exit', () => signalGroup(group, 'SIGKILL'));
-      child.once('close', (code, signal) => {
-        groups.delete(group);
-        resolve(code ?? (signal === 'SIGINT' ? 130 : 137));
-      });
+      child.once('close', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 137)));
     });
   }
 
@@ -83,7 +79,7 @@ export class Shell {
     const child = spawn('bash', ['-c', WRAPPER], {
       cwd: this.cwd,
       detached: true,
-      stdio: ['pipe', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'inherit', 'pipe'],
       env: { ...this.env, MAPS_STATE: join(this.stateDir, 'state.sh'), MAPS_BLOCK: block },
     });
     // A command need not read what it is given.
