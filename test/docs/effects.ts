@@ -5,9 +5,10 @@ import type { RunMark } from './marks.js';
 /** Files by path, each with when it was changed last. */
 export type Seen = Map<string, number>;
 
-/** What is there already of the files that a block is to leave. */
-export function lookAt(folder: string, { leaves }: RunMark): Seen {
-  const paths = leaves.flatMap(({ path }) => matching(folder, path));
+/** What is there already of the files that a block is to leave or to remove. */
+export function lookAt(folder: string, { leaves, removes }: RunMark): Seen {
+  const names = [...leaves.map(({ path }) => path), ...removes];
+  const paths = names.flatMap((path) => matching(folder, path));
   return new Map(paths.map((path) => [path, statSync(path).ctimeMs]));
 }
 
@@ -23,6 +24,9 @@ export function expectEffects(
     throw new Error(`It ended with ${code}, not ${mark.endsWith}.`);
   for (const expression of mark.prints)
     if (!expression.test(printed)) throw new Error(`It did not print ${String(expression)}.`);
+  for (const path of mark.removes)
+    if (!before.has(join(folder, path)) || existsSync(join(folder, path)))
+      throw new Error(`It did not remove ${path}.`);
   for (const { path, holds } of mark.leaves) {
     const left = matching(folder, path).filter((file) => statSync(file).ctimeMs !== before.get(file));
     if (left.length === 0) throw new Error(`It did not leave ${path}.`);

@@ -11,6 +11,8 @@ export interface RunMark {
   prints: RegExp[];
   /** Files that it makes or changes (the name may hold a star), and what they then hold. */
   leaves: { path: string; holds: RegExp | undefined }[];
+  /** Files that were there and are not any more. */
+  removes: string[];
   endsWith: number;
   /** It is the service, and stays while the page goes on. */
   isServing: boolean;
@@ -38,6 +40,7 @@ const CLAUSES: [string, (mark: RunMark, rest: string) => void][] = [
   ['needs', (mark, rest) => mark.needs.push(...rest.split(/,\s*/))],
   ['prints', (mark, rest) => mark.prints.push(toRegExp(rest))],
   ['leaves', (mark, rest) => mark.leaves.push(toFile(rest))],
+  ['removes', (mark, rest) => mark.removes.push(rest)],
   ['ends with', (mark, rest) => (mark.endsWith = toNumber(rest))],
   ['stops at', (mark, rest) => (mark.stopsAt = toRegExp(rest))],
   ['serves', (mark, rest) => (mark.isServing = toFlag(rest))],
@@ -75,6 +78,7 @@ function readClauses(text: string): RunMark {
     needs: [],
     prints: [],
     leaves: [],
+    removes: [],
     endsWith: 0,
     isServing: false,
     stopsAt: undefined,

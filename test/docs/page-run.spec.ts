@@ -35,6 +35,7 @@ describe('a run of a page', () => {
     ['leaves nothing', 'leaves out/x.txt', 'mkdir -p out', 'It did not leave out/x.txt.'],
     ['leaves a file as it was', 'leaves package.json', 'cat package.json', 'It did not leave package.json.'],
     ['leaves another content', 'leaves x* /^two$/', 'echo one > x.txt', 'x* does not hold /^two$/m.'],
+    ['removes nothing', 'removes package.json', 'rm -f package.jso', 'It did not remove package.json.'],
     ['does not end', 'within 1 s', 'echo on; sleep 600', 'It did not end within 1 s.'],
     ['ends before it is stopped', 'stops at /on/', 'echo off', 'It did not print /on/m: it ended with 0.'],
     ['is not what follows', 'after false', 'true', 'What comes before it ended with 1.'],
