@@ -39,14 +39,13 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# The programs that tiers need and this machine may lack.
+# The programs that tiers and the documented commands need and this machine may lack; as PROGRAM or PROGRAM:PACKAGE.
 provide_programs() {
-  local missing=()
-  command -v bwrap >/dev/null || missing+=(bubblewrap)
-  command -v jq >/dev/null || missing+=(jq)
-  command -v curl >/dev/null || missing+=(curl)
-  command -v shellcheck >/dev/null || missing+=(shellcheck)
-  [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+  local missing=() each
+  for each in bwrap:bubblewrap docker-compose curl jq openssl pgrep:procps shellcheck sqlite3 strace; do
+    command -v "${each%%:*}" >/dev/null || missing+=("${each##*:}")
+  done
+  if [ ${#missing[@]} -gt 0 ]; then install_packages "${missing[@]}"; fi
 }
 
 # The machine's own Docker engine, with the images that jobs run in. An image that was built from the same files is kept.

@@ -18,7 +18,11 @@ export async function chaosScenarios() {
     { name: 'process-warm', args: [...argsOf('process'), '--warm'], unavailable: await whyNoProcess() },
     // With a pool some jobs start cold as well.
     { name: 'docker-warm', args: [...argsOf('docker'), '--warm'], unavailable: await whyNoDocker() },
-    { name: 'kubernetes-warm', args: [...argsOf('kubernetes'), '--warm'], unavailable: await whyNoKubernetes() },
+    {
+      name: 'kubernetes-warm',
+      args: [...argsOf('kubernetes'), '--warm'],
+      unavailable: await whyNoKubernetes(),
+    },
   ];
 }
 
