@@ -18,6 +18,7 @@ const folder = mkdtempSync(join(tmpdir(), 'maps-compose-'));
 const dataDir = join(folder, 'data');
 const envFile = join(folder, 'env');
 const project = `maps-check-${process.pid}`;
+const COMPOSE = join(ROOT, 'compose');
 const token = randomBytes(24).toString('hex');
 let command;
 let env;
@@ -121,7 +122,7 @@ function writeEnvFile(values) {
     DOCKER_GID: String(statSync(socket).gid),
     DOCKER_SOCKET: socket,
   };
-  const lines = readFileSync(join(ROOT, '.env.example'), 'utf8').split('\n');
+  const lines = readFileSync(join(COMPOSE, '.env.example'), 'utf8').split('\n');
   const rest = lines.filter((line) => !Object.keys(all).some((name) => line.startsWith(`${name}=`)));
   writeFileSync(envFile, [...rest, ...Object.entries(all).map((entry) => entry.join('='))].join('\n'));
 }
@@ -135,7 +136,16 @@ function composeEnv() {
 }
 
 function compose(args, timeoutMs = 120_000) {
-  const all = [...command.slice(1), '--env-file', envFile, '-p', project, ...args];
+  const all = [
+    ...command.slice(1),
+    '--project-directory',
+    COMPOSE,
+    '--env-file',
+    envFile,
+    '-p',
+    project,
+    ...args,
+  ];
   return run(command[0], all, { env: composeEnv(), timeoutMs });
 }
 

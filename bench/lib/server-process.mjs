@@ -20,10 +20,14 @@ export function serverVariables(runtime, installation) {
   };
 }
 
-/** As `npm start` does it, without npm between the server and its signals. */
+/**
+ * As `npm start` does it, without npm between the server and its signals. To be started in another folder than the
+ * checkout, whose own `.env` would get into a figure too.
+ */
 export function startArguments() {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-  return scripts.start.split(' ').slice(1);
+  const [main, ...flags] = scripts.start.split(' ').slice(1).reverse();
+  return [...flags.reverse(), join(ROOT, main)];
 }
 
 /** A line of the server's log; what is none is an empty one. */

@@ -6,7 +6,6 @@ import { atEnd } from './cleanup.mjs';
 import { removeCgroups } from './cgroups.mjs';
 import { removeContainers } from './engine.mjs';
 import { temporaryFolder } from './folders.mjs';
-import { ROOT } from './paths.mjs';
 import { TICKS_PER_SECOND } from './machine.mjs';
 import { parseLogLine, serverVariables, startArguments, stopProcess } from './server-process.mjs';
 
@@ -18,7 +17,7 @@ export async function startServer(runtime, variables = {}) {
   const dataDir = variables.DATA_DIR ?? (await temporaryFolder());
   const startedAt = performance.now();
   const child = spawn(process.execPath, [...nodeFlags(), ...startArguments()], {
-    cwd: ROOT,
+    cwd: dataDir,
     env: {
       ...serverVariables(runtime, installation),
       LOG_LEVEL: 'warn',

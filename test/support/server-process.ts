@@ -1,6 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ROOT } from './maps-cli.js';
 import { waitFor } from './wait-for.js';
 
 /** The built server as a process of its own. */
@@ -12,7 +15,12 @@ export class ServerProcess {
 
   constructor(variables: Record<string, string>) {
     const env = { PATH: process.env.PATH ?? '', ...variables };
-    this.child = spawn(process.execPath, ['dist/main.js'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    // Elsewhere than in the checkout, whose own `.env` is none of the test's business.
+    this.child = spawn(process.execPath, [join(ROOT, 'dist', 'main.js')], {
+      cwd: tmpdir(),
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.exited = once(this.child, 'close').then(([code]) => code as number | null);
     let pending = '';
     this.child.stdout?.on('data', (data: Buffer) => {

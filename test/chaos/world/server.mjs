@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { ROOT } from '../../../bench/lib/paths.mjs';
 import { parseLogLine, startArguments, stopProcess } from '../../../bench/lib/server-process.mjs';
 
 const PRELOAD = fileURLToPath(new URL('../preload/main.mjs', import.meta.url));
@@ -42,7 +42,7 @@ export class Server {
     this.tell({});
     const [flags, main] = [startArguments().slice(0, -1), startArguments().at(-1)];
     const child = spawn(process.execPath, [...flags, '--import', PRELOAD, main], {
-      cwd: ROOT,
+      cwd: tmpdir(),
       env: { ...this.variables, CHAOS_CONTROL: this.#controlPath },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
