@@ -20,8 +20,8 @@ export function cleanUp() {
   return cleaning;
 }
 
+/** Also what is begun meanwhile: an interrupted run may be about to start a server. */
 async function undoAll() {
-  for (const undo of undoings.splice(0).reverse()) {
+  for (let undo = undoings.pop(); undo; undo = undoings.pop())
     await undo().catch((error) => console.error(`not cleaned up: ${error.message}`));
-  }
 }

@@ -8,6 +8,14 @@ const TERMINAL = new Set(['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELLED', 'LOST
 const UPDATES = `subscription ($id: ID!) {
   jobUpdated(jobId: $id) { id state reason exitCode attempt } }`;
 
+/** Closed before it is open, as at the end of a run, it says so by an error that nobody listens for any more. */
+class QuietSocket extends WebSocket {
+  constructor(address, protocols) {
+    super(address, protocols);
+    this.on('error', () => undefined);
+  }
+}
+
 export function isTerminal(state) {
   return TERMINAL.has(state);
 }
@@ -15,7 +23,7 @@ export function isTerminal(state) {
 /** Follows a job's log with the project's own helper, from the last cursor after each break, and records each chunk. */
 export async function followLog(jobId, socketUrl, history, signal) {
   const { followJobLogs } = await fromDist('client/follow-job-logs.js');
-  const options = { url: socketUrl, jobId, webSocketImpl: WebSocket, signal, waitMs: () => AGAIN_MS };
+  const options = { url: socketUrl, jobId, webSocketImpl: QuietSocket, signal, waitMs: () => AGAIN_MS };
   for (let after; ;) {
     try {
       for await (const event of followJobLogs({ ...options, after })) {
@@ -51,7 +59,7 @@ export async function followState(jobId, socketUrl, history, signal) {
 
 /** The states that one connection brought; returns the last of them. */
 async function statesOnce(jobId, url, history, signal) {
-  const client = createClient({ url, webSocketImpl: WebSocket, retryAttempts: 0 });
+  const client = createClient({ url, webSocketImpl: QuietSocket, retryAttempts: 0 });
   const stop = () => client.terminate();
   signal.addEventListener('abort', stop, { once: true });
   let last;

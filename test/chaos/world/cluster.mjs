@@ -32,8 +32,7 @@ export class Cluster {
 
   /** For the end of the run, whatever state they are in. */
   async close() {
-    for (const server of this.servers) server.signal('SIGCONT');
-    await Promise.all(this.servers.map((server) => server.kill()));
+    await Promise.all(this.servers.map((server) => server.end()));
     await this.#proxy.close();
   }
 

@@ -17,6 +17,8 @@ export class Server {
   #child;
   /** Resolves when it has ended and all that it said was heard. */
   #closed = Promise.resolve();
+  /** By `end`: nobody starts it any more. */
+  #isOver = false;
   /** We ended it, or told it to end itself; an end without that is a crash. */
   #isDoomed = true;
   #control = {};
@@ -39,6 +41,8 @@ export class Server {
 
   /** Resolves when it listens, or with false when it ended before: a fail-point may lie in its start. */
   async start() {
+    // Of an interrupted run, whose process is about to end.
+    if (this.#isOver) return new Promise(() => undefined);
     this.tell({});
     const [flags, main] = [startArguments().slice(0, -1), startArguments().at(-1)];
     const child = spawn(process.execPath, [...flags, '--import', PRELOAD, main], {
@@ -68,6 +72,13 @@ export class Server {
     this.#isDoomed = true;
     this.signal('SIGKILL');
     await this.#closed;
+  }
+
+  /** For good, whatever state it is in: an interrupted run may be about to start it again. */
+  async end() {
+    this.#isOver = true;
+    this.signal('SIGCONT');
+    await this.kill();
   }
 
   /** Asks it to end, as a deployment does; one that does not obey in time is killed, which is a fault of it. */
