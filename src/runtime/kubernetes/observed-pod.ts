@@ -17,6 +17,8 @@ export interface ObservedObject {
 }
 
 export interface ObservedPod extends ObservedObject {
+  /** The earliest time of its deletion that was seen, milliseconds since 1970: not the cluster's, `PodWatch` keeps it. */
+  deletedAtMs?: number;
   spec: { nodeName?: string; terminationGracePeriodSeconds?: number };
   status: PodStatus;
 }
@@ -60,6 +62,26 @@ export interface ObservedEvent {
   message?: string;
   lastTimestamp?: string | null;
   eventTime?: string | null;
+}
+
+/**
+ * When the deletion was asked for, milliseconds since 1970, to the second; undefined for a pod that is not deleted. The
+ * time in the pod is when its grace will be over.
+ */
+export function deletedAtMs({ metadata, deletedAtMs: seenMs = Infinity }: ObservedPod): number | undefined {
+  if (!metadata.deletionTimestamp) return undefined;
+  const graceMs = (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
+  return Math.min(seenMs, Date.parse(metadata.deletionTimestamp) - graceMs);
+}
+
+/**
+ * `pod` with the earliest deletion that is known from `before`, an earlier sight of the same pod. A kubelet deletes once
+ * more, without grace, when the containers have ended, and recent API servers write that time over the first.
+ */
+export function withFirstDeletion(pod: ObservedPod, before: ObservedPod | undefined): ObservedPod {
+  if (before?.metadata.uid !== pod.metadata.uid) return pod;
+  const seenMs = deletedAtMs(before);
+  return seenMs === undefined ? pod : { ...pod, deletedAtMs: seenMs };
 }
 
 /** How the one container of a runner pod ended, if it did. */

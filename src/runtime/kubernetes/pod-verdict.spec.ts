@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { STOPPED_ANNOTATION } from './labels.js';
 import type { ObjectMeta, ObservedPod, PodStatus, TerminatedState } from './observed-pod.js';
+import { withFirstDeletion } from './observed-pod.js';
 import { readPod, readVanished } from './pod-verdict.js';
 
 const BEGAN = '2030-01-01T00:00:00Z';
@@ -226,6 +227,36 @@ it('takes the word of a pod that we stopped when its container is said to run on
   const status: PodStatus = { ...running, phase: 'Failed', reason: 'DeadlineExceeded' };
   expect(readPod(podOf(status, stopped))).toEqual({ kind: 'ending', exit: exited(137), patienceMs: 18_000 });
   expect(readPod(podOf(status))).toMatchObject({ kind: 'ending', exit: { kind: 'deadlineExceeded' } });
+});
+
+describe('a pod that somebody deletes, and that its kubelet deletes once more when its container has ended', () => {
+  /** As Kubernetes 1.37 shows them one after the other: with 30 s of grace, ended after 1 s, cleared away after 3. */
+  const asked = podOf(running, {
+    deletionTimestamp: '2030-01-01T00:01:29Z',
+    deletionGracePeriodSeconds: 30,
+  });
+  const over = { ...asked, status: { phase: 'Failed', containerStatuses: ended(143) } as const };
+  const cleared = podOf(over.status, {
+    deletionTimestamp: '2030-01-01T00:01:02Z',
+    deletionGracePeriodSeconds: 0,
+  });
+  const removed = { kind: 'removed' };
+
+  it('is removed while its object is there', () => {
+    expect(readPod(withFirstDeletion(over, asked))).toMatchObject({ kind: 'ending', exit: removed });
+  });
+
+  it('is removed when the last that is seen of it is the second deletion', () => {
+    const seen = [asked, over, cleared].reduce((before, pod) => withFirstDeletion(pod, before));
+    expect(readVanished(seen)).toEqual(removed);
+    expect(readVanished(withFirstDeletion(cleared, asked))).toEqual(removed);
+  });
+
+  it('has ended by itself when nothing shows that it was deleted before', () => {
+    expect(readVanished(cleared)).toEqual(exited(143));
+    const another = { ...asked, metadata: { ...asked.metadata, uid: 'other' } };
+    expect(readVanished(withFirstDeletion(cleared, another))).toEqual(exited(143));
+  });
 });
 
 describe('a pod that is not over', () => {

@@ -1,7 +1,7 @@
 import type { StartFailure, WorkloadExit } from '../runtime-provider.js';
 import { STOPPED_ANNOTATION } from './labels.js';
 import type { ObservedPod, TerminatedState } from './observed-pod.js';
-import { conditionOf, hasBegun, isTerminal, terminatedState } from './observed-pod.js';
+import { conditionOf, deletedAtMs, hasBegun, isTerminal, terminatedState } from './observed-pod.js';
 import type { Hindrance } from './start-failure.js';
 import { containerFailed, noRoom, publicMessage, toHindrance } from './start-failure.js';
 
@@ -87,11 +87,9 @@ function isStopped({ metadata }: ObservedPod): boolean {
   return metadata.annotations?.[STOPPED_ANNOTATION] !== undefined;
 }
 
-/** The deletion's own time: the one in the pod is when its grace will be over. To the second, as all of these. */
-function wasDeletedBefore({ metadata }: ObservedPod, { finishedAt }: TerminatedState): boolean {
-  if (!metadata.deletionTimestamp || !finishedAt) return false;
-  const graceMs = (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
-  return Date.parse(finishedAt) >= Date.parse(metadata.deletionTimestamp) - graceMs;
+function wasDeletedBefore(pod: ObservedPod, { finishedAt }: TerminatedState): boolean {
+  const askedMs = deletedAtMs(pod);
+  return askedMs !== undefined && finishedAt ? Date.parse(finishedAt) >= askedMs : false;
 }
 
 /** The pod has failed as a whole, and its container's end is not written down, or there was no container. */

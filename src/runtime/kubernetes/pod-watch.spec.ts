@@ -136,6 +136,24 @@ describe('PodWatch', () => {
     expect(server.streams).toHaveLength(1);
   });
 
+  it('keeps the time of the first deletion of a pod that is deleted again', async () => {
+    const deleted = (version: string, at: string, grace: number): ObservedPod => {
+      const { metadata, ...rest } = podOf(version);
+      const deletion = { deletionTimestamp: at, deletionGracePeriodSeconds: grace };
+      return { ...rest, metadata: { ...metadata, ...deletion } };
+    };
+    const follower = watch.follow(NAME);
+    await until(() => server.streams.length === 1);
+    server.send('MODIFIED', deleted('11', '2030-01-01T00:00:30Z', 30));
+    server.send('MODIFIED', deleted('12', '2030-01-01T00:00:03Z', 0));
+    await sees(follower, there('12'));
+    const first = Date.parse('2030-01-01T00:00:00Z');
+    expect(follower.current()?.last?.deletedAtMs).toBe(first);
+    server.send('DELETED', deleted('13', '2030-01-01T00:00:04Z', 0));
+    await sees(follower, gone('13'));
+    expect(follower.current()?.last?.deletedAtMs).toBe(first);
+  });
+
   it('takes the end of an earlier pod of the same name for nothing', async () => {
     const follower = watch.follow(NAME);
     await until(() => server.streams.length === 1);

@@ -5,6 +5,7 @@ import { ApiStatusError } from './api.errors.js';
 import type { Cluster } from './cluster.js';
 import type { RuntimeLogger } from './kubernetes-options.js';
 import type { ObservedPod } from './observed-pod.js';
+import { withFirstDeletion } from './observed-pod.js';
 
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 10_000;
@@ -232,7 +233,7 @@ export class PodWatch {
   }
 
   private put(pod: ObservedPod): void {
-    this.pods.set(pod.metadata.name, pod);
+    this.pods.set(pod.metadata.name, withFirstDeletion(pod, this.pods.get(pod.metadata.name)));
     this.gone.delete(pod.metadata.name);
     this.ring(pod.metadata.name);
   }
@@ -243,7 +244,7 @@ export class PodWatch {
     const known = this.pods.get(name);
     if (known && known.metadata.uid !== uid) return;
     this.pods.delete(name);
-    if (this.bells.has(name)) this.gone.set(name, pod);
+    if (this.bells.has(name)) this.gone.set(name, withFirstDeletion(pod, known));
     this.ring(name);
   }
 
