@@ -1,3 +1,4 @@
+import { kubernetesGaps } from '../support/runtime-kubernetes.js';
 import { kubernetesSetup } from '../support/runtime-setups.js';
 import { describeRuntimeContract } from './runtime-provider.contract.js';
 
@@ -5,5 +6,5 @@ describeRuntimeContract('kubernetes, warm', {
   ...(await kubernetesSetup()),
   isWarm: true,
   runsPython: true,
-  expectedGaps: ['tmp', 'no-network', 'apart-network'],
+  expectedGaps: await kubernetesGaps(),
 });

@@ -56,6 +56,18 @@ export async function whyNoKubernetes(image = KUBE_IMAGE): Promise<string | unde
   }
 }
 
+/** The cases of the conformance suite that this cluster cannot meet without its network's help, by their ids. */
+export async function kubernetesGaps(): Promise<string[]> {
+  const gaps = ['no-network', 'apart-network'];
+  if ((await whyNoKubernetes()) !== undefined) return gaps;
+  const { connection } = connect(process.env.KUBECONFIG);
+  const request = { method: 'GET', path: '/version' } as const;
+  const { minor } = await connection.json<{ minor: string }>(request, REQUEST_TIMEOUT_MS);
+  connection.close();
+  // A volume in memory has a size of its own since 1.22.
+  return Number.parseInt(minor, 10) < 22 ? ['tmp', ...gaps] : gaps;
+}
+
 /**
  * A namespace of its own on a real cluster, with the three claims bound to folders of this machine, so that a server
  * outside the cluster shares them. Everything is removed by `close`.
