@@ -10,8 +10,8 @@ Two processes, in the order of this file:
 
 * the *script's process* is forked as early as possible, makes itself look like a fresh `python -u script.py`, and waits
   for the go byte.
-* the *runner* hides itself, writes `started`, gives the go byte, and from then on only waits: one thread, one `select`
-  over two pipes and a signalfd.
+* the *runner* hides itself, waits until the network is closed where it is told to, writes `started`, gives the go byte,
+  and from then on only waits: one thread, one `select` over two pipes and a signalfd.
 
 As a *worker* (RUNNER_WORKER=1) it does the same with a pause in the middle: the script's process is forked before there
 is an order, imports libraries ahead, and is told the order when it comes.
@@ -20,6 +20,7 @@ Every job pays for what this file imports: `signal`, `json` and `subprocess` wou
 """
 
 import _signal as signal  # the module without its enums, whose import takes 5 ms
+import errno
 import fcntl
 import os
 import resource
@@ -29,6 +30,7 @@ import sys
 import time
 from codecs import utf_8_decode
 
+EXIT_NETWORK_OPEN = 117
 EXIT_NO_JOB_CAME = 118
 EXIT_NEEDS_COLD_START = 119
 EXIT_SPOOL_IN_USE = 121
@@ -516,8 +518,8 @@ class Log:
         self.tail_size = 0
         self.dropped = {STDOUT: 0, STDERR: 0}
 
-    def started(self, pid):
-        payload = '{"version":1,"pid":%d,"python":"%s"}' % (pid, sys.version.split()[0])
+    def started(self, pid, more=""):
+        payload = '{"version":1,"pid":%d,"python":"%s"%s}' % (pid, sys.version.split()[0], more)
         if not self._write([(STARTED, 0, now_us(), payload.encode())]):
             raise OSError("cannot write to the spool")
 
@@ -962,6 +964,17 @@ class StopFile:
         return float(text) if is_number else None
 
 
+def wait_for_any(fds, signals, stop_file, seconds, before_what):
+    """Those of `fds` that can be read within that time; `Refusal` when the runner is asked to stop."""
+    ready = select.select([signals, *fds], [], [], max(0.0, seconds))[0]
+    for number, from_outside in signals.read():
+        if number != signal.SIGCHLD and from_outside:
+            raise Refusal(EXIT_STOPPED, "asked to stop before " + before_what)
+    if stop_file and clock() >= stop_file.next_at:
+        refuse_to_begin(stop_file)
+    return ready
+
+
 def holds_at_least(root, min_bytes, seconds=1.0):
     """Whether the files below `root` add up to `min_bytes`, as far as that can be found out in the given time."""
     total, until = 0, clock() + seconds
@@ -970,6 +983,121 @@ def holds_at_least(root, min_bytes, seconds=1.0):
         if total >= min_bytes or clock() > until:
             break
     return total >= min_bytes
+
+
+# --- The network ----------------------------------------------------------------------------------------------------
+
+
+class NetworkGate:
+    """Waits until nothing takes a connection any more at addresses that a script must not reach.
+
+    What enforces a network's policy may hear of a container only when it runs already, and then lets be what was opened
+    by then. So the script begins only when the runner has seen that the policy holds: in a round that finds all
+    addresses closed, and in another one, so that a packet lost is no policy. A network that was never open may be one
+    that is not there yet: then some time lies between the two.
+    """
+
+    DEFAULT_SECONDS = "10"
+    ROUND_SECONDS = 0.25  # who has not answered by then, in the same cluster, is taken for closed
+    SETTLE_SECONDS = 0.25
+    PAUSES_SECONDS = 0.005, 0.1  # the first, and the longest
+
+    def __init__(self, addresses, seconds, is_required):
+        self.addresses = addresses
+        self.seconds = seconds
+        self.is_required = is_required
+        self.was_open = False
+        self.answer = "nothing was tried"
+
+    def pass_through(self, pause):
+        """What `started` is to tell of it; `Refusal` when the network stays open. `pause(seconds)` may refuse, too."""
+        began, closed_since = clock(), None
+        gap, longest_gap = self.PAUSES_SECONDS
+        while True:
+            looked_at = clock()
+            if not self.is_closed():
+                closed_since = None
+                if clock() - began >= self.seconds:
+                    break
+                pause(gap)
+                gap = min(gap * 1.5, longest_gap)
+            elif closed_since is None:
+                closed_since = looked_at
+                pause(0.0 if self.was_open else looked_at + self.SETTLE_SECONDS - clock())
+            else:
+                return self.report(True, began)
+        if self.is_required:
+            raise Refusal(EXIT_NETWORK_OPEN, "the network is open after %g s: %s" % (self.seconds, self.answer))
+        return self.report(False, began)
+
+    def report(self, is_closed, began):
+        said = json_bool(is_closed), json_bool(self.was_open), clock() - began
+        return ',"network":{"closed":%s,"wasOpen":%s,"seconds":%.3f}' % said
+
+    def is_closed(self):
+        """Tries all addresses at once; false as soon as one answers, or cannot be tried."""
+        import _socket  # without what `socket` puts around it; the script's process was forked before
+
+        tried, poll = {}, select.poll()
+        try:
+            for host, port in self.addresses:
+                family = _socket.AF_INET6 if ":" in host else _socket.AF_INET
+                _socket.inet_pton(family, host)  # a name would be looked up, which takes long where nothing answers
+                each = _socket.socket(family, _socket.SOCK_STREAM)
+                each.setblocking(False)
+                # Its end is a reset, so that it leaves nothing behind, in the tables of the network neither.
+                each.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, struct.pack("ii", 1, 0))
+                error = each.connect_ex((host, port))
+                tried[each.fileno()] = each, "%s port %d" % (host, port)
+                if error == errno.EINPROGRESS:
+                    poll.register(each.fileno(), select.POLLOUT)
+                elif self.takes(error, each.fileno(), tried):
+                    return False
+            until, left = clock() + self.ROUND_SECONDS, len(tried)
+            while left > 0 and clock() < until:
+                for fd, _ in poll.poll(max(1.0, (until - clock()) * 1000)):
+                    poll.unregister(fd)
+                    left -= 1
+                    if self.takes(tried[fd][0].getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR), fd, tried):
+                        return False
+            return True
+        except OSError as error:
+            self.answer = "an address cannot be tried: %s" % error
+            return False
+        finally:
+            for each, _ in tried.values():
+                each.close()
+
+    def takes(self, error, fd, tried):
+        """Whether a try that ended with `error` shows an open network, or nothing at all."""
+        if error in CLOSED_ERRORS:
+            return False
+        self.was_open = self.was_open or error == 0
+        self.answer = "%s %s" % (tried[fd][1], "cannot be tried: " + os.strerror(error) if error else "answers")
+        return True
+
+
+CLOSED_ERRORS = (
+    *(errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH),
+    *(errno.EACCES, errno.EPERM),  # a rule at the container's own end
+)
+
+
+def find_network_gate():
+    """The gate that the environment orders, or None."""
+    text = os.environ.get("RUNNER_AWAIT_CLOSED", "")
+    if not text:
+        return None
+    seconds = os.environ.get("RUNNER_AWAIT_CLOSED_SECONDS", NetworkGate.DEFAULT_SECONDS)
+    addresses = [each.strip().rpartition(":")[::2] for each in text.split(",")]
+    if not seconds.replace(".", "", 1).isdigit() or not all(map(is_port, (port for _, port in addresses))):
+        raise Refusal(EXIT_RUNNER_FAILED, "RUNNER_AWAIT_CLOSED is no list of host:port, or its seconds are no number")
+    is_required = os.environ.get("RUNNER_AWAIT_CLOSED_ELSE") != "start"
+    return NetworkGate([(host.strip("[]"), int(port)) for host, port in addresses], float(seconds), is_required)
+
+
+def is_port(text):
+    return text.isdigit() and int(text) < 2**16
 
 
 # --- The runner -----------------------------------------------------------------------------------------------------
@@ -1183,6 +1311,7 @@ def cold_start(child):
     order = parse_order(data)
     stop_file = find_stop_file()
     refuse_to_begin(stop_file)
+    gate = find_network_gate()
     secrets = read_secrets(order.secret_names) if order.secret_names else {}
     # Before the runner hides itself: the script's process is to be an ordinary one.
     if child.fork():
@@ -1191,7 +1320,14 @@ def cold_start(child):
         for pipe in child.pipes:
             pipe.mask = SecretMask(secrets.values())
     hide()
-    return supervise(order, log_fd, child, SignalReader(), stop_file)
+    signals = SignalReader()
+
+    def pause(seconds):
+        wait_for_any([], signals, stop_file, seconds, "the script was started")
+
+    # While the script's process sets itself up; it cannot go on before it is told to.
+    network = gate.pass_through(pause) if gate else ""
+    return supervise(order, log_fd, child, signals, stop_file, network=network)
 
 
 def find_stop_file():
@@ -1211,14 +1347,14 @@ def hide():
     prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def supervise(order, log_fd, child, signals, stop_file, cpu_before=0.0):
+def supervise(order, log_fd, child, signals, stop_file, cpu_before=0.0, network=""):
     """The runner's part from the fork to the end; returns the exit code."""
     oom_kills = OomKills()
     log = Log(log_fd, order.max_log_bytes)
     answer = os.read(child.ready, 4 * KIB)
     if answer != b"\0":
         raise Refusal(EXIT_RUNNER_FAILED, "the script could not be set up: " + answer.decode("utf-8", "replace"))
-    log.started(child.pid)
+    log.started(child.pid, network)
     runner = Runner(order, log, child.pid, child.pipes, signals, oom_kills, stop_file, cpu_before)
     os.write(child.go, b"\0")
     runner.watch()
@@ -1524,7 +1660,7 @@ def warm_start(child):
     cpu_before = child_cpu_seconds(child.pid)
     if write_all(child.go, [struct.pack("<Q", len(data)), data]) < len(data):
         raise Refusal(EXIT_RUNNER_FAILED, "the script's process has ended")
-    return supervise(order, worker.log_fd, child, worker.signals, worker.stop_file, cpu_before)
+    return supervise(order, worker.log_fd, child, worker.signals, worker.stop_file, cpu_before, worker.network)
 
 
 class Worker:
@@ -1537,6 +1673,8 @@ class Worker:
         self.idle_seconds = read_idle_seconds()
         self.signals = SignalReader()
         self.stop_file = find_stop_file()
+        self.gate = find_network_gate()
+        self.network = ""
         self.environment_read = []
 
     def get_ready(self):
@@ -1560,6 +1698,8 @@ class Worker:
         # Not earlier: the script's process is to be an ordinary one, and may have been forked for a second time.
         hide()
         self.environment_read = report.get("environmentRead", [])
+        if self.gate:
+            self.network = self.gate.pass_through(lambda seconds: self.wait([], seconds))
         said = {"version": 1, "pid": self.child.pid, **report, "failed": failed, "heartbeatSeconds": BEAT_SECONDS}
         self.write_ready(said)
 
@@ -1620,13 +1760,7 @@ class Worker:
 
     def wait(self, fds, seconds):
         """Those of `fds` that can be read within that time; `Refusal` when the worker is asked to stop."""
-        ready = select.select([self.signals, *fds], [], [], max(0.0, seconds))[0]
-        for number, from_outside in self.signals.read():
-            if number != signal.SIGCHLD and from_outside:
-                raise Refusal(EXIT_STOPPED, "asked to stop before a job came")
-        if self.stop_file and clock() >= self.stop_file.next_at:
-            refuse_to_begin(self.stop_file)
-        return ready
+        return wait_for_any(fds, self.signals, self.stop_file, seconds, "a job came")
 
     def child_end(self):
         """How the script's process has ended, or None while it lives; collects others, too."""

@@ -28,6 +28,7 @@ from test_job_runner import (
     STDOUT,
     UNPRIVILEGED_UID,
     UNSHARE,
+    Listener,
     RunnerCase,
     job_runner,
     needs_namespace,
@@ -651,6 +652,35 @@ class Waiting(WorkerCase):
         self.ready()
         self.write("stop", content="10\n")
         self.hand_over("open('ran', 'w')")
+        self.assert_nothing_ran(process, 143, "asked to stop")
+
+    def test_it_is_ready_when_the_network_is_closed_and_its_job_waits_no_more(self):
+        listener = Listener()
+        self.addCleanup(listener.close)
+        process = self.start_worker("json", RUNNER_AWAIT_CLOSED=listener.address, RUNNER_AWAIT_CLOSED_SECONDS="60")
+        self.wait_for(lambda: listener.count >= 3, "connections")
+        self.assertFalse(os.path.exists(self.path("spool", "ready")))
+        listener.close()
+        self.ready()
+        self.hand_over("print('x')")
+        result = self.finish(process)
+        self.assertEqual(result.text(), "x\n")
+        network = json.loads(result.of(STARTED)[0].payload)["network"]
+        self.assertEqual((network["closed"], network["wasOpen"]), (True, True))
+
+    def test_a_network_that_stays_open_ends_it_with_117(self):
+        listener = Listener()
+        self.addCleanup(listener.close)
+        process = self.start_worker("json", RUNNER_AWAIT_CLOSED=listener.address, RUNNER_AWAIT_CLOSED_SECONDS="0.3")
+        self.assert_nothing_ran(process, 117, "the network is open after 0.3 s")
+        self.assertFalse(os.path.exists(self.path("spool", "ready")))
+
+    def test_a_stop_ends_its_wait_for_the_network(self):
+        listener = Listener()
+        self.addCleanup(listener.close)
+        process = self.start_worker(RUNNER_AWAIT_CLOSED=listener.address, RUNNER_STOP_FILE=self.path("stop"))
+        self.wait_for(lambda: listener.count >= 1, "a connection")
+        self.write("stop", content="10\n")
         self.assert_nothing_ran(process, 143, "asked to stop")
 
     def test_the_end_of_the_waiting_process_ends_it(self):
