@@ -956,7 +956,9 @@ class TheNetworkGate(RunnerCase):
         self.await_closed(self.listener().address, seconds="0.3", RUNNER_AWAIT_CLOSED_ELSE="start")
         result = self.run_script("print(1)")
         self.assertEqual(result.text(), "1\n")
-        self.assertEqual((self.network(result)["closed"], self.network(result)["wasOpen"]), (False, True))
+        network = self.network(result)
+        self.assertEqual((network["closed"], network["wasOpen"]), (False, True))
+        self.assertRegex(network["answer"], r"^127\.0\.0\.1 port \d+ answers$")
 
     def test_what_cannot_be_tried_is_not_closed(self):
         for address in ("no-such-host.invalid:443", "$(KUBERNETES_SERVICE_HOST):443"):

@@ -179,10 +179,11 @@ export abstract class KubernetesConfig extends WarmPoolConfig {
   K8S_EPHEMERAL_STORAGE_MB: number = 256;
 
   @Variable({
-    type: 'boolean',
-    defaultText: 'false',
-    description: 'Says that the network of this cluster enforces `k8s/network-policy.yaml`.',
+    type: 'boolean or auto',
+    defaultText: 'auto',
+    description:
+      'Whether the network of this cluster enforces `k8s/network-policy.yaml`: `auto` tries it with a pod; with `true` a job with network NONE does not start unless its runner has seen it; with `false` nobody tries.',
   })
-  @IsBoolean()
-  K8S_NETWORK_POLICY: boolean = false;
+  @IsIn(['auto', true, false], { message: 'must be auto, true or false' })
+  K8S_NETWORK_POLICY: boolean | 'auto' = 'auto';
 }

@@ -3,7 +3,7 @@ import { Transform } from 'class-transformer';
 export interface VariableDoc {
   /** The environment variable, which is also the property's name. */
   name: string;
-  type: 'string' | 'integer' | 'boolean' | 'list' | 'map' | 'json';
+  type: 'string' | 'integer' | 'boolean' | 'boolean or auto' | 'list' | 'map' | 'json';
   /** The unit of a number, for the reference page. */
   unit?: string;
   /** The default as the reference page shows it. */
@@ -44,8 +44,9 @@ function convert(value: unknown, type: VariableDoc['type']): unknown {
     case 'integer':
       return /^-?\d+$/.test(text) ? Number(text) : text;
     case 'boolean':
-      if (/^(true|1|yes|on)$/i.test(text)) return true;
-      return /^(false|0|no|off)$/i.test(text) ? false : text;
+      return parseBoolean(text);
+    case 'boolean or auto':
+      return /^auto$/i.test(text) ? 'auto' : parseBoolean(text);
     case 'list':
       return text.split(',').flatMap((part) => part.trim() || []);
     case 'map':
@@ -55,6 +56,11 @@ function convert(value: unknown, type: VariableDoc['type']): unknown {
     case 'string':
       return text;
   }
+}
+
+function parseBoolean(text: string): boolean | string {
+  if (/^(true|1|yes|on)$/i.test(text)) return true;
+  return /^(false|0|no|off)$/i.test(text) ? false : text;
 }
 
 function parseJson(text: string): unknown {

@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import type { JobReason } from '../jobs/job-reason.js';
 import type { TerminalState } from '../jobs/job-state.js';
 import type { EndedFrame } from '../logs/spool-ends.js';
+import { RUNNER_REFUSALS, USED_BEFORE_EXIT_CODE } from '../runtime/runner-refusals.js';
 import type { StartFailure, WorkloadExit } from '../runtime/runtime-provider.js';
 
 /** Everything that is known about how an attempt ended. */
@@ -33,20 +34,6 @@ export interface Outcome {
 
 /** What Docker reports for a container that died with its engine or its host: not the script's code. */
 const UNKNOWN_EXIT_CODE = 255;
-
-/** The runner's refusal to run a script a second time. */
-const USED_BEFORE_EXIT_CODE = 121;
-
-/** Codes the runner ends with before a script runs; see docs/runner-contract.md. */
-const RUNNER_REFUSALS: Readonly<Record<number, string>> = {
-  118: 'The worker had waited too long for a job.',
-  119: 'The job asks for what a worker cannot give it.',
-  [USED_BEFORE_EXIT_CODE]: 'The workspace had been used before.',
-  122: 'The runner did not understand its order; the runner image and the service may be of different versions.',
-  123: 'The runner failed.',
-  124: 'The values of the job’s secrets did not reach the runner.',
-  125: 'The attempt had been given up before its workload began.',
-};
 
 /**
  * What became of the script. Pure. The order of the checks is the precedence: a cancel before the end, our deadline, our
@@ -194,11 +181,10 @@ function endedByItself(evidence: Evidence): Outcome {
 }
 
 function neverBegan(how: HowItEnded): Outcome {
-  const message = RUNNER_REFUSALS[how.exitCode ?? 0] ?? 'The workload ended before the script began.';
-  return outcome('FAILED', 'START_FAILED', message, {
-    retryable: true,
-    hint: 'If it stays so, look at the workload’s own log and at the runner image.',
-  });
+  const refusal = RUNNER_REFUSALS[how.exitCode ?? 0];
+  const message = refusal?.message ?? 'The workload ended before the script began.';
+  const hint = refusal?.hint ?? 'If it stays so, look at the workload’s own log and at the runner image.';
+  return outcome('FAILED', 'START_FAILED', message, { retryable: true, hint });
 }
 
 interface HowItEnded {

@@ -99,11 +99,18 @@ async function makeKubernetes(config: AppConfig, installationId: string, log: Lo
   const { createKubernetesRuntime } = await import('./kubernetes/kubernetes.runtime.js');
   const options = toKubernetesOptions(config, installationId, toRuntimeLogger(log, 'kubernetes'));
   const runtime = await createKubernetesRuntime(options);
-  if (runtime.isInside) return runtime;
-  const fault = await storageFault(runtime, new Workspaces(config), options.claims, options.probeImage);
-  if (fault === undefined) return runtime;
-  await runtime.close();
-  throw new AppError('RUNTIME_UNAVAILABLE', `The server runs outside the cluster. ${fault}`);
+  const workspaces = new Workspaces(config);
+  const { claims, probeImage, logger } = options;
+  const fault = runtime.isInside
+    ? undefined
+    : await storageFault(runtime, workspaces, claims, probeImage, logger);
+  if (fault !== undefined) {
+    await runtime.close();
+    throw new AppError('RUNTIME_UNAVAILABLE', `The server runs outside the cluster. ${fault}`);
+  }
+  // Beside the start: a pod takes a second or more, and jobs need not wait for it.
+  runtime.watchNetwork(workspaces);
+  return runtime;
 }
 
 /** Docker often starts beside this server: wait for it a while before giving up. */

@@ -30,7 +30,10 @@ import type { WorkspacePaths } from '../workspace/workspace-paths.js';
 export interface RuntimeProvider {
   readonly name: RuntimeName;
 
-  /** What this runtime can enforce, as found on this machine when it was made. Does not change afterwards. */
+  /**
+   * What this runtime can enforce, as found on this machine when it was made. Only `networkIsolation` may change afterwards,
+   * where it is another's doing and has to be seen: read it when it is needed.
+   */
   readonly capabilities: RuntimeCapabilities;
 
   /**

@@ -104,7 +104,7 @@ export class TestCluster implements RuntimeHooks {
       secretName: 'maps-api-keys',
       startTimeoutSeconds: 60,
       pod: POD_OPTIONS,
-      isNetworkEnforced: false,
+      networkPolicy: 'off',
       probeImage: KUBE_IMAGE,
       logger: { info: () => undefined, warn: () => undefined },
       ...more,

@@ -13,16 +13,32 @@ export interface KubernetesOptions {
   /** Seconds that a pod may take until its container starts. */
   startTimeoutSeconds: number;
   pod: PodOptions;
-  /** The operator says that the cluster's network enforces our NetworkPolicy. */
-  isNetworkEnforced: boolean;
+  networkPolicy: NetworkPolicyMode;
   /** This server's own node, where it is a pod. */
   nodeName?: string;
-  /** Image with which a server outside the cluster tries whether its folders are the claims. */
+  /** Image with which storage and network are tried. */
   probeImage: string;
   logger: RuntimeLogger;
+  /** How often the network is tried again; see `NetworkSight`. */
+  networkPace?: Partial<NetworkPace>;
   /** How often all waits together look at the pods themselves, should the watch have gone silent. */
   reconcileMs?: number;
 }
+
+export interface NetworkPace {
+  /** While it was not seen to hold jobs back. */
+  lookAgainMs: number;
+  /** Never more often than this, whatever is suspected. */
+  leastMs: number;
+  /** After a try that said nothing; doubles. */
+  firstRetryMs: number;
+}
+
+/**
+ * What the operator expects of the cluster's network. `auto`: nothing, a pod tries. `required`: it enforces our policy, and
+ * a job with network NONE does not start unless its runner has seen that. `off`: nothing, and nobody tries.
+ */
+export type NetworkPolicyMode = 'auto' | 'required' | 'off';
 
 export interface ClaimNames {
   inputs: string;

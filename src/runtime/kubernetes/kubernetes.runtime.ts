@@ -2,6 +2,7 @@ import { abortable } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import { runnerUser } from '../../workspace/runner-user.js';
 import { workspacePaths } from '../../workspace/workspace-paths.js';
+import type { Workspaces } from '../../workspace/workspaces.js';
 import { decodeHandle, encodeHandle } from '../handle.js';
 import type {
   RuntimeCapabilities,
@@ -11,14 +12,19 @@ import type {
   WorkloadSpec,
   WorkloadSummary,
 } from '../runtime-provider.js';
-import { RuntimeUnavailableError } from '../runtime.errors.js';
+import { NETWORK_OPEN_EXIT_CODE } from '../runner-refusals.js';
+import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
 import { Cluster } from './cluster.js';
 import { connect } from './connect.js';
 import type { KubernetesOptions } from './kubernetes-options.js';
 import { installationSelector, readLabels } from './labels.js';
+import type { NetworkGate } from './network-gate.js';
+import { PROBE_GATE, lookAtNetwork } from './network-probe.js';
+import { NetworkSight } from './network-sight.js';
 import type { ObservedObject, ObservedPod } from './observed-pod.js';
 import { isTerminal, terminatedState } from './observed-pod.js';
 import type { PodHandle } from './pod-handle.js';
+import type { ProbeRuntime } from './probe-pod.js';
 import { removePod } from './remove-pod.js';
 import { requiredNode } from './placement.js';
 import { PodStop } from './pod-stop.js';
@@ -39,6 +45,8 @@ const SIZED_MEMORY_VOLUMES = 22;
 export interface KubernetesRuntimeProvider extends RuntimeProvider {
   /** This server is a pod of the cluster, so that its folders are the claims themselves. */
   readonly isInside: boolean;
+  /** Begins to try the cluster's network with pods, until `close`; their folders are in `workspaces`. Called once. */
+  watchNetwork(workspaces: Workspaces): void;
 }
 
 /** Connects to the cluster. @throws RuntimeUnavailableError when it does not answer or refuses us */
@@ -80,11 +88,14 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
   readonly startTimeoutSeconds: number;
   readonly scope: string;
   readonly isInside: boolean;
-  readonly capabilities: RuntimeCapabilities;
+  private readonly fixed: Omit<RuntimeCapabilities, 'networkIsolation'>;
+  private readonly network: NetworkSight;
   private readonly watch: PodWatch;
   private readonly starting = new Map<string, Promise<string>>();
   /** Ownership of ConfigMaps, written beside the way. */
   private readonly owning = new Set<Promise<void>>();
+  private readonly closing = new AbortController();
+  private watchingNetwork?: Promise<void>;
 
   constructor(
     private readonly cluster: Cluster,
@@ -95,8 +106,26 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
     this.scope = facts.scope;
     this.isInside = facts.isInside;
     this.startTimeoutSeconds = options.startTimeoutSeconds + START_MARGIN_SECONDS;
-    this.capabilities = toCapabilities(facts, options);
+    this.fixed = toFixedCapabilities(facts);
+    this.network = new NetworkSight(options.networkPolicy, options.logger, options.networkPace);
     this.watch = new PodWatch(cluster, options.reconcileMs ?? RECONCILE_MS, options.logger);
+  }
+
+  get capabilities(): RuntimeCapabilities {
+    return { networkIsolation: this.network.isHeld, ...this.fixed };
+  }
+
+  watchNetwork(workspaces: Workspaces): void {
+    const { probeImage, logger } = this.options;
+    const probe: ProbeRuntime = {
+      start: (spec) => this.startOnce(spec, PROBE_GATE),
+      wait: (handle, signal) => this.wait(handle, signal),
+      remove: (handle, signal) => this.remove(handle, signal),
+    };
+    this.watchingNetwork = this.network.keepLooking(
+      (signal) => lookAtNetwork(probe, workspaces, probeImage, logger, signal),
+      this.closing.signal,
+    );
   }
 
   /** A namespace that is elsewhere, or away, says nothing about its pods. */
@@ -110,7 +139,7 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
       const { namespace } = this.options;
       return {
         healthy: true,
-        message: `Kubernetes ${this.facts.gitVersion} answers for namespace ${namespace}.`,
+        message: `Kubernetes ${this.facts.gitVersion} answers for namespace ${namespace}. ${this.network.sentence}`,
       };
     } catch (error) {
       signal?.throwIfAborted();
@@ -123,7 +152,7 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
     signal?.throwIfAborted();
     let start = this.starting.get(spec.name);
     if (!start) {
-      start = this.startOnce(spec).finally(() => this.starting.delete(spec.name));
+      start = this.startAsJob(spec).finally(() => this.starting.delete(spec.name));
       this.starting.set(spec.name, start);
     }
     return abortable(start, signal);
@@ -135,7 +164,10 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
     const { startTimeoutSeconds } = this.options;
     const { name, uid } = decoded;
     const jobDir = this.jobDir(decoded);
-    return new PodWait(this.cluster, this.watch, name, uid, startTimeoutSeconds, jobDir).run(signal);
+    const wait = new PodWait(this.cluster, this.watch, name, uid, startTimeoutSeconds, jobDir);
+    const exit = await wait.run(signal);
+    if (exit.kind === 'exited' && exit.exitCode === NETWORK_OPEN_EXIT_CODE) this.network.suspect();
+    return exit;
   }
 
   async stop(handle: string, graceSeconds: number, signal = new AbortController().signal): Promise<void> {
@@ -167,14 +199,23 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
   }
 
   async close(): Promise<void> {
+    this.closing.abort();
+    await this.watchingNetwork;
     this.watch.close(new RuntimeUnavailableError('The kubernetes runtime was closed.'));
     await Promise.allSettled([...this.owning, ...this.starting.values()]);
     this.cluster.close();
   }
 
-  private async startOnce(spec: WorkloadSpec): Promise<string> {
+  private async startAsJob(spec: WorkloadSpec): Promise<string> {
+    const refusal = this.network.refusalOf(spec);
+    if (refusal) throw new WorkloadStartError(refusal);
+    return this.startOnce(spec, this.network.gateFor(spec));
+  }
+
+  private async startOnce(spec: WorkloadSpec, gate: NetworkGate | undefined): Promise<string> {
     await prepareStopOrder(spec.workspace.jobDir);
-    const { pod, isNew } = await startPod(this.cluster, spec, this.template, this.options.logger);
+    const { logger } = this.options;
+    const { pod, isNew } = await startPod(this.cluster, spec, this.template, logger, gate);
     this.watch.note(pod);
     if (isNew) this.own(spec.name, pod);
     return this.encode(spec.name, pod.metadata.uid, spec.workspace.id);
@@ -229,10 +270,9 @@ function isOver(pod: ObservedPod): boolean {
 }
 
 /** Pids are limited by the kubelet's own setting for all pods, so that a pod of ours has no limit of its own. */
-function toCapabilities({ major, minor }: ClusterFacts, options: KubernetesOptions): RuntimeCapabilities {
+function toFixedCapabilities({ major, minor }: ClusterFacts): Omit<RuntimeCapabilities, 'networkIsolation'> {
   const isRecent = Number(major) > 1 || Number.parseInt(minor, 10) >= SIZED_MEMORY_VOLUMES;
   return {
-    networkIsolation: options.isNetworkEnforced,
     filesystemIsolation: true,
     processIsolation: true,
     memoryLimit: 'cgroup',

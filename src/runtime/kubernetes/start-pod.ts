@@ -6,6 +6,7 @@ import { ApiStatusError, refusalSentence } from './api.errors.js';
 import type { Cluster } from './cluster.js';
 import type { RuntimeLogger } from './kubernetes-options.js';
 import { INSTALLATION_LABEL } from './labels.js';
+import type { NetworkGate } from './network-gate.js';
 import type { ObservedObject, ObservedPod } from './observed-pod.js';
 import { toCreateFailure } from './start-failure.js';
 import { hasContent, toConfigMap } from './to-config-map.js';
@@ -22,9 +23,10 @@ export async function startPod(
   spec: WorkloadSpec,
   template: PodTemplate,
   logger: RuntimeLogger,
+  gate?: NetworkGate,
 ): Promise<{ pod: ObservedPod; isNew: boolean }> {
   const configMap = spec.worker ? undefined : await toConfigMap(spec, template);
-  const pod = toPod(spec, template, configMap !== undefined && hasContent(configMap));
+  const pod = toPod(spec, template, configMap !== undefined && hasContent(configMap), gate);
   if (configMap) await create(() => cluster.createConfigMap(configMap), spec.image);
   try {
     const made = await create(() => cluster.createPod(pod), spec.image);

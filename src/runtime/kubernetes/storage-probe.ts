@@ -2,14 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../common/app-error.js';
-import { MiB } from '../../common/bytes.js';
+import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
 import type { Workspaces } from '../../workspace/workspaces.js';
-import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../runtime-provider.js';
-import { WorkloadStartError } from '../runtime.errors.js';
-import type { ClaimNames } from './kubernetes-options.js';
-
-const PROBE_TIMEOUT_SECONDS = 20;
-const LIMITS = { memoryMb: 128, cpus: 0.5, pids: 32, tmpBytes: MiB };
+import type { RuntimeProvider, WorkloadExit } from '../runtime-provider.js';
+import type { ClaimNames, RuntimeLogger } from './kubernetes-options.js';
+import { runProbe } from './probe-pod.js';
 
 /** Leaves what it was given where the server looks for it: `/input` is read, `/output` is written, `/spool` is. */
 const PROBE_SCRIPT = `import os, shutil
@@ -25,64 +22,23 @@ export async function storageFault(
   workspaces: Workspaces,
   claims: ClaimNames,
   image: string,
+  logger: RuntimeLogger,
 ): Promise<string | undefined> {
-  const id = `probe-${randomUUID()}`;
   const token = randomUUID();
-  await workspaces.prepare();
-  const workspace = await workspaces.make(id, {
-    script: PROBE_SCRIPT,
-    request: token,
-    files: [],
-    order: {
-      version: 1,
-      jobId: id,
-      attempt: 1,
-      env: {},
-      timeoutSeconds: PROBE_TIMEOUT_SECONDS,
-      graceSeconds: 1,
-      maxLogBytes: MiB,
-      maxOutputBytes: MiB,
-      limits: { addressSpaceBytes: null, processes: null, openFiles: null },
-    },
-  });
-  const spec: WorkloadSpec = {
-    name: `runner-${id}`,
-    jobId: id,
-    attempt: 1,
-    image,
-    workspace,
-    limits: LIMITS,
-    network: 'NONE',
-    timeoutSeconds: PROBE_TIMEOUT_SECONDS,
-    graceSeconds: 1,
-    secrets: [],
-  };
-  try {
-    const exit = await runProbe(runtime, spec);
-    return await findFault(exit, spec, token, claims);
-  } finally {
-    await workspaces.remove(id);
-  }
-}
-
-async function runProbe(runtime: RuntimeProvider, spec: WorkloadSpec): Promise<WorkloadExit> {
-  let handle: string;
-  try {
-    handle = await runtime.start(spec);
-  } catch (error) {
-    if (error instanceof WorkloadStartError) return { kind: 'startFailed', failure: error.failure };
-    throw error;
-  }
-  try {
-    return await runtime.wait(handle);
-  } finally {
-    await runtime.remove(handle);
-  }
+  // INTERNET: nothing is to wait for the network, which it does not use.
+  const probe = { script: PROBE_SCRIPT, request: token, image, network: 'INTERNET' } as const;
+  return runProbe(
+    runtime,
+    workspaces,
+    probe,
+    (exit, workspace) => findFault(exit, workspace, token, claims),
+    logger,
+  );
 }
 
 async function findFault(
   exit: WorkloadExit,
-  { workspace }: WorkloadSpec,
+  workspace: WorkspacePaths,
   token: string,
   claims: ClaimNames,
 ): Promise<string | undefined> {

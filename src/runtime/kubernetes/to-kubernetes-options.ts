@@ -1,5 +1,5 @@
 import type { AppConfig } from '../../config/app-config.js';
-import type { KubernetesOptions, RuntimeLogger } from './kubernetes-options.js';
+import type { KubernetesOptions, NetworkPolicyMode, RuntimeLogger } from './kubernetes-options.js';
 
 /** The runtime's options as the configuration has them; a variable that is not set is left out. */
 export function toKubernetesOptions(
@@ -32,11 +32,16 @@ export function toKubernetesOptions(
       ...(config.K8S_PRIORITY_CLASS ? { priorityClass: config.K8S_PRIORITY_CLASS } : {}),
       ...(config.K8S_QUEUE_NAME ? { queueName: config.K8S_QUEUE_NAME } : {}),
     },
-    isNetworkEnforced: config.K8S_NETWORK_POLICY,
+    networkPolicy: toMode(config.K8S_NETWORK_POLICY),
     ...(config.NODE_NAME ? { nodeName: config.NODE_NAME } : {}),
     probeImage: config.RUNNER_IMAGE,
     logger,
   };
+}
+
+function toMode(policy: boolean | 'auto'): NetworkPolicyMode {
+  if (policy === 'auto') return 'auto';
+  return policy ? 'required' : 'off';
 }
 
 function toEntry(text: string): [string, string] {

@@ -6,6 +6,8 @@ import type { WorkloadLimits, WorkloadSpec } from '../runtime-provider.js';
 import { workerVariables } from '../worker-variables.js';
 import type { ClaimNames, PodOptions } from './kubernetes-options.js';
 import { QUEUE_LABEL, toLabels } from './labels.js';
+import type { NetworkGate } from './network-gate.js';
+import { gateVariables } from './network-gate.js';
 
 /** Where the pod looks for the order to stop; the folder is the server's own, and read-only in the pod. */
 const CONTROL_DIR = '/control';
@@ -29,8 +31,16 @@ export interface PodTemplate {
   readonly nodeName?: string;
 }
 
-/** The pod of one attempt. Pure: the same spec gives the same pod. `hasConfigMap`: the script lies in one. */
-export function toPod(spec: WorkloadSpec, template: PodTemplate, hasConfigMap = true): V1Pod {
+/**
+ * The pod of one attempt. Pure: the same spec gives the same pod. `hasConfigMap`: the script lies in one. `gate`: what its
+ * runner waits for.
+ */
+export function toPod(
+  spec: WorkloadSpec,
+  template: PodTemplate,
+  hasConfigMap = true,
+  gate?: NetworkGate,
+): V1Pod {
   const { options, user } = template;
   return {
     apiVersion: 'v1',
@@ -56,7 +66,7 @@ export function toPod(spec: WorkloadSpec, template: PodTemplate, hasConfigMap = 
         seccompProfile: { type: 'RuntimeDefault' },
       },
       ...placement(template),
-      containers: [toContainer(spec, template, hasConfigMap)],
+      containers: [toContainer(spec, template, hasConfigMap, gate)],
       volumes: toVolumes(spec, template.claims, hasConfigMap),
     },
   };
@@ -68,7 +78,12 @@ function deadlineSeconds(spec: WorkloadSpec, { startTimeoutSeconds }: PodTemplat
   return Math.min(Math.ceil(seconds), MAX_INT32);
 }
 
-function toContainer(spec: WorkloadSpec, template: PodTemplate, hasConfigMap: boolean): V1Container {
+function toContainer(
+  spec: WorkloadSpec,
+  template: PodTemplate,
+  hasConfigMap: boolean,
+  gate: NetworkGate | undefined,
+): V1Container {
   return {
     name: 'runner',
     image: spec.image,
@@ -76,6 +91,7 @@ function toContainer(spec: WorkloadSpec, template: PodTemplate, hasConfigMap: bo
     env: [
       { name: 'RUNNER_STOP_FILE', value: `${CONTROL_DIR}/${STOP_FILE}` },
       ...Object.entries(workerVariables(spec)).map(([name, value]) => ({ name, value })),
+      ...gateVariables(gate),
       ...spec.secrets.map((name) => ({
         name,
         valueFrom: { secretKeyRef: { name: template.secretName, key: name, optional: false } },

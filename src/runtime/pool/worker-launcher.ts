@@ -2,6 +2,7 @@ import { childSignal, sleep } from '../../common/abort.js';
 import { AppError, messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import type { Workspaces } from '../../workspace/workspaces.js';
+import { RUNNER_REFUSALS } from '../runner-refusals.js';
 import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../runtime-provider.js';
 import { WorkloadStartError } from '../runtime.errors.js';
 import type { ReadyReport } from './ready-report.js';
@@ -152,11 +153,18 @@ export function publicReason(error: unknown): string {
   return isPublic ? error.message : 'A worker could not be made; the log of the server says why.';
 }
 
+/** Of a worker that never had a job: its code is the runner's own. */
+function codeText(exitCode: number, oomKilled: boolean): string {
+  const { message, hint } = RUNNER_REFUSALS[exitCode] ?? {};
+  const code = `exit code ${exitCode}${oomKilled ? ', out of memory' : ''}`;
+  return message === undefined ? code : [`${code}.`, message, hint].filter(Boolean).join(' ');
+}
+
 /** For the log and for operators. */
 export function exitText(exit: WorkloadExit): string {
   switch (exit.kind) {
     case 'exited':
-      return `exit code ${exit.exitCode}${exit.oomKilled ? ', out of memory' : ''}`;
+      return codeText(exit.exitCode, exit.oomKilled);
     case 'signalled':
       return `signal ${exit.signal}`;
     case 'startFailed':

@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Workspaces } from '../../workspace/workspaces.js';
+import type { WorkloadExit } from '../runtime-provider.js';
+import type { RuntimeLogger } from './kubernetes-options.js';
+import type { NetworkGate } from './network-gate.js';
+import type { NetworkFinding } from './network-sight.js';
+import { GATE_SECONDS } from './network-sight.js';
+import type { ProbeRuntime } from './probe-pod.js';
+import { runProbe } from './probe-pod.js';
+
+/** As a job waits that must see it, but for the end: the runner begins in any case, and says what it saw. */
+export const PROBE_GATE: NetworkGate = { seconds: GATE_SECONDS, isRequired: false };
+
+/** Larger than any `started` frame, which is the first thing in a spool. */
+const STARTED_CHARACTERS = 4096;
+
+/** Tries the network that a job with network NONE would have. `runtime` starts its pods with `PROBE_GATE`. */
+export async function lookAtNetwork(
+  runtime: ProbeRuntime,
+  workspaces: Workspaces,
+  image: string,
+  logger: RuntimeLogger,
+  signal: AbortSignal,
+): Promise<NetworkFinding> {
+  const probe = { script: 'pass\n', request: null, image, network: 'NONE' } as const;
+  const read = async (exit: WorkloadExit, { spoolDir }: { spoolDir: string }): Promise<NetworkFinding> =>
+    toFinding(exit, await readFile(join(spoolDir, 'log'), 'latin1').catch(() => ''), image);
+  return runProbe(runtime, workspaces, probe, read, logger, signal);
+}
+
+/** What the end of a probe and its spool say. Pure. */
+export function toFinding(exit: WorkloadExit, spool: string, image: string): NetworkFinding {
+  if (exit.kind === 'startFailed') {
+    return { kind: 'unknown', why: `a probe pod did not start: ${exit.failure.message.replace(/\.$/, '')}` };
+  }
+  if (exit.kind !== 'exited')
+    return { kind: 'unknown', why: `a probe pod did not end by itself (${exit.kind})` };
+  if (exit.exitCode !== 0) return { kind: 'unknown', why: `a probe pod ended with code ${exit.exitCode}` };
+  const told = /"network":(\{[^{}]*\})/.exec(spool.slice(0, STARTED_CHARACTERS))?.[1];
+  if (told === undefined) return { kind: 'unaware', image };
+  const { closed, seconds, answer } = JSON.parse(told) as Record<string, unknown>;
+  return closed === true
+    ? { kind: 'closed', seconds: Number(seconds) }
+    : { kind: 'open', answer: String(answer) };
+}
