@@ -61,6 +61,7 @@ function page(general, kubernetes) {
 
 /** The pod of a job that asks for nothing special, with a secret to show how those get in. */
 async function runnerPod() {
+  const { GATE_SECONDS } = await import('../dist/runtime/kubernetes/network-sight.js');
   const { toPod } = await import('../dist/runtime/kubernetes/to-pod.js');
   const { toKubernetesOptions } = await import('../dist/runtime/kubernetes/to-kubernetes-options.js');
   const { loadConfig } = await import('../dist/config/load-config.js');
@@ -85,7 +86,8 @@ async function runnerPod() {
     secrets: ['GOOGLE_API_KEY'],
   };
   const user = { uid: 10001, gid: 10001 };
-  const pod = toPod(spec, { ...options, options: options.pod, user, nodeName: options.nodeName });
+  const template = { ...options, options: options.pod, user, nodeName: options.nodeName };
+  const pod = toPod(spec, template, true, { seconds: GATE_SECONDS, isRequired: true });
   return [
     HEADER.trimEnd(),
     '# The pod that the service makes for a job, for reference: it is not to be applied. The names job-id, workspace-id,',

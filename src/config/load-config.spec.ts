@@ -50,6 +50,22 @@ describe('the configuration', () => {
     expect(loadConfig({ ALLOW_INTERNET: 'false' }).ALLOW_INTERNET).toBe(false);
   });
 
+  it('reads what is expected of the network: auto, or a boolean as any other', () => {
+    const policyOf = (K8S_NETWORK_POLICY: string): unknown =>
+      loadConfig({ K8S_NETWORK_POLICY }).K8S_NETWORK_POLICY;
+    expect(['', 'auto', 'true', 'yes', 'false', '0'].map(policyOf)).toEqual([
+      'auto',
+      'auto',
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect(faultsOf({ K8S_NETWORK_POLICY: 'maybe' })).toEqual([
+      'K8S_NETWORK_POLICY must be auto, true or false',
+    ]);
+  });
+
   it('reads the bounds of the pools, and what their workers import', () => {
     const RUNNER_ENVIRONMENTS = 'geo=py-geo:1,bare=py-bare:1';
     const WARM_POOL = 'default=2..8, geo=3,bare=0..1';

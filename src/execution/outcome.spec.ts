@@ -217,6 +217,17 @@ describe('what became of a script', () => {
     });
   });
 
+  it('says what keeps a network open that a job must not have', () => {
+    expect(decide(exited(117), undefined, { started: false })).toMatchObject({
+      state: 'FAILED',
+      reason: 'START_FAILED',
+      message: 'The network did not close, so a job without network was not begun.',
+      hint: expect.stringContaining('k8s/network-policy.yaml'),
+      retryable: true,
+    });
+    expect(decide(exited(117), { exitCode: 117 })).toMatchObject({ reason: 'EXIT_NONZERO' });
+  });
+
   it('names signals as people know them', () => {
     expect([signalName(9), signalName(11), signalName(64)]).toEqual(['SIGKILL', 'SIGSEGV', 'SIG64']);
   });

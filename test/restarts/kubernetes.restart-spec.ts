@@ -40,6 +40,7 @@ describeTier('kubernetes-restarts', unavailable, () => {
         KUBECONFIG: process.env.KUBECONFIG ?? '',
         K8S_NAMESPACE: cluster.namespace,
         K8S_CPU_REQUEST_PERCENT: '1',
+        K8S_NETWORK_POLICY: 'false',
         WORKSPACE_DIR: folder,
       });
     }, TIMEOUT_MS);

@@ -213,4 +213,20 @@ describe('toPod', () => {
     });
     expect(specOf()).not.toHaveProperty('affinity');
   });
+
+  it('tells the runner to wait for the policy where that is ordered, by addresses that the kubelet fills in', () => {
+    const variables = (isRequired: boolean): unknown =>
+      toPod(SPEC, TEMPLATE, true, { seconds: 10, isRequired }).spec!.containers[0]!.env!.slice(1);
+    const required = [
+      { name: 'RUNNER_NODE_IP', valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } } },
+      {
+        name: 'RUNNER_AWAIT_CLOSED',
+        value: '$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT),$(RUNNER_NODE_IP):10250',
+      },
+      { name: 'RUNNER_AWAIT_CLOSED_SECONDS', value: '10' },
+    ];
+    expect(variables(true)).toEqual(required);
+    expect(variables(false)).toEqual([...required, { name: 'RUNNER_AWAIT_CLOSED_ELSE', value: 'start' }]);
+    expect(JSON.stringify(podOf())).not.toContain('AWAIT_CLOSED');
+  });
 });
