@@ -1043,7 +1043,7 @@ class NetworkGate:
         """Tries all addresses at once; false as soon as one answers, or cannot be tried."""
         import _socket  # without what `socket` puts around it; the script's process was forked before
 
-        tried, poll = {}, select.poll()
+        tried, pending, poll = {}, set(), select.poll()
         try:
             for host, port in self.addresses:
                 family = _socket.AF_INET6 if ":" in host else _socket.AF_INET
@@ -1056,13 +1056,18 @@ class NetworkGate:
                 tried[each.fileno()] = each, "%s port %d" % (host, port)
                 if error == errno.EINPROGRESS:
                     poll.register(each.fileno(), select.POLLOUT)
+                    pending.add(each.fileno())
                 elif self.takes(error, each.fileno(), tried):
                     return False
-            until, left = clock() + self.ROUND_SECONDS, len(tried)
-            while left > 0 and clock() < until:
-                for fd, _ in poll.poll(max(1.0, (until - clock()) * 1000)):
+            until = clock() + self.ROUND_SECONDS
+            while pending:
+                # Once more when the time is over: a runner that got no processor meanwhile has not looked yet.
+                ready = poll.poll(max(0.0, (until - clock()) * 1000))
+                if not ready:
+                    break
+                for fd, _ in ready:
                     poll.unregister(fd)
-                    left -= 1
+                    pending.remove(fd)
                     if self.takes(tried[fd][0].getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR), fd, tried):
                         return False
             return True

@@ -944,6 +944,15 @@ class TheNetworkGate(RunnerCase):
             self.await_closed("127.0.0.1:%d" % queue.getsockname()[1])
             self.assertEqual(self.network(self.run_script("print(1)"))["closed"], True)
 
+    def test_a_runner_that_got_no_processor_does_not_take_its_own_lateness_for_silence(self):
+        late = "until = clock() + self.ROUND_SECONDS"
+        with open(RUNNER) as file:
+            source = file.read()
+        self.assertEqual(source.count(late), 1)
+        self.write("runner.py", content=source.replace(late, late + "; time.sleep(self.ROUND_SECONDS)"))
+        self.await_closed(self.listener().address, seconds="0.3")
+        self.assertEqual(self.start("print(1)", runner=self.path("runner.py")).wait(20), 117)
+
     def test_a_network_that_stays_open_ends_it_with_117_and_nothing_has_run(self):
         listener = self.listener()
         self.await_closed(self.closed_address(), listener.address, seconds="0.3")
