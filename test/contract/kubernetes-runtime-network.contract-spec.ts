@@ -1,4 +1,7 @@
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { KubernetesOptions } from '../../src/runtime/kubernetes/kubernetes-options.js';
 import type { KubernetesRuntimeProvider } from '../../src/runtime/kubernetes/kubernetes.runtime.js';
 import { NETWORK_OPEN_EXIT_CODE } from '../../src/runtime/runner-refusals.js';
@@ -7,6 +10,7 @@ import type { Workload } from '../support/runtime-bench.js';
 import { RuntimeBench, fixture } from '../support/runtime-bench.js';
 import { KUBE_IMAGE, whyNoKubernetes } from '../support/runtime-kubernetes.js';
 import { describeTier } from '../support/runtime-tier.js';
+import { TestService } from '../support/service.js';
 import { waitFor } from '../support/wait-for.js';
 
 /** Hostile jobs of each kind; many more of them show what is rare. */
@@ -19,6 +23,13 @@ const HOSTILE_MS = CASE_MS + JOBS * 10_000;
 const EFFECT_MS = 60_000;
 const REFUSED = { kind: 'exited', exitCode: NETWORK_OPEN_EXIT_CODE, oomKilled: false };
 const ENDS = 'print("ran")\n';
+
+const SERVICE = '{ service { runtime { message capabilities } } }';
+
+interface RuntimeView {
+  message: string;
+  capabilities: { networkIsolation: boolean };
+}
 
 const unavailable = await whyNoKubernetes();
 const stage = unavailable === undefined ? await NetworkStage.open() : undefined;
@@ -51,6 +62,44 @@ describeTier('kubernetes', unavailable, () => {
       deadlineMs: EFFECT_MS,
       describe: () => `${words} in what the runtime says`,
     });
+
+  it(
+    'is told by a server of the default configuration, which leaves no pod of its own',
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'maps-network-'));
+      await cluster.linkFolders(folder);
+      const service = await TestService.start({
+        EXECUTION_RUNTIME: 'kubernetes',
+        KUBECONFIG: process.env.KUBECONFIG ?? '',
+        K8S_NAMESPACE: cluster.namespace,
+        K8S_CPU_REQUEST_PERCENT: '1',
+        WORKSPACE_DIR: folder,
+      });
+      try {
+        const words = isEnforced ? /Its network holds jobs/ : /Its network enforces no policy on jobs/;
+        let message = '';
+        await waitFor(
+          async () => {
+            const { data } = await service.graphql<{ service: { runtime: RuntimeView } }>(SERVICE);
+            message = data!.service.runtime.message;
+            const { networkIsolation } = data!.service.runtime.capabilities;
+            return words.test(message) && networkIsolation === isEnforced;
+          },
+          {
+            deadlineMs: EFFECT_MS,
+            describe: () => `${words} in the service's message, which is: ${message}`,
+          },
+        );
+      } finally {
+        await service.stop();
+        // The mark of its database, which stays with the outputs.
+        await rm(join(folder, 'outputs', '.database-id'), { force: true });
+        await rm(folder, { recursive: true, force: true });
+      }
+      expect(await cluster.objectsLeft()).toEqual([]);
+    },
+    CASE_MS,
+  );
 
   /** On a cluster whose network enforces no policy at all, or in a namespace that has none. */
   const describeOpen = (what: string, prepare: () => Promise<void>, restore: () => Promise<void>): void => {
