@@ -279,11 +279,11 @@ await describeServiceRuntimes(
         id = await service.run(
           [
             'import os',
-            `open("/output/a.txt","w").write("${text}")`,
-            'open("/output/page.html","w").write("<script>alert(1)</script>")',
-            'open("/output/empty","w").close()',
-            'os.makedirs("/output/d/e"); open("/output/d/e/quote\\" ; x.csv","w").write("1")',
-            'os.symlink("/etc", "/output/link")',
+            `open("a.txt","w").write("${text}")`,
+            'open("page.html","w").write("<script>alert(1)</script>")',
+            'open("empty","w").close()',
+            'os.makedirs("d/e"); open("d/e/quote\\" ; x.csv","w").write("1")',
+            'os.symlink("/etc", "link")',
           ].join('\n'),
         );
         await service.waitForEnd(id);

@@ -1,14 +1,14 @@
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { newId } from '../src/common/ids.js';
 import { Database } from '../src/database/database.js';
 import { SqliteConnection } from '../src/database/sqlite-connection.js';
+import { makeDataFolder } from './support/data-folder.js';
 import { buildMaps, maps } from './support/maps-cli.js';
 import type { MapsEnd } from './support/maps-cli.js';
 import { describeTier } from './support/runtime-tier.js';
@@ -29,7 +29,7 @@ await describeServiceRuntimes(
       beforeAll(buildMaps, 120_000);
 
       beforeEach(async () => {
-        folder = await mkdtemp(join(tmpdir(), 'maps-backup-'));
+        folder = await makeDataFolder('maps-backup-');
         target = join(folder, 'copy.sqlite');
         service = await TestService.start(variables, join(folder, 'data'));
       }, 60_000);
@@ -47,7 +47,7 @@ await describeServiceRuntimes(
         readdirSync(service.dataDir).filter((name) => name.includes('-backup-'));
 
       it('makes a copy that a server starts with: the jobs are there, and so are their files', async () => {
-        const done = await service.run('open("/output/a.txt", "w").write("kept")', { name: 'first' });
+        const done = await service.run('open("a.txt", "w").write("kept")', { name: 'first' });
         await service.waitForEnd(done);
         const end = await backup();
         expect(end).toMatchObject({ code: 0, stderr: '' });

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT, buildMaps, maps } from './support/maps-cli.js';
 import { whyNoDocker } from './support/runtime-docker.js';
-import { testPython, whyNoProcess } from './support/runtime-process.js';
-import { describeTier } from './support/runtime-tier.js';
+import { findProcess } from './support/runtime-process.js';
+import { describeTier, isRequired } from './support/runtime-tier.js';
 import { TestService } from './support/service.js';
 
 const EXAMPLES = join(ROOT, 'examples');
@@ -15,17 +15,19 @@ const names = readdirSync(EXAMPLES, { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map((entry) => entry.name);
 
-const requires = (process.env.TEST_REQUIRE ?? '').split(',');
 const noDocker = await whyNoDocker(IMAGE);
-const noProcess = await whyNoProcess('bubblewrap');
 
 // Every example has its image on Docker. Without it, those run whose modules this machine's Python has.
-describeTier(requires.includes('docker') ? 'docker' : 'docker-latest', noDocker, () =>
+describeTier(isRequired('docker') ? 'docker' : 'docker-latest', noDocker, () =>
   describeExamples({ EXECUTION_RUNTIME: 'docker', RUNNER_IMAGE: IMAGE }, () => undefined),
 );
 if (noDocker !== undefined) {
-  describeTier('process', noProcess, () =>
-    describeExamples({ EXECUTION_RUNTIME: 'process' }, (name) => whyNoModules(name)),
+  const { unavailable, variables, used } = await findProcess();
+  describeTier(
+    'process',
+    unavailable,
+    () => describeExamples(variables, (name) => whyNoModules(name, variables.PROCESS_PYTHON!)),
+    used,
   );
 }
 
@@ -92,11 +94,10 @@ function inputsOf(name: string): string[] {
   ];
 }
 
-function whyNoModules(name: string): string | undefined {
+function whyNoModules(name: string, python: string): string | undefined {
   const source = readFileSync(path(name, 'script.py'), 'utf8');
   const modules = new Set([...source.matchAll(/^(?:import|from) (\w+)/gm)].map(([, module]) => module));
   const question = 'import sys, importlib.util as u; print(*[m for m in sys.argv[1:] if not u.find_spec(m)])';
-  const python = testPython('bubblewrap');
   const { stdout } = spawnSync(python, ['-c', question, ...[...modules].map(String)], { encoding: 'utf8' });
   return stdout.trim() === '' ? undefined : `${python} has no ${stdout.trim().replaceAll(' ', ', ')}`;
 }

@@ -19,9 +19,9 @@ await describeServiceRuntimes(
         await service.stop();
       }, 60_000);
 
-      /** Runs a script in `/output` to its end. */
+      /** Runs a script, whose working directory is its output folder, to its end. */
       const run = async (...lines: string[]): Promise<string> => {
-        const id = await service.run(['import os', 'os.chdir("/output")', ...lines].join('\n'));
+        const id = await service.run(['import os', ...lines].join('\n'));
         expect((await service.waitForEnd(id)).state).toBe('SUCCEEDED');
         return id;
       };

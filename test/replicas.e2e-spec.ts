@@ -1,10 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { followJobLogs } from '../src/client/follow-job-logs.js';
-import { whyNoProcess } from './support/runtime-process.js';
+import { makeDataFolder } from './support/data-folder.js';
+import { findProcess } from './support/runtime-process.js';
 import { describeTier } from './support/runtime-tier.js';
 import { ServerProcess } from './support/server-process.js';
 import { TcpProxy } from './support/tcp-proxy.js';
@@ -31,7 +30,9 @@ interface JobRow {
   owner: string;
 }
 
-describeTier('postgres', whyNoPostgres ?? (await whyNoProcess('bubblewrap')), () => {
+const jobs = await findProcess();
+
+describeTier('postgres', whyNoPostgres ?? jobs.unavailable, () => {
   describe('several servers on one database', () => {
     let database: TestDatabase;
     let dataDir: string;
@@ -39,7 +40,7 @@ describeTier('postgres', whyNoPostgres ?? (await whyNoProcess('bubblewrap')), ()
 
     beforeEach(async () => {
       database = await TestDatabase.create();
-      dataDir = await mkdtemp(join(tmpdir(), 'maps-replicas-'));
+      dataDir = await makeDataFolder('maps-replicas-');
     }, TIMEOUT_MS);
 
     afterEach(async () => {
@@ -53,7 +54,7 @@ describeTier('postgres', whyNoPostgres ?? (await whyNoProcess('bubblewrap')), ()
 
     const start = (more: Record<string, string> = {}): ServerProcess => {
       const server = new ServerProcess({
-        EXECUTION_RUNTIME: 'process',
+        ...jobs.variables,
         DATABASE_URL: database.url,
         DATA_DIR: dataDir,
         MAX_CONCURRENT_JOBS: '60',

@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Database } from '../src/database/database.js';
+import { makeDataFolder } from './support/data-folder.js';
 import { describeServiceRuntimes } from './support/service-runtimes.js';
 import { ServerProcess } from './support/server-process.js';
 import { TestService } from './support/service.js';
@@ -50,7 +50,7 @@ await describeServiceRuntimes(({ name, variables }) => {
     let servers: ServerProcess[];
 
     beforeEach(async () => {
-      dataDir = await mkdtemp(join(tmpdir(), 'maps-start-'));
+      dataDir = await makeDataFolder('maps-start-');
       servers = [];
     });
 
@@ -62,7 +62,7 @@ await describeServiceRuntimes(({ name, variables }) => {
 
     const start = (more: Record<string, string> = {}): ServerProcess => {
       const server = new ServerProcess({
-        EXECUTION_RUNTIME: 'process',
+        ...variables,
         DATA_DIR: dataDir,
         PORT: '0',
         ...more,

@@ -11,7 +11,7 @@ const MiB = 1024 * 1024;
 /** Writes until there is no room, stays until the server has looked at its disks, and ends as one that noticed. */
 const FILL_THE_DISK = `
 import sys, time
-with open("/output/big", "wb", buffering=0) as f:
+with open("big", "wb", buffering=0) as f:
     try:
         while True: f.write(b"x" * 65536)
     except OSError:

@@ -22,7 +22,7 @@ const MiB = 1024 * 1024;
 const TWO_FILES = `
 import os
 for name in "ab":
-    with open("/output/" + name, "wb") as f:
+    with open(name, "wb") as f:
         for _ in range(20): f.write(os.urandom(1048576))
 for i in range(200000): print(i, "x" * 80)`;
 
@@ -108,7 +108,7 @@ function describeStoredJobs(
     }, 60_000);
 
     it('are gone although their folders cannot be removed, which the sweeper does', async () => {
-      const id = await finished('open("/output/a", "w").write("x")');
+      const id = await finished('open("a", "w").write("x")');
       const workspaces = await foldersOf(id);
       const store = service.app.get(Workspaces);
       const remove = store.remove.bind(store);
@@ -142,7 +142,7 @@ function describeStoredJobs(
     it.each(['logs.txt', 'outputs.zip', 'outputs/a'])(
       'do not pass for empty when they are deleted just before their files are opened: %s',
       async (path) => {
-        const id = await finished('open("/output/a", "w").write("x"); print("log")');
+        const id = await finished('open("a", "w").write("x"); print("log")');
         const repository = service.app.get(JobRepository);
         const attempt = repository.attempt.bind(repository);
         // The last moment: the job was found, its files were not opened yet.
@@ -197,14 +197,14 @@ function describeStoredJobs(
     }, 120_000);
 
     it('know what they keep on the disks', async () => {
-      const id = await finished('open("/output/a", "w").write("x" * 1000); print("y" * 5000)');
+      const id = await finished('open("a", "w").write("x" * 1000); print("y" * 5000)');
       const { stored_bytes } = (await service.app.get(JobRepository).find(id))!;
       expect(stored_bytes).toBeGreaterThan(6_000);
       expect(stored_bytes).toBeLessThan(8_000);
     }, 60_000);
 
     it('are one for one idempotency key, however often and in what order the request comes', async () => {
-      const script = 'import os, uuid; open("/output/" + uuid.uuid4().hex, "w").close()';
+      const script = 'import os, uuid; open(uuid.uuid4().hex, "w").close()';
       const send = (key: string, text = script) =>
         service.graphql<{ runScript: { job: { id: string } } }>(
           'mutation ($i: RunScriptInput!) { runScript(input: $i) { job { id } } }',

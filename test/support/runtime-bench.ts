@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../src/common/app-error.js';
 import { GiB, MiB } from '../../src/common/bytes.js';
@@ -18,6 +17,7 @@ import { workloadName } from '../../src/runtime/workload-name.js';
 import type { JobOrder } from '../../src/workspace/job-order.js';
 import type { InputFile } from '../../src/workspace/workspaces.js';
 import { Workspaces } from '../../src/workspace/workspaces.js';
+import { makeDataFolder } from './data-folder.js';
 import { SpoolContent } from './runtime-spool.js';
 import { waitFor } from './wait-for.js';
 
@@ -88,8 +88,7 @@ export class RuntimeBench {
     image: string;
     isWarm?: boolean;
   }): Promise<RuntimeBench> {
-    const dataDir = await mkdtemp(join(tmpdir(), 'runtime-bench-'));
-    await chmod(dataDir, 0o755); // the workload's user passes through it
+    const dataDir = await makeDataFolder('runtime-bench-');
     const provider = await setup.create(dataDir);
     const bench = new RuntimeBench(
       provider,

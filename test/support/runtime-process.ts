@@ -10,9 +10,12 @@ import { WorkloadFolders } from '../../src/runtime/process/workload-folders.js';
 import { toRecord } from '../../src/runtime/process/workload-record.js';
 import type { WorkloadSpec } from '../../src/runtime/runtime-provider.js';
 import type { RuntimeHooks } from './runtime-bench.js';
+import { isRequired } from './runtime-tier.js';
 import { waitFor } from './wait-for.js';
 
 export type Isolation = 'bubblewrap' | 'none';
+
+type Probe = Awaited<ReturnType<typeof probeProcess>>;
 
 /** Without a sandbox the one of the system: the user of scripts may have no way to root's own. */
 export function testPython(isolation: Isolation): string {
@@ -21,8 +24,40 @@ export function testPython(isolation: Isolation): string {
 
 /** Why processes cannot be tested on this machine, or undefined when they can. */
 export async function whyNoProcess(isolation: Isolation): Promise<string | undefined> {
-  const { ok, reason } = await probeProcess({ python: testPython(isolation), isolation });
+  const { ok, reason } = await probe(isolation);
   return ok ? undefined : reason;
+}
+
+/** Local processes as a test uses them that is about something else: in a sandbox where there can be one. */
+export interface UsableProcess {
+  isolation: Isolation;
+  /** Why there are none at all. */
+  unavailable: string | undefined;
+  /** With what, and why without a sandbox. */
+  used: string;
+  /** For a service that runs its jobs so. */
+  variables: Record<string, string>;
+}
+
+/** Without a sandbox only where TEST_REQUIRE does not name `process`: that is a sandbox. */
+export async function findProcess(): Promise<UsableProcess> {
+  const sandboxed = await probe('bubblewrap');
+  if (sandboxed.ok || isRequired('process')) return usable('bubblewrap', sandboxed, sandboxed.reason);
+  const plain = await probe('none');
+  return usable('none', plain, `${plain.reason}, since: ${sandboxed.reason}`);
+}
+
+function probe(isolation: Isolation): Promise<Probe> {
+  return probeProcess({ python: testPython(isolation), isolation });
+}
+
+function usable(isolation: Isolation, { ok, reason }: Probe, used: string): UsableProcess {
+  const variables = {
+    EXECUTION_RUNTIME: 'process',
+    PROCESS_ISOLATION: isolation,
+    PROCESS_PYTHON: testPython(isolation),
+  };
+  return { isolation, unavailable: ok ? undefined : reason, used, variables };
 }
 
 /** Does to processes and their records what an operator with `kill` and `rm` may do. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { whyNoDocker } from './runtime-docker.js';
 import { TestCluster, whyNoKubernetes } from './runtime-kubernetes.js';
-import { whyNoProcess } from './runtime-process.js';
+import { findProcess } from './runtime-process.js';
 import { describeTier } from './runtime-tier.js';
 
 type RuntimeName = 'process' | 'docker' | 'kubernetes';
@@ -13,18 +13,28 @@ type RuntimeName = 'process' | 'docker' | 'kubernetes';
 interface ServiceRuntime {
   name: RuntimeName;
   variables: Record<string, string>;
+  /** False for processes without a sandbox: a script then sees this machine, and its folders are not at the usual paths. */
+  isolates: boolean;
 }
 
 interface FoundRuntime extends ServiceRuntime {
   unavailable: string | undefined;
+  /** What it is made of, where its name does not tell. */
+  used?: string;
   /** Closes what was opened for it; returns what was left behind, by name. */
   close(): Promise<string[]>;
 }
 
-const WHY_NOT: Record<RuntimeName, () => Promise<string | undefined>> = {
-  process: () => whyNoProcess('bubblewrap'),
-  docker: () => whyNoDocker('py-exec:slim'),
-  kubernetes: () => whyNoKubernetes(),
+const FIND: Record<RuntimeName, () => Promise<FoundRuntime>> = {
+  process: async () => {
+    const { unavailable, used, variables, isolation } = await findProcess();
+    return { ...found('process', unavailable), used, variables, isolates: isolation !== 'none' };
+  },
+  docker: async () => found('docker', await whyNoDocker('py-exec:slim')),
+  kubernetes: async () => {
+    const unavailable = await whyNoKubernetes();
+    return unavailable === undefined ? openCluster() : found('kubernetes', unavailable);
+  },
 };
 const CLOSE_MS = 120_000;
 
@@ -38,22 +48,22 @@ export async function describeServiceRuntimes(
   body: (runtime: ServiceRuntime) => void,
   names: readonly RuntimeName[] = ['process', 'docker', 'kubernetes'],
 ): Promise<void> {
-  const found = await Promise.all(names.map(find));
-  for (const runtime of found) {
-    describeTier(runtime.name, runtime.unavailable, () => {
+  const runtimes = await Promise.all(names.map((name) => FIND[name]()));
+  for (const runtime of runtimes) {
+    const tests = (): void => {
       describe(`with jobs on ${runtime.name}`, () => {
         // Registered first, so that it runs after the services of the body were stopped.
         afterAll(async () => expect(await runtime.close()).toEqual([]), CLOSE_MS);
         body(runtime);
       });
-    });
+    };
+    describeTier(runtime.name, runtime.unavailable, tests, runtime.used);
   }
 }
 
-async function find(name: RuntimeName): Promise<FoundRuntime> {
-  const unavailable = await WHY_NOT[name]();
-  if (unavailable === undefined && name === 'kubernetes') return openCluster();
-  return { name, unavailable, variables: { EXECUTION_RUNTIME: name }, close: () => Promise.resolve([]) };
+function found(name: RuntimeName, unavailable: string | undefined): FoundRuntime {
+  const variables = { EXECUTION_RUNTIME: name };
+  return { name, unavailable, variables, isolates: true, close: () => Promise.resolve([]) };
 }
 
 /** A namespace whose claims are folders of this machine: the service runs outside the cluster, beside the test. */
@@ -64,6 +74,7 @@ async function openCluster(): Promise<FoundRuntime> {
   return {
     name: 'kubernetes',
     unavailable: undefined,
+    isolates: true,
     variables: {
       EXECUTION_RUNTIME: 'kubernetes',
       KUBECONFIG: process.env.KUBECONFIG ?? '',

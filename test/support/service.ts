@@ -1,6 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Client } from 'graphql-ws';
@@ -8,6 +7,7 @@ import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { createApp } from '../../src/create-app.js';
 import { Database } from '../../src/database/database.js';
+import { makeDataFolder } from './data-folder.js';
 import { waitFor } from './wait-for.js';
 
 export interface GraphqlAnswer<T> {
@@ -63,7 +63,7 @@ export class TestService {
 
   /** Starts it on `dataDir`, or on a folder of its own that `stop` removes. */
   static async start(variables: Record<string, string>, dataDir?: string): Promise<TestService> {
-    const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'maps-e2e-')));
+    const folder = dataDir ?? (await makeDataFolder('maps-e2e-'));
     const app = await createApp({
       LOG_LEVEL: 'fatal',
       RUNNER_IMAGE: 'py-exec:slim',
