@@ -7,7 +7,7 @@ import type { JobOrder } from '../workspace/job-order.js';
 import type { WorkspacePaths } from '../workspace/workspace-paths.js';
 
 /** A Python process maps far more address space than it uses; below this, imports fail. */
-const ADDRESS_SPACE_SLACK_BYTES = 512 * MiB;
+export const ADDRESS_SPACE_SLACK_BYTES = 512 * MiB;
 const OPEN_FILES = 4096;
 
 /** What the runner is told. Pure. Limits the engine enforces on the whole workload are not repeated per process. */

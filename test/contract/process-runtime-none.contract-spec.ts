@@ -1,14 +1,17 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { RuntimeBench } from '../support/runtime-bench.js';
+import { cgroupGaps, missingControllers } from '../support/runtime-cgroups.js';
 import { processSetup } from '../support/runtime-setups.js';
 import { describeTier } from '../support/runtime-tier.js';
 import { unmetNeed } from './runtime-cases/runtime-case.js';
 import { CASES } from './runtime-provider.contract.js';
 
-const CASE_TIMEOUT_MS = 90_000;
+const CASE_TIMEOUT_MS = 180_000;
 
-/** What scripts without a sandbox are not kept from, by the cases that show it. */
+const missing = await missingControllers();
+/** What scripts without a sandbox are not kept from, by the cases that show it, and what takes cgroups. */
 const GAPS = [
+  ...cgroupGaps(missing),
   'missing-image',
   'tmp',
   'runner-unreadable',

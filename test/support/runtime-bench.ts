@@ -5,6 +5,7 @@ import { messageOf } from '../../src/common/app-error.js';
 import { GiB, MiB } from '../../src/common/bytes.js';
 import { newId } from '../../src/common/ids.js';
 import { AppConfig } from '../../src/config/app-config.js';
+import { ADDRESS_SPACE_SLACK_BYTES } from '../../src/execution/job-order.js';
 import type {
   RuntimeProvider,
   WorkloadExit,
@@ -226,7 +227,8 @@ export class RuntimeBench {
       maxLogBytes: order.maxLogBytes ?? 4 * MiB,
       maxOutputBytes: order.maxOutputBytes ?? GiB,
       limits: {
-        addressSpaceBytes: memoryLimit === 'perProcess' ? limits.memoryMb * MiB : null,
+        addressSpaceBytes:
+          memoryLimit === 'perProcess' ? limits.memoryMb * MiB + ADDRESS_SPACE_SLACK_BYTES : null,
         processes: pidsLimit === 'perUser' ? this.processBound(limits) : null,
         openFiles: 1024,
       },
