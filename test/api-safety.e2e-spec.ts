@@ -17,11 +17,11 @@ await describeServiceRuntimes(
       beforeAll(async () => {
         open = await TestService.start({ ...variables, ALLOWED_ORIGINS: 'https://maps.example' });
         closed = await TestService.start({ ...variables, API_TOKEN: TOKEN, GRAPHQL_INTROSPECTION: 'false' });
-      }, 60_000);
+      });
 
       afterAll(async () => {
         await Promise.all([open.stop(), closed.stop()]);
-      }, 60_000);
+      });
 
       const codeOf = async (query: string, queryVariables: object = {}): Promise<unknown> => {
         const { errors } = await open.graphql(query, queryVariables);
@@ -287,11 +287,11 @@ await describeServiceRuntimes(
           ].join('\n'),
         );
         await service.waitForEnd(id);
-      }, 60_000);
+      });
 
       afterAll(async () => {
         await service.stop();
-      }, 60_000);
+      });
 
       const get = (path: string, headers: Record<string, string> = {}): Promise<Response> =>
         fetch(`${service.url}/jobs/${id}/${path}`, { headers });

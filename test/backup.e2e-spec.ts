@@ -26,18 +26,18 @@ await describeServiceRuntimes(
       let target: string;
       let service: TestService;
 
-      beforeAll(buildMaps, 120_000);
+      beforeAll(buildMaps);
 
       beforeEach(async () => {
         folder = await makeDataFolder('maps-backup-');
         target = join(folder, 'copy.sqlite');
         service = await TestService.start(variables, join(folder, 'data'));
-      }, 60_000);
+      });
 
       afterEach(async () => {
         await service.stop();
         await rm(folder, { recursive: true, force: true });
-      }, 60_000);
+      });
 
       const backup = (...options: string[]): Promise<MapsEnd> =>
         maps(['backup', target, ...options], { MAPS_SERVER: service.url, MAPS_API_TOKEN: TOKEN });
@@ -67,7 +67,7 @@ await describeServiceRuntimes(
           'NOT_FOUND',
         );
         expect((await service.waitForEnd(await service.run('print(3)'))).state).toBe('SUCCEEDED');
-      }, 120_000);
+      });
 
       it('never writes over a file unless told to, and leaves none behind that is not whole', async () => {
         writeFileSync(target, 'mine');
@@ -77,7 +77,7 @@ await describeServiceRuntimes(
         expect(new SqliteConnection(target, true).pragma('journal_mode')).toBe('delete');
         target = join(folder, 'none', 'copy.sqlite');
         expect((await backup()).stderr).toMatch(/ENOENT/);
-      }, 60_000);
+      });
 
       it('refuses what is not a whole database, and keeps nothing of it', async () => {
         const answers = [
@@ -100,16 +100,15 @@ await describeServiceRuntimes(
           });
           expect(readdirSync(folder)).toEqual(['data']);
         }
-      }, 60_000);
+      });
 
       it('holds nobody up, and has what was stored before it was asked for', async () => {
         await grow(service, 60_000);
         const before = await service.run('print("before")');
-        let longestMs = 0;
-        let last = performance.now();
+        // What a timer gets to see of the copy shows how often the server had its turn while it was made.
+        const seenBytes = new Set<number>();
         const turns = setInterval(() => {
-          longestMs = Math.max(longestMs, performance.now() - last);
-          last = performance.now();
+          for (const name of unfinished()) seenBytes.add(statSync(join(service.dataDir, name)).size);
         }, 1);
         let isMade = false;
         const made = backup().finally(() => (isMade = true));
@@ -121,13 +120,13 @@ await describeServiceRuntimes(
         clearInterval(turns);
         expect(await made).toMatchObject({ code: 0 });
         expect([stored.length > 3, unfinished()]).toEqual([true, []]);
-        expect(longestMs).toBeLessThan(1_000);
+        expect(seenBytes.size).toBeGreaterThan(5);
         const copy = new SqliteConnection(target, true);
         expect(copy.pragma('integrity_check')).toBe('ok');
         expect(copy.prepare('select id from jobs where id = ?').all([before])).toHaveLength(1);
         copy.close();
         for (const id of stored) await service.waitForEnd(id);
-      }, 120_000);
+      });
 
       it('leaves nothing in the folder of the server when its caller goes away', async () => {
         await grow(service, 60_000);
@@ -147,7 +146,7 @@ await describeServiceRuntimes(
         writeFileSync(join(service.dataDir, 'maps.sqlite-backup-monday'), 'x');
         service = await TestService.start(variables, join(folder, 'data'));
         expect(unfinished()).toEqual(['maps.sqlite-backup-monday']);
-      }, 120_000);
+      });
 
       it('needs the token, and is not made for pages of others', async () => {
         await service.stop({ keepData: true });
@@ -158,7 +157,7 @@ await describeServiceRuntimes(
         expect(await ask({ authorization: `Bearer ${TOKEN}`, origin: 'https://evil.example' })).toBe(403);
         expect((await fetch(`${service.url}/backup`)).status).toBe(401);
         expect(await backup()).toMatchObject({ code: 0 });
-      }, 60_000);
+      });
 
       describeTier('postgres', whyNoPostgres, () => {
         it('names pg_dump where the jobs are in PostgreSQL', async () => {
@@ -169,7 +168,7 @@ await describeServiceRuntimes(
           await database.drop();
           expect(end).toMatchObject({ code: 126, stderr: expect.stringMatching(/PostgreSQL.*pg_dump/) });
           expect([existsSync(target), existsSync(`${target}.partial`)]).toEqual([false, false]);
-        }, 60_000);
+        });
       });
     });
   },

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -19,9 +19,6 @@ import { describeLocalRuntimes } from './support/service-runtimes.js';
 import { TestService } from './support/service.js';
 import { waitFor } from './support/wait-for.js';
 
-/** Each call is a process of its own, and there are several in a test: on a busy machine that takes a while. */
-jest.setTimeout(60_000);
-
 const TOKEN = 'a-token-of-the-tests';
 const SECRETS = { GOOGLE_API_KEY: 'a-key-of-the-tests', OPENAI_API_KEY: 'another-key' };
 const PRINTS_BOTH = "import sys\nprint('out')\nsys.stdout.flush()\nprint('err', file=sys.stderr)\n";
@@ -41,7 +38,7 @@ await describeLocalRuntimes(({ name, variables }) => {
         ...SECRETS,
       });
       folder = mkdtempSync(join(tmpdir(), 'maps-cli-'));
-    }, 120_000);
+    });
     afterAll(async () => {
       // What was left running must not outlive the service that would tidy up behind it.
       for (const { id } of JSON.parse(

@@ -42,7 +42,7 @@ function describeExamples(
       await buildMaps();
       service = await TestService.start(variables);
       target = mkdtempSync(join(tmpdir(), 'maps-examples-'));
-    }, 120_000);
+    });
     afterAll(async () => {
       await service?.stop();
       if (target) rmSync(target, { recursive: true, force: true });

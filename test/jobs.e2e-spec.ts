@@ -19,11 +19,11 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
         MAX_QUEUED_JOBS: '4',
         STOP_GRACE_SECONDS: '1',
       });
-    }, 60_000);
+    });
 
     afterAll(async () => {
       await service.stop();
-    }, 60_000);
+    });
 
     it('runs a script with its request, files and variables, and lists its outputs', async () => {
       const id = await service.run(
@@ -61,7 +61,7 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       expect(job.skippedOutputs).toEqual([{ path: 'stolen', why: 'symbolic link' }]);
       expect(await service.logText(id)).toBe('Åre α fast\n');
       expect(await service.logText(id, 'STDERR')).toBe('warning\n');
-    }, 60_000);
+    });
 
     (isolates ? it : it.skip)(
       'finds its files at /input and leaves others at /output, by these names',
@@ -99,12 +99,12 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       const expected = (await memoryLimit(service)) === 'cgroup' ? killed : refused;
       expect(await service.waitForEnd(id)).toMatchObject({ state: 'FAILED', ...expected });
       if (expected === refused) expect(await service.logText(id, 'STDERR')).toContain('MemoryError');
-    }, 60_000);
+    });
 
     it('counts a script that handles the death of its child as a success', async () => {
       const id = await service.run(await fixture('memory-bomb-child-handled'), { memoryMb: 64 });
       expect(await service.waitForEnd(id)).toMatchObject({ state: 'SUCCEEDED', reason: 'EXIT_ZERO' });
-    }, 60_000);
+    });
 
     it('ends a script at its time limit, also one that then ends well', async () => {
       const ids = [
@@ -113,7 +113,7 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       ];
       for (const id of ids)
         expect(await service.waitForEnd(id)).toMatchObject({ state: 'TIMED_OUT', reason: 'TIMEOUT' });
-    }, 60_000);
+    });
 
     it('cancels a running job once, and returns it unchanged afterwards', async () => {
       const id = await service.run(SLEEP);
@@ -123,7 +123,7 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       expect(ended).toMatchObject({ state: 'CANCELLED', reason: 'CANCELLED_BY_USER' });
       expect(await service.cancel(id)).toEqual(ended);
       expect(await service.logText(id)).toBe('up\n');
-    }, 60_000);
+    });
 
     it('cancels a job at any moment of its start, with one final state', async () => {
       for (const delayMs of [0, 5, 20, 60, 120, 200, 300, 400]) {
@@ -135,7 +135,7 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
           reason: 'CANCELLED_BY_USER',
         });
       }
-    }, 120_000);
+    });
 
     it('bounds how many run and wait, takes the most important first, and refuses what does not fit', async () => {
       const running = [await service.run(SLEEP), await service.run(SLEEP)];
@@ -165,7 +165,7 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       expect(startTimes).toEqual([...startTimes].sort());
       await service.cancel(running[1]!);
       await service.waitForEnd(running[1]!);
-    }, 120_000);
+    });
 
     it('answers one idempotency key with one job, also fifty times at once', async () => {
       const input = { script: 'print(1)', idempotencyKey: 'k-1', request: { b: 1, a: 2 } };
@@ -179,7 +179,7 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       const other = await service.graphql(query, { input: { ...input, request: { a: 1 } } });
       expect(other.errors?.[0]?.extensions.code).toBe('IDEMPOTENCY_MISMATCH');
       await service.waitForEnd(answers[0]!.data!.runScript.job.id);
-    }, 60_000);
+    });
 
     it('runs a failed script again as often as asked, with the log of every attempt', async () => {
       const id = await service.run('import os; print("attempt"); os._exit(1)', { retries: 1 });
@@ -192,7 +192,7 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
           .join('');
       expect([textOf(1), textOf(2)]).toEqual(['attempt\n', 'attempt\n']);
       expect(chunks.filter(({ seq }) => seq === 1).map(({ attempt }) => attempt)).toEqual([1, 2]);
-    }, 60_000);
+    });
 
     it('deletes a finished job with its folders, and refuses a live one', async () => {
       const id = await service.run(SLEEP);
@@ -206,7 +206,7 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
         (await service.graphql('query ($id: ID!) { job(id: $id) { id } }', { id })).errors?.[0]?.extensions
           .code,
       ).toBe('NOT_FOUND');
-    }, 60_000);
+    });
 
     it('follows a job by subscription: the present state first, the final one last', async () => {
       const id = await service.run('import time; time.sleep(0.3)');
@@ -220,7 +220,7 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       expect(states.at(-1)).toBe('SUCCEEDED');
       const order = ['QUEUED', 'STARTING', 'RUNNING', 'SUCCEEDED'].filter((state) => states.includes(state));
       expect(states).toEqual(order);
-    }, 60_000);
+    });
 
     it('leaves jobs running when it stops, and the next server sees them through', async () => {
       const first = await TestService.start({ ...variables });
@@ -235,13 +235,13 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       } finally {
         await second.stop();
       }
-    }, 60_000);
+    });
 
     it('leaves no inputs and no workload of finished jobs behind', async () => {
       await waitFor(async () => (await readdir(join(service.workspaceDir, 'inputs'))).length === 0, {
         describe: () => 'the inputs of finished jobs are removed',
       });
-    }, 30_000);
+    });
   });
 });
 

@@ -29,11 +29,11 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
 
     beforeAll(async () => {
       service = await TestService.start({ ...variables, STOP_GRACE_SECONDS: '1' });
-    }, 60_000);
+    });
 
     afterAll(async () => {
       await service.stop();
-    }, 60_000);
+    });
 
     it(`survives ${CUTS} cuts of the socket while ${LINES} lines are printed: every chunk once, the exact text`, async () => {
       const id = await service.run(SCRIPT);
@@ -70,7 +70,7 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       const response = await fetch(`${service.url}/jobs/${id}/logs.txt`);
       expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
       expect(await response.text()).toBe(expected);
-    }, 60_000);
+    });
 
     it('serves many followers of one log, fast and slow, each with everything', async () => {
       const id = await service.run(
@@ -79,7 +79,7 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       const logs = await Promise.all(Array.from({ length: 40 }, () => service.logText(id)));
       const expected = Array.from({ length: 200 }, (_, i) => `${'x'.repeat(100)} ${i}\n`).join('');
       for (const log of logs) expect(log).toBe(expected);
-    }, 60_000);
+    });
 
     it('says where a log at its size limit has a gap, and keeps its end', async () => {
       const small = await TestService.start({ ...variables, MAX_LOG_BYTES: '1000000' });
@@ -105,7 +105,7 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       } finally {
         await small.stop();
       }
-    }, 60_000);
+    });
 
     it('ends a log that the script damaged with a word about it, and still tells how the job ended', async () => {
       // Without a sandbox the folders of a job lie side by side.
@@ -123,7 +123,7 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       ).toMatch(/^before\n/);
       expect(events.some((event) => /damaged/.test(event.damage ?? ''))).toBe(true);
       expect(events.at(-1)!.job).toMatchObject({ state: 'SUCCEEDED', exitCode: 0 });
-    }, 60_000);
+    });
   });
 });
 

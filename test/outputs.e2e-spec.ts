@@ -13,11 +13,11 @@ await describeServiceRuntimes(
 
       beforeAll(async () => {
         service = await TestService.start(variables);
-      }, 60_000);
+      });
 
       afterAll(async () => {
         await service.stop();
-      }, 60_000);
+      });
 
       /** Runs a script, whose working directory is its output folder, to its end. */
       const run = async (...lines: string[]): Promise<string> => {
@@ -34,7 +34,7 @@ await describeServiceRuntimes(
         const zip = await get(id, 'outputs.zip');
         expect([zip.status, (await zip.arrayBuffer()).byteLength > 100]).toEqual([200, true]);
         expect((await get(id, 'outputs/f0')).status).toBe(200);
-      }, 60_000);
+      });
 
       it('are packed as a zip whatever their names', async () => {
         const id = await run('for n in ["a\\\\b.txt", "a_b.txt", "c:d", "\\\\"]: open(n, "w").write("1")');
@@ -42,7 +42,7 @@ await describeServiceRuntimes(
         const body = Buffer.from(await zip.arrayBuffer());
         expect(zip.status).toBe(200);
         for (const name of ['a_b.txt', 'a_b.txt~2', 'c_d']) expect(body.includes(name)).toBe(true);
-      }, 60_000);
+      });
 
       it('are not found by a path that no file can have', async () => {
         const id = await run('open("a", "w").write("1")');
@@ -51,7 +51,7 @@ await describeServiceRuntimes(
           const { errors } = (await answer.json()) as { errors: { extensions: { code: string } }[] };
           expect([answer.status, errors[0]?.extensions.code]).toEqual([404, 'NOT_FOUND']);
         }
-      }, 60_000);
+      });
 
       it('are closed when the download of their zip is dropped', async () => {
         const id = await run(
@@ -69,7 +69,7 @@ await describeServiceRuntimes(
         await waitFor(() => openFilesIn(outputs) === 0, {
           describe: () => `no output open (${openFilesIn(outputs)} are)`,
         });
-      }, 120_000);
+      });
     });
   },
   ['process'],

@@ -10,7 +10,7 @@ import { TestService } from './support/service.js';
 const VALUE = 'sk-Nq4xVb82-from-the-end-to-end-test';
 const FROM_FILE = 'fk-Wd91Lc07-from-a-file-of-the-test';
 const ENV = { name: 'GOOGLE_API_KEY', value: 'x' };
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 
 const PRINTS_IT = `
 import hashlib, os, sys, time

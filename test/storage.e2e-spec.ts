@@ -32,12 +32,12 @@ await describeServiceRuntimes(
         beforeEach(async () => {
           disk = new SmallDisk(64);
           service = await start();
-        }, 60_000);
+        });
 
         afterEach(async () => {
           await service.stop();
           await disk.unmount();
-        }, 60_000);
+        });
 
         const start = (more: Record<string, string> = {}): Promise<TestService> =>
           TestService.start(
@@ -90,7 +90,7 @@ await describeServiceRuntimes(
           expect(await service.logText(waiting)).toBe('waited\n');
           expect(await health()).toMatchObject({ storage: 'ok' });
           await waitFor(async () => (await health(), service.reserveBytes() === 8 * MiB));
-        }, 120_000);
+        });
 
         it('but for less than its floor: what runs goes on to its end, nothing new is stored, until there is room', async () => {
           const running = await service.run('import time; time.sleep(3); print("end")');
@@ -105,7 +105,7 @@ await describeServiceRuntimes(
           disk.clear();
           const id = await waitFor(async () => (await submit()).data?.runScript.job.id);
           expect((await service.waitForEnd(id)).state).toBe('SUCCEEDED');
-        }, 120_000);
+        });
 
         it('without a floor: an insert that finds no room is refused and leaves nothing behind', async () => {
           await service.stop({ keepData: true });
@@ -126,7 +126,7 @@ await describeServiceRuntimes(
           expect(await allJobs()).toEqual(before.filter((id) => id !== first));
           disk.clear();
           expect((await service.waitForEnd(await service.run('print(3)'))).state).toBe('SUCCEEDED');
-        }, 120_000);
+        });
 
         it('at a start: the server comes up, adopts what runs and stores its end', async () => {
           const id = await service.run('import time; time.sleep(4); print("end")');
@@ -137,7 +137,7 @@ await describeServiceRuntimes(
           expect(await health()).toMatchObject({ http: 200, storage: 'full' });
           expect(await service.waitForEnd(id)).toMatchObject({ reason: 'EXIT_ZERO', attempt: 1 });
           disk.clear();
-        }, 120_000);
+        });
       });
     });
   },

@@ -50,12 +50,12 @@ function describeStoredJobs(
       database = await createDatabase();
       const more: Record<string, string> = database ? { DATABASE_URL: database.url } : {};
       service = await TestService.start({ ...variables, ...more, JOB_RETENTION_MAX_JOBS: '1' });
-    }, 60_000);
+    });
 
     afterAll(async () => {
       await service.stop();
       await database?.drop();
-    }, 60_000);
+    });
 
     const deleteJob = (id: string) => service.graphql('mutation ($id: ID!) { deleteJob(id: $id) }', { id });
 
@@ -105,7 +105,7 @@ function describeStoredJobs(
       expect(await codeOf(deleteJob(live))).toBeUndefined();
       expect(await codeOf(deleteJob('no-id-at-all'))).toBeUndefined();
       expect((await folders()).filter((folder) => workspaces.includes(folder))).toEqual([]);
-    }, 60_000);
+    });
 
     it('are gone although their folders cannot be removed, which the sweeper does', async () => {
       const id = await finished('open("a", "w").write("x")');
@@ -124,7 +124,7 @@ function describeStoredJobs(
       }
       await service.app.get(OrphanSweeper).sweep(new AbortController().signal, 0);
       expect(await folders()).not.toContain(workspaces[0]);
-    }, 60_000);
+    });
 
     it('end a download whole or broken when they are deleted, never short', async () => {
       const id = await finished(TWO_FILES);
@@ -137,7 +137,7 @@ function describeStoredJobs(
       await expect(rest(zip!)).rejects.toThrow(/aborted/);
       for (const path of ['outputs/a', 'outputs.zip', 'logs.txt'])
         expect((await fetch(`${service.url}/jobs/${id}/${path}`)).status).toBe(404);
-    }, 120_000);
+    });
 
     it.each(['logs.txt', 'outputs.zip', 'outputs/a'])(
       'do not pass for empty when they are deleted just before their files are opened: %s',
@@ -173,7 +173,7 @@ function describeStoredJobs(
         while (!(await events.next()).done);
       };
       await expect(toTheEnd()).rejects.toMatchObject([{ extensions: { code: 'NOT_FOUND' } }]);
-    }, 60_000);
+    });
 
     it('are kept by retention while a download, a zip or a log is sent', async () => {
       const id = await finished(TWO_FILES);
@@ -194,14 +194,14 @@ function describeStoredJobs(
         await waitFor(() => service.app.get(JobHolds).held().length === 0);
       }
       expect((await service.job(id)).state).toBe('SUCCEEDED');
-    }, 120_000);
+    });
 
     it('know what they keep on the disks', async () => {
       const id = await finished('open("a", "w").write("x" * 1000); print("y" * 5000)');
       const { stored_bytes } = (await service.app.get(JobRepository).find(id))!;
       expect(stored_bytes).toBeGreaterThan(6_000);
       expect(stored_bytes).toBeLessThan(8_000);
-    }, 60_000);
+    });
 
     it('are one for one idempotency key, however often and in what order the request comes', async () => {
       const script = 'import os, uuid; open(uuid.uuid4().hex, "w").close()';
@@ -223,7 +223,7 @@ function describeStoredJobs(
       expect(again).toBeDefined();
       expect(again).not.toBe(id);
       await service.waitForEnd(again!);
-    }, 120_000);
+    });
   });
 }
 
@@ -256,6 +256,6 @@ function describeDamage(variables: Record<string, string>): void {
       } finally {
         await service.stop();
       }
-    }, 60_000);
+    });
   });
 }

@@ -42,7 +42,7 @@ describe('the removal of a tree that a script made', () => {
     await removeTree(tree);
     expect(readdirSync(folder)).toEqual(['outside']);
     expect(readdirSync(outside)).toEqual(['kept']);
-  }, 60_000);
+  });
 
   it('takes one of closed folders, also when the server is not root', async () => {
     make(CLOSED);

@@ -17,7 +17,7 @@ const RUNS_ON = 'import time\nprint("ready", flush=True)\nwhile True: time.sleep
 const ENDS_WITH_3 = 'raise SystemExit(3)\n';
 const EXITED_3 = { kind: 'exited', exitCode: 3, oomKilled: false };
 const EXITED_143 = { kind: 'exited', exitCode: 143, oomKilled: false };
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 
 describeTier('docker', await whyNoDocker(IMAGE), () => {
   describe('the docker runtime and an engine that comes and goes', () => {

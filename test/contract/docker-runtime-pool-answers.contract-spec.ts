@@ -10,7 +10,7 @@ import { dockerSetup } from '../support/runtime-setups.js';
 import { describeTier } from '../support/runtime-tier.js';
 import { waitFor } from '../support/wait-for.js';
 
-const PATIENCE_MS = 90_000;
+const PATIENCE_MS = 180_000;
 const setup = await dockerSetup();
 
 describeTier(setup.requiredTier, setup.unavailable, () => {

@@ -21,7 +21,7 @@ import { describeTier } from '../support/runtime-tier.js';
 const IMAGE = 'py-exec:slim';
 const RUNS_ON = 'import time\nprint("ready", flush=True)\nwhile True: time.sleep(60)\n';
 const ENDS_WITH_3 = 'raise SystemExit(3)\n';
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 
 describeTier('docker', await whyNoDocker(IMAGE), () => {
   describe('the docker runtime and what the engine refuses', () => {

@@ -347,7 +347,7 @@ describe('execution', () => {
     failures = 18;
     workload.end({ kind: 'exited', exitCode: 3, oomKilled: false });
     expect(await waitForState(id, TERMINAL)).toMatchObject({ reason: 'EXIT_NONZERO', exit_code: 3 });
-  }, 30_000);
+  });
 
   it('calls a job lost whose workload is gone after a restart', async () => {
     const id = await submit();

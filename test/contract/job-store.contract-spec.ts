@@ -111,7 +111,7 @@ describeTier('postgres', whyNoPostgres, () => {
       replicas.map((_, n) => ({ owner: `replica-${n}`, attempt: 1, epoch: 1 })),
     );
     await Promise.all(replicas.map((replica) => replica.onApplicationShutdown()));
-  }, 120_000);
+  });
 
   it('lets replicas that start together migrate once', async () => {
     const shared = await createDatabase();

@@ -206,7 +206,7 @@ except OSError as error:
       await bench.provider.stop(workload.handle, 0);
       await gone(pids);
       expect(await workload.exit()).toMatchObject({ kind: 'lost' });
-    }, 20_000);
+    });
 
     it('runs with a data folder that nobody but the server may enter', async () => {
       const closed = await mkdtemp(join(tmpdir(), 'closed-'));

@@ -91,7 +91,7 @@ function describeRestarts(isolation: Isolation, backdoor: ProcessBackdoor): void
       await writeFile(join(workload.spec.workspace.outputDir, 'go'), '');
       expect(await exit).toEqual({ kind: 'exited', exitCode: 7, oomKilled: false });
       expect((await workload.spool()).stdout).toBe('ready\nwent on\n');
-    }, 30_000);
+    });
 
     it('starts a workload once when three servers start it ten times each', async () => {
       const workload = await bench.prepare({ script: 'print("x")\n' });
@@ -100,7 +100,7 @@ function describeRestarts(isolation: Isolation, backdoor: ProcessBackdoor): void
       expect(new Set(started.map(({ handle }) => handle)).size).toBe(1);
       expect(await workload.exit()).toEqual({ kind: 'exited', exitCode: 0, oomKilled: false });
       expect((await workload.spool()).frames.filter((frame) => frame.kind === 'started')).toHaveLength(1);
-    }, 30_000);
+    });
 
     it('finishes a removal that a server died over', async () => {
       const workload = await bench.start({ script: SLEEPS });

@@ -31,7 +31,7 @@ const WARM_CASES: readonly RuntimeCase[] = [
   ...LOG_CASES,
   ...ISOLATION_CASES,
 ];
-const CASE_TIMEOUT_MS = 90_000;
+const CASE_TIMEOUT_MS = 180_000;
 
 /**
  * Every call of `create` of one suite is for the same installation; each run of the suite uses one of its own. Everything

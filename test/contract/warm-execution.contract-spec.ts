@@ -56,7 +56,7 @@ describe('execution with warm workers', () => {
     await server.close();
     await rm(dataDir, { recursive: true, force: true });
     expect(engine.violations).toEqual([]);
-  }, 20_000);
+  });
 
   const startServer = (more: Record<string, string> = {}): Promise<TestingModule> =>
     startExecution(engine, { DATA_DIR: dataDir, WARM_POOL: 'default=2', ...more });
@@ -217,7 +217,7 @@ describe('execution with warm workers', () => {
     second.end();
     expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
     expect(runsOf(id)).toEqual([second]);
-  }, 30_000);
+  });
 
   it('runs a job once whose paused server writes the order over its withdrawal', async () => {
     const workspaces = server.get(Workspaces);
@@ -243,7 +243,7 @@ describe('execution with warm workers', () => {
     (await running(id)).end();
     expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
     expect(runsOf(id)).toEqual([worker]);
-  }, 30_000);
+  });
 
   it('gives up a worker that does not take its job, and repeats the attempt', async () => {
     Object.assign(server.get(AttemptWatcher), { takingMs: 200 });
@@ -350,7 +350,7 @@ describe('execution with warm workers', () => {
       { start_kind: 'COLD', start_why: expect.stringMatching(/CITY/) },
     ]);
     expect(status()).toMatchObject({ ready: 2, hits: 0, misses: 0 });
-  }, 20_000);
+  });
 
   it('runs a script once whose order was written although the write was reported as failed', async () => {
     failAfter(server, async (handOut) => {
@@ -379,10 +379,10 @@ describe('execution with warm workers', () => {
   it('makes others in place of workers of an image that was built anew', async () => {
     const before = workers();
     engine.imageVersion = 'second';
-    await waitFor(() => before.every(({ state }) => state === 'ended'), { deadlineMs: 30_000 });
+    await waitFor(() => before.every(({ state }) => state === 'ended'));
     await untilReady(2);
     expect(workers()).toHaveLength(2);
-  }, 40_000);
+  });
 
   it('leaves no worker, none of their folders and no wait behind when it stops', async () => {
     await server.close();

@@ -13,7 +13,7 @@ import { describeTier } from '../support/runtime-tier.js';
 import { TestDatabase, whyNoPostgres } from '../support/test-database.js';
 import { waitFor } from '../support/wait-for.js';
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 const HOUR_MS = 3_600_000;
 
 describeTier('postgres', whyNoPostgres, () => {

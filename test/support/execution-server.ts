@@ -85,7 +85,7 @@ export async function waitForState(
   server: TestingModule,
   id: string,
   state: RegExp,
-  deadlineMs = 10_000,
+  deadlineMs?: number,
 ): Promise<JobRow> {
   let last: JobRow | undefined;
   return waitFor(

@@ -33,7 +33,6 @@ export class ServerProcess {
 
   async listening(): Promise<string> {
     const line = await waitFor(() => this.lines.find(({ msg }) => msg === 'listening'), {
-      deadlineMs: 30_000,
       describe: () => `listening; stderr: ${this.stderr}`,
     });
     return line.url as string;

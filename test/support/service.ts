@@ -123,7 +123,7 @@ export class TestService {
     return (await this.ask<{ cancelJob: JobView }>(query, { id })).cancelJob;
   }
 
-  async waitForState(id: string, state: RegExp, deadlineMs = 60_000): Promise<JobView> {
+  async waitForState(id: string, state: RegExp, deadlineMs = 120_000): Promise<JobView> {
     let last: JobView | undefined;
     return waitFor(
       async () => {

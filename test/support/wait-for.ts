@@ -15,7 +15,7 @@ const POLL_MS = 20;
  */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
-  { deadlineMs = 10_000, describe = () => 'the condition' }: WaitOptions = {},
+  { deadlineMs = 60_000, describe = () => 'the condition' }: WaitOptions = {},
 ): Promise<NonNullable<T>> {
   const until = Date.now() + deadlineMs;
   let last: unknown;

@@ -9,7 +9,7 @@ import { ApiConnection } from './api-connection.js';
 import { ApiStatusError } from './api.errors.js';
 
 const PODS = { method: 'GET', path: '/api/v1/pods' } as const;
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 

@@ -13,7 +13,7 @@ import type { PodFollower } from './pod-watch.js';
 import { PodWatch } from './pod-watch.js';
 
 const NAME = 'runner-1';
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 const NEVER_MS = 1_000_000;
 
 /** An API server that has the pods the test gives it, and streams the events the test sends. */
