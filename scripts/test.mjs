@@ -1,11 +1,12 @@
 // Runs the tests, tier by tier, and says which tiers ran, which did not and why. Needs only Node and Python 3; what
-// else is there (Docker, PostgreSQL, bubblewrap) is found and used.
+// else is there (Docker, PostgreSQL, bubblewrap, cgroups) is found and used, and it ends with a list of both.
 //
 //   npm test                    every tier that can run here
 //   node scripts/test.mjs unit  one tier or several: unit, runner, contract, kubernetes, e2e, docs, restarts, chaos
 //   … --only docker             of these, files whose path matches, and chaos of that name
 //
-//   TEST_REQUIRE       tiers that must be able to run, comma separated: process, docker, docker-latest, postgres,
+//   TEST_REQUIRE       tiers that must be able to run, comma separated: process (in a sandbox; without it, tests that
+//                      are about something else use plain processes), process-cgroups, docker, docker-latest, postgres,
 //                      kubernetes, kubernetes-restarts, docker-restarts, small-disk, docs; a skip there is a failure.
 //                      docker-restarts starts an engine of its own: as root on Linux, with dockerd, containerd and
 //                      unshare installed; small-disk mounts a tmpfs; docs needs the programs that the pages use
@@ -66,6 +67,7 @@ if (names.some((name) => ['e2e', 'docs', 'chaos'].includes(name)))
   await ensureBuilt({ log: (line) => console.log(line) });
 
 const results = [];
+const usedTiers = new Set();
 const skippedTiers = new Set();
 for (const name of names) {
   console.log(`\n== ${name} ==`);
@@ -82,8 +84,13 @@ function summarise() {
     const note = crashed ? ', did not finish properly' : '';
     console.log(`  ${name}: ${passed} passed, ${failed} failed, ${skipped} skipped in ${seconds} s${note}`);
   }
-  if (skippedTiers.size > 0) console.log('Not run here:');
-  for (const line of skippedTiers) console.log(`  ${line}`);
+  for (const [title, lines] of [
+    ['Used:', usedTiers],
+    ['Not run here:', skippedTiers],
+  ]) {
+    if (lines.size > 0) console.log(title);
+    for (const line of [...lines].sort()) console.log(`  ${line}`);
+  }
   const sum = (key) => results.reduce((total, result) => total + result[key], 0);
   const isBad = results.some((result) => result.failed > 0 || result.crashed);
   if (sum('skipped') > 0)
@@ -151,12 +158,13 @@ async function chaos() {
   return result;
 }
 
-async function runScenario({ name, args, unavailable }) {
+async function runScenario({ name, args, unavailable, used }) {
+  const [runtime] = name.split('-');
   if (unavailable === undefined) {
+    usedTiers.add(used ? `${runtime}: ${used}` : runtime);
     const code = await run(process.execPath, ['test/chaos/main.mjs', ...args]);
     return code === 0 ? 'passed' : 'failed';
   }
-  const [runtime] = name.split('-');
   if ((process.env.TEST_REQUIRE ?? '').split(',').includes(runtime)) {
     console.log(`TEST_REQUIRE names ${runtime}, but: ${unavailable}`);
     return 'failed';
@@ -165,7 +173,7 @@ async function runScenario({ name, args, unavailable }) {
   return 'skipped';
 }
 
-/** Passes everything on, and notes the lines by which tests say that a tier cannot run here. */
+/** Passes everything on, and notes the lines by which tests say what they use, and what cannot run here. */
 function run(command, args, onText = () => undefined) {
   const child = spawn(command, args, {
     cwd: root,
@@ -176,10 +184,13 @@ function run(command, args, onText = () => undefined) {
     [child.stdout, process.stdout],
     [child.stderr, process.stderr],
   ]) {
+    let pending = '';
     from.setEncoding('utf8');
     from.on('data', (text) => {
       if (!isJestReport(text)) to.write(text);
-      for (const [, why] of text.matchAll(/^SKIPPED (.*)$/gm)) skippedTiers.add(why);
+      const lines = (pending + text).split('\n');
+      pending = lines.pop();
+      lines.forEach(note);
       onText(text);
     });
   }
@@ -187,6 +198,11 @@ function run(command, args, onText = () => undefined) {
     child.on('error', reject);
     child.on('close', resolve);
   });
+}
+
+function note(line) {
+  const [, word, what] = /^(USED|SKIPPED) (.*)$/.exec(line) ?? [];
+  if (word) (word === 'USED' ? usedTiers : skippedTiers).add(what);
 }
 
 /** With --outputFile jest still says where the report went. */

@@ -3,13 +3,15 @@ import { parseArgs } from 'node:util';
 
 const RUNTIMES = ['process', 'docker', 'kubernetes'];
 const DATABASES = ['sqlite', 'postgres'];
+const ISOLATIONS = ['bubblewrap', 'none'];
 
-export const USAGE = `npm run chaos -- --runtime ${RUNTIMES.join('|')} --kills N [--seed S] [--replicas R] [--database ${DATABASES.join('|')}] [--warm]
+export const USAGE = `npm run chaos -- --runtime ${RUNTIMES.join('|')} --kills N [--seed S] [--replicas R] [--database ${DATABASES.join('|')}] [--warm] [--isolation ${ISOLATIONS.join('|')}]
 
   --kills N       how often a server is killed; other faults come on top
   --seed S        repeats the schedule of faults and jobs of an earlier run, which printed it
   --replicas R    servers at the same time, 1 to 4; more than one needs PostgreSQL
   --database D    sqlite is the default on one machine, postgres on kubernetes
+  --isolation I   of the runtime process; bubblewrap is the default
   --warm          a pool of warm workers, to which most jobs go
   --history FILE  everything that was seen, as lines of JSON
   --quiet         nothing but the report
@@ -22,7 +24,7 @@ export class UsageError extends Error {}
 
 /**
  * @typedef {{ runtime: 'process' | 'docker' | 'kubernetes', kills: number, seed: string, replicas: number,
- *   database: 'sqlite' | 'postgres', databaseUrl?: string, history?: string, isWarm: boolean, quiet: boolean }} Options
+ *   database: 'sqlite' | 'postgres', databaseUrl?: string, isolation: 'bubblewrap' | 'none', history?: string, isWarm: boolean, quiet: boolean }} Options
  */
 
 /** @returns {Options} */
@@ -48,6 +50,7 @@ export function readOptions(args, env = process.env) {
     kills: whole('kills', values.kills ?? '20', 0, 10_000),
     seed: values.seed ?? String(randomInt(1e9)),
     databaseUrl: env.TEST_DATABASE_URL,
+    isolation: oneOf('isolation', values.isolation ?? 'bubblewrap', ISOLATIONS),
     history: values.history,
     isWarm: values.warm ?? false,
     quiet: values.quiet ?? false,
@@ -57,7 +60,8 @@ export function readOptions(args, env = process.env) {
 function parse(args) {
   try {
     const text = { type: 'string' };
-    const named = { runtime: text, kills: text, seed: text, replicas: text, database: text, history: text };
+    const names = ['runtime', 'kills', 'seed', 'replicas', 'database', 'isolation', 'history'];
+    const named = Object.fromEntries(names.map((name) => [name, text]));
     return parseArgs({ args, options: { ...named, warm: { type: 'boolean' }, quiet: { type: 'boolean' } } });
   } catch (error) {
     throw new UsageError(error.message);

@@ -23,6 +23,7 @@ describe('the options of a chaos run', () => {
     [['--replicas', '2'], ENV, 'need --database postgres'],
     [['--database', 'postgres'], {}, 'TEST_DATABASE_URL'],
     [['--runtime', 'kubernetes', '--database', 'sqlite', '--replicas', '1'], {}, 'KUBECONFIG'],
+    [['--isolation', 'some'], ENV, '--isolation is one of'],
     [['--kilks', '1'], ENV, 'kilks'],
   ])('%j are refused with a sentence', (args, env, words) => {
     expect(() => readOptions(args, env)).toThrow(words);

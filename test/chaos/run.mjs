@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { atEnd } from '../../bench/lib/cleanup.mjs';
 import { temporaryFolder } from '../../bench/lib/folders.mjs';
@@ -58,13 +58,20 @@ export async function run(options, onStep, signal) {
 async function makeWorld(options) {
   const installation = `chaos-${randomUUID()}`;
   const folder = await temporaryFolder('maps-chaos-');
+  // Without a sandbox the scripts' user passes through it.
+  await chmod(folder, 0o711);
   const dataDir = join(folder, 'data');
   await mkdir(dataDir);
   // On a cluster neither the database nor the jobs' folders lie there.
   const disk = options.runtime === 'kubernetes' ? undefined : await mountDataDisk(dataDir);
   const history = new History();
   const database = await openDatabase(options, dataDir);
-  const runtime = await RUNTIMES[options.runtime]({ installation, folder, dataDir });
+  const runtime = await RUNTIMES[options.runtime]({
+    installation,
+    folder,
+    dataDir,
+    isolation: options.isolation,
+  });
   atEnd(() => runtime.removeAll());
   const variables = {
     ...serverVariables(options.runtime, installation),

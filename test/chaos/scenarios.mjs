@@ -1,5 +1,6 @@
 import { kubectl } from '../../bench/lib/kube-namespace.mjs';
 import { fromDist } from '../../bench/lib/paths.mjs';
+import { pythonFor } from './runtimes/process.mjs';
 
 const IMAGE = 'py-exec:slim';
 /** Few kills, so that all of it takes minutes; long runs are for whoever wants to find something. */
@@ -8,14 +9,17 @@ const KILLS = { process: '10', docker: '10', kubernetes: '10' };
 const SEED = '4';
 
 /**
- * What the tier `chaos` runs, each with why it cannot run here, if so. A name begins with its runtime's.
+ * What the tier `chaos` runs, each with why it cannot run here, if so, and with what it does where its name does not tell.
+ * A name begins with its runtime's. Processes are without a sandbox where there can be none and TEST_REQUIRE does not ask
+ * for it.
  *
- * @returns {Promise<{ name: string, args: string[], unavailable: string | undefined }[]>}
+ * @returns {Promise<{ name: string, args: string[], unavailable: string | undefined, used?: string }[]>}
  */
 export async function chaosScenarios() {
+  const local = await findProcess();
   return [
-    { name: 'process', args: argsOf('process'), unavailable: await whyNoProcess() },
-    { name: 'process-warm', args: [...argsOf('process'), '--warm'], unavailable: await whyNoProcess() },
+    { name: 'process', ...local },
+    { name: 'process-warm', ...local, args: [...local.args, '--warm'] },
     // With a pool some jobs start cold as well.
     { name: 'docker-warm', args: [...argsOf('docker'), '--warm'], unavailable: await whyNoDocker() },
     {
@@ -30,9 +34,16 @@ function argsOf(runtime) {
   return ['--runtime', runtime, '--kills', KILLS[runtime], '--seed', SEED, '--quiet'];
 }
 
-async function whyNoProcess() {
+async function findProcess() {
   const { probeProcess } = await fromDist('runtime/process/probe.js');
-  return whyNot(await probeProcess({ python: 'python3', isolation: 'bubblewrap' }));
+  const probe = (isolation) => probeProcess({ python: pythonFor(isolation), isolation });
+  const args = argsOf('process');
+  const sandboxed = await probe('bubblewrap');
+  if (sandboxed.ok || (process.env.TEST_REQUIRE ?? '').split(',').includes('process'))
+    return { args, unavailable: whyNot(sandboxed), used: sandboxed.reason };
+  const plain = await probe('none');
+  const used = `${plain.reason}, since: ${sandboxed.reason}`;
+  return { args: [...args, '--isolation', 'none'], unavailable: whyNot(plain), used };
 }
 
 async function whyNoDocker() {

@@ -30,27 +30,32 @@ const MEANT_FOR_SANDBOXES = ['spool-appended', 'spool-truncated', 'spool-replace
 
 const setup = await processSetup('none');
 
-describeTier(setup.requiredTier, setup.unavailable, () => {
-  describe('the process runtime without a sandbox', () => {
-    let bench: RuntimeBench;
+describeTier(
+  setup.requiredTier,
+  setup.unavailable,
+  () => {
+    describe('the process runtime without a sandbox', () => {
+      let bench: RuntimeBench;
 
-    beforeAll(async () => {
-      bench = await RuntimeBench.open(setup);
+      beforeAll(async () => {
+        bench = await RuntimeBench.open(setup);
+      });
+      afterEach(() => bench.tidy(), CASE_TIMEOUT_MS);
+      afterAll(async () => {
+        expect(await bench.close()).toEqual([]);
+      }, CASE_TIMEOUT_MS);
+
+      it('has no more gaps than are known', () => {
+        const abilities = { hooks: setup.hooks, runsPython: true, capabilities: bench.provider.capabilities };
+        const gaps = CASES.filter((each) => unmetNeed(each.needs, abilities) !== undefined);
+        expect(gaps.map((each) => each.id).sort()).toEqual([...GAPS].sort());
+      });
+
+      for (const each of CASES) {
+        if (GAPS.includes(each.id) || MEANT_FOR_SANDBOXES.includes(each.id)) continue;
+        it(each.title, () => each.run(bench), each.timeoutMs ?? CASE_TIMEOUT_MS);
+      }
     });
-    afterEach(() => bench.tidy(), CASE_TIMEOUT_MS);
-    afterAll(async () => {
-      expect(await bench.close()).toEqual([]);
-    }, CASE_TIMEOUT_MS);
-
-    it('has no more gaps than are known', () => {
-      const abilities = { hooks: setup.hooks, runsPython: true, capabilities: bench.provider.capabilities };
-      const gaps = CASES.filter((each) => unmetNeed(each.needs, abilities) !== undefined);
-      expect(gaps.map((each) => each.id).sort()).toEqual([...GAPS].sort());
-    });
-
-    for (const each of CASES) {
-      if (GAPS.includes(each.id) || MEANT_FOR_SANDBOXES.includes(each.id)) continue;
-      it(each.title, () => each.run(bench), each.timeoutMs ?? CASE_TIMEOUT_MS);
-    }
-  });
-});
+  },
+  setup.used,
+);

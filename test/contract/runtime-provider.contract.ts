@@ -48,7 +48,7 @@ export interface RuntimeContractSetup extends RuntimeSetup {
 
 /** Holds a runtime to src/runtime/runtime-provider.ts: one body of cases for every runtime. */
 export function describeRuntimeContract(name: string, setup: RuntimeContractSetup): void {
-  describeTier(setup.requiredTier, setup.unavailable, () => describeAvailable(name, setup));
+  describeTier(setup.requiredTier, setup.unavailable, () => describeAvailable(name, setup), setup.used);
 }
 
 function describeAvailable(name: string, setup: RuntimeContractSetup): void {

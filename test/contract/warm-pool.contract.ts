@@ -54,7 +54,7 @@ open("result.txt", "w").write(os.environ["CITY"])
 
 /** What a pool of warm workers must do on any runtime: one body of cases. */
 export function describeWarmPool(name: string, setup: RuntimeSetup): void {
-  describeTier(setup.requiredTier, setup.unavailable, () => describeAvailable(name, setup));
+  describeTier(setup.requiredTier, setup.unavailable, () => describeAvailable(name, setup), setup.used);
 }
 
 function describeAvailable(name: string, setup: RuntimeSetup): void {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { whyNoProcess } from '../support/runtime-process.js';
+import { lookForProcess } from '../support/runtime-process.js';
 
 const ANSWER_MS = 15_000;
 /** What jobs run in on Docker: without it a page's commands would have to fetch and build for minutes. */
@@ -20,7 +20,7 @@ export async function whyNot(needs: readonly string[]): Promise<string | undefin
 }
 
 async function look(need: string): Promise<string | undefined> {
-  if (need === 'sandbox') return whyNoProcess('bubblewrap');
+  if (need === 'sandbox') return (await lookForProcess('bubblewrap')).unavailable;
   if (need === 'docker') {
     if (!answers('docker', 'info')) return 'no Docker engine answers';
     return answers('docker', 'image', 'inspect', IMAGE) ? undefined : `the image ${IMAGE} is not here`;

@@ -7,7 +7,7 @@ import type { AppConfig } from '../../src/config/app-config.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { Database } from '../../src/database/database.js';
 import type { DialectName } from '../../src/database/dialect.js';
-import { describeTier } from './runtime-tier.js';
+import { describeTier, sayUsed } from './runtime-tier.js';
 import { TestDatabase, whyNoPostgres } from './test-database.js';
 
 export interface OpenDatabase {
@@ -21,6 +21,7 @@ export type OpenDatabases = (variables?: Record<string, string>) => Promise<Open
 /** Runs the same body on every database that is there, each time on an empty one of its own. */
 export function describeDatabases(body: (open: OpenDatabases, dialect: DialectName) => void): void {
   describe('on SQLite', () => {
+    sayUsed('sqlite');
     const dataDir = ownFolder();
     body((variables) => open({ DATA_DIR: dataDir, ...variables }), 'sqlite');
   });

@@ -8,10 +8,13 @@ import { probeProcess } from '../../src/runtime/process/probe.js';
 import { startedWith } from '../../src/runtime/process/process-table.js';
 import { WorkloadFolders } from '../../src/runtime/process/workload-folders.js';
 import { toRecord } from '../../src/runtime/process/workload-record.js';
+import { isRoot } from '../../src/workspace/runner-user.js';
 import type { WorkloadSpec } from '../../src/runtime/runtime-provider.js';
 import type { RuntimeHooks } from './runtime-bench.js';
 import { isRequired } from './runtime-tier.js';
 import { waitFor } from './wait-for.js';
+
+const CAP_SYS_PTRACE = 1n << 19n;
 
 export type Isolation = 'bubblewrap' | 'none';
 
@@ -22,10 +25,12 @@ export function testPython(isolation: Isolation): string {
   return process.env.PROCESS_PYTHON ?? (isolation === 'none' ? '/usr/bin/python3' : 'python3');
 }
 
-/** Why processes cannot be tested on this machine, or undefined when they can. */
-export async function whyNoProcess(isolation: Isolation): Promise<string | undefined> {
+/** Why processes cannot be tested on this machine, if so, and with what they are. */
+export async function lookForProcess(
+  isolation: Isolation,
+): Promise<{ unavailable: string | undefined; used: string }> {
   const { ok, reason } = await probe(isolation);
-  return ok ? undefined : reason;
+  return { unavailable: ok ? undefined : reason, used: reason };
 }
 
 /** Local processes as a test uses them that is about something else: in a sandbox where there can be one. */
@@ -99,9 +104,10 @@ export class ProcessBackdoor implements RuntimeHooks {
   }
 
   /** The supervisor, what it supervises, and everything in the workload's cgroups. */
-  processesOf({ name }: WorkloadSpec): number[] {
+  processesOf({ name, workspace }: WorkloadSpec): number[] {
     const { supervisor, sandbox } = this.folders.read(name)!;
-    const tagged = startedWith([`${WORKLOAD_VARIABLE}=${this.folders.path(name)}`]);
+    // The runner hides its environment, and not its arguments, in which without a sandbox this folder is.
+    const tagged = startedWith([`${WORKLOAD_VARIABLE}=${this.folders.path(name)}`, workspace.outputDir]);
     const grouped = cgroupsOf(join(this.installationId, name)).flatMap(membersOf);
     const known = [supervisor?.pid ?? 0, sandbox.childPid ?? 0, ...tagged, ...grouped];
     return [...new Set(known)].filter((pid) => pid > 0 && readdirSync('/proc').includes(String(pid)));
@@ -126,6 +132,17 @@ export async function gone(pids: readonly number[]): Promise<void> {
   await waitFor(() => left().length === 0, {
     describe: () => `the end of ${pids.join()} (left: ${left().join()})`,
   });
+}
+
+/**
+ * Why processes that have left their parents are not found here, if so: without a cgroup it takes their environment, and
+ * root may read that of another user only with a capability that containers seldom have.
+ */
+export function whyNoStrays(isolation: Isolation, missing: readonly string[]): string | undefined {
+  const seesAll =
+    BigInt(`0x${/^CapEff:\s*(\w+)$/m.exec(readText('/proc/self/status'))?.[1] ?? '0'}`) & CAP_SYS_PTRACE;
+  if (isolation !== 'none' || missing.length === 0 || !isRoot() || seesAll) return undefined;
+  return 'what a killed runner leaves without a sandbox, since root may not look into processes of others here';
 }
 
 function allTagged(root: string): number[] {

@@ -7,7 +7,7 @@ import type { RuntimeHooks } from './runtime-bench.js';
 import { DockerBackdoor, whyNoDocker } from './runtime-docker.js';
 import { KUBE_IMAGE, TestCluster, whyNoKubernetes } from './runtime-kubernetes.js';
 import type { Isolation } from './runtime-process.js';
-import { ProcessBackdoor, testPython, whyNoProcess } from './runtime-process.js';
+import { ProcessBackdoor, testPython, lookForProcess } from './runtime-process.js';
 import { SECRET_VALUES } from './runtime-secrets.js';
 
 const IMAGE = 'py-exec:slim';
@@ -22,6 +22,8 @@ export interface RuntimeSetup {
   image: string;
   /** Name in TEST_REQUIRE. */
   requiredTier: string;
+  /** What it is made of, where the tier's name does not tell. */
+  used?: string;
   /** Why it cannot run on this machine, if it cannot. */
   unavailable?: string;
 }
@@ -30,6 +32,7 @@ export async function processSetup(isolation: Isolation = 'bubblewrap'): Promise
   const installationId = `test-${randomUUID()}`;
   const backdoor = new ProcessBackdoor(installationId, isolation);
   const python = testPython(isolation);
+  const { unavailable, used } = await lookForProcess(isolation);
   return {
     create: (dataDir) => {
       backdoor.dataDir = dataDir;
@@ -50,7 +53,8 @@ export async function processSetup(isolation: Isolation = 'bubblewrap'): Promise
     },
     image: 'none',
     requiredTier: 'process',
-    ...reason(await whyNoProcess(isolation)),
+    used,
+    ...reason(unavailable),
   };
 }
 

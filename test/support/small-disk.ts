@@ -14,7 +14,8 @@ export function whyNoMount(): string | undefined {
     execFileSync('umount', [folder]);
     return undefined;
   } catch (error) {
-    return `a tmpfs cannot be mounted (${(error as Error).message.trim().split('\n').at(-1)})`;
+    const words = String((error as { stderr?: Buffer }).stderr ?? error).split('\n')[0]!;
+    return `a tmpfs cannot be mounted (${words.replace(`${folder}: `, '')})`;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -7,10 +7,10 @@ const CGROUPS = '/sys/fs/cgroup';
 const OF_THE_RUNTIME = /^\.(etc$|seccomp$|runner-)/;
 
 /** Jobs as local processes: what of them is left behind. */
-export function processRuntime({ installation, dataDir }) {
+export function processRuntime({ installation, dataDir, isolation }) {
   const folder = join(dataDir, 'process');
   return {
-    variables: {},
+    variables: { PROCESS_ISOLATION: isolation, PROCESS_PYTHON: pythonFor(isolation) },
     leftovers: async () => [
       ...taggedWith(folder).map((pid) => `process ${pid}`),
       ...cgroupsOf(installation).map((path) => `cgroup ${path}`),
@@ -23,6 +23,11 @@ export function processRuntime({ installation, dataDir }) {
       for (const pid of taggedWith(folder)) tryKill(pid);
     },
   };
+}
+
+/** Without a sandbox the one of the system: the user of scripts may have no way to root's own. */
+export function pythonFor(isolation) {
+  return process.env.PROCESS_PYTHON ?? (isolation === 'none' ? '/usr/bin/python3' : 'python3');
 }
 
 /** Processes whose environment names a workload of this data folder. */

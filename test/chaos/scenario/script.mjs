@@ -3,7 +3,7 @@ export const FIRST_LINE = /^start (\S+) (\d+) ([0-9a-f]{32})\n/;
 
 const SCRIPT = `import json, os, signal, sys, time, uuid
 shape = json.loads(SHAPE)
-with open('/job/job.json') as order:
+with open(os.path.dirname(os.environ['INPUT_DIR']) + '/job/job.json') as order:
     attempt = json.load(order)['attempt']
 token = uuid.uuid4().hex
 sys.stdout.write(f"start {os.environ['JOB_ID']} {attempt} {token}\\n")

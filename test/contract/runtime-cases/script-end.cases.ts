@@ -128,7 +128,9 @@ export const SCRIPT_END_CASES = runtimeCases([
     title: 'threads that outlive the main thread print to the end',
     needs: ['python'],
     run: async (bench) => {
-      const { exit, spool } = await bench.run({ script: await fixture('many-threads') });
+      // A limit of the address space counts what threads set aside for stacks and heaps, and never use.
+      const limits = bench.provider.capabilities.memoryLimit === 'perProcess' ? { memoryMb: 8192 } : {};
+      const { exit, spool } = await bench.run({ script: await fixture('many-threads'), limits });
       expect(exit).toMatchObject({ kind: 'exited', exitCode: 0 });
       expect(spool.stdout.match(/^thread \d+$/gm)).toHaveLength(50);
     },
