@@ -7,6 +7,7 @@ The first half runs every script twice, cold and in a worker, and compares all t
         python3 -m unittest discover -s /r/runner-image -p test_worker.py
 """
 
+import concurrent.futures
 import glob
 import json
 import os
@@ -21,6 +22,7 @@ from test_job_runner import (
     ENDED,
     HERE,
     OUTPUT,
+    PATIENCE_SECONDS,
     PYTHON,
     RUNNER,
     STARTED,
@@ -30,11 +32,13 @@ from test_job_runner import (
     UNSHARE,
     Listener,
     RunnerCase,
+    end,
     job_runner,
     needs_namespace,
     needs_root,
     processes_with_environment,
     processor_seconds,
+    tell,
     works,
 )
 
@@ -67,13 +71,13 @@ class WorkerCase(RunnerCase):
         )
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.stderr.close)
-        self.addCleanup(process.kill)
+        self.addCleanup(end, process)
         return process
 
     def ready(self):
         """What the worker says once it waits."""
         path = self.path("spool", "ready")
-        self.wait_for(lambda: os.path.exists(path), "the worker's readiness", 60)
+        self.wait_for(lambda: os.path.exists(path), "the worker's readiness")
         with open(path) as file:
             return json.load(file)
 
@@ -86,7 +90,7 @@ class WorkerCase(RunnerCase):
         process = self.start_worker(preload, **how)
         self.said = self.ready()
         self.hand_over(script)
-        return self.finish(process, timeout=60)
+        return self.finish(process)
 
     def clear(self):
         """Makes the folders what they were, so that the next run finds the same paths."""
@@ -95,13 +99,6 @@ class WorkerCase(RunnerCase):
             shutil.rmtree(self.path(name))
             os.mkdir(self.path(name))
             os.chmod(self.path(name), 0o777)
-
-    def changed_runner(self, old, new):
-        with open(RUNNER) as file:
-            source = file.read()
-        self.assertEqual(source.count(old), 1, old)
-        self.write("runner.py", content=source.replace(old, new))
-        return self.path("runner.py")
 
     def assert_nothing_ran(self, process, code, sentence):
         result = self.finish(process)
@@ -137,7 +134,7 @@ class ColdAndWarm(WorkerCase):
 
     def assert_same(self, script, preload=PRELOAD, prefix=(), change=lambda text: text):
         self.clear()  # of what a failure has left, too
-        cold = self.seen(self.finish(self.start(script, prefix=prefix), timeout=60), change)
+        cold = self.seen(self.finish(self.start(script, prefix=prefix)), change)
         self.clear()
         result = self.run_warm(script, preload, prefix=prefix)
         warm, self.complaints = self.seen(result, change), result.stderr.decode()
@@ -164,17 +161,18 @@ class ColdAndWarm(WorkerCase):
         self.assertEqual(self.complaints, "left over of the importleft over of C")
 
     def test_errors_and_ends(self):
-        for script in ERRORS_AND_ENDS:
-            with self.subTest(script):
-                self.assert_same(script)
-                self.assertEqual(self.complaints, "")
+        def compare(own, script):
+            own.assert_same(script)
+            own.assertEqual(own.complaints, "")
+
+        self.assert_each(ERRORS_AND_ENDS, compare)
 
     def test_multiprocessing_finds_the_script_and_its_own_start_method(self):
         self.module("starts", "import multiprocessing\nmultiprocessing.set_start_method('spawn')")
         self.assert_same(MULTIPROCESSING, PRELOAD + ",starts")
 
     def test_a_signal_reaches_the_script(self):
-        self.order.update(timeoutSeconds=1.5, graceSeconds=5)
+        self.order.update(timeoutSeconds=2.5, graceSeconds=60)
         self.assert_same(
             """
             import signal, sys, time
@@ -188,19 +186,36 @@ class ColdAndWarm(WorkerCase):
     def test_every_fixture(self):
         paths = sorted(glob.glob(os.path.join(FIXTURES, "*.py")))
         self.assertGreater(len(paths), 30)
-        plain = dict(self.order)
-        for path in paths:
-            name = os.path.basename(path)[: -len(".py")]
+        names = [os.path.basename(path)[: -len(".py")] for path in paths]
+        names = [name for name in names if not name.startswith("tampers-")]  # below
+        possible = [name for name in names if HOW.get(name, {}).get("possible", True)]
+        for name in sorted({*names} - {*possible}):
+            tell("SKIPPED", "the fixture %s cold and warm, which needs what this user may not do" % name)
+
+        def compare(own, name):
             how = HOW.get(name, {})
-            if name.startswith("tampers-"):
-                continue  # below
-            if not how.get("possible", True):
-                print("NOT TESTED HERE: the fixture %s cold and warm" % name)
-                continue
-            with self.subTest(name), open(path, "rb") as file:
-                self.order = {**plain, **how.get("order", {})}
-                how = {key: value for key, value in how.items() if key in ("prefix", "change")}
-                self.assert_same(file.read(), **how)
+            own.order.update(how.get("order", {}))
+            how = {key: value for key, value in how.items() if key in ("prefix", "change")}
+            with open(os.path.join(FIXTURES, name + ".py"), "rb") as file:
+                own.assert_same(file.read(), **how)
+
+        self.assert_each(possible, compare)
+
+    def assert_each(self, cases, compare):
+        """Compares each in folders of its own, a few at the same time: most of it is waiting."""
+
+        def compare_apart(case):
+            own = ColdAndWarm()
+            own.setUp()
+            try:
+                compare(own, case)
+            finally:
+                own.doCleanups()
+
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            for case, future in [(case, pool.submit(compare_apart, case)) for case in cases]:
+                with self.subTest(case):
+                    future.result()
 
     def test_scripts_that_damage_their_log_end_alike(self):
         for path in glob.glob(os.path.join(FIXTURES, "tampers-*.py")):
@@ -208,12 +223,12 @@ class ColdAndWarm(WorkerCase):
                 self.order["env"] = {"RUNNER_SPOOL_DIR": self.path("spool")}
                 script = file.read()
                 cold = self.start(script)
-                ends = [(cold.wait(10), os.path.islink(self.path("spool", "log")))]
+                ends = [(cold.wait(PATIENCE_SECONDS), os.path.islink(self.path("spool", "log")))]
                 self.clear()
                 warm = self.start_worker(PRELOAD)
                 self.ready()
                 self.hand_over(script)
-                ends.append((warm.wait(10), os.path.islink(self.path("spool", "log"))))
+                ends.append((warm.wait(PATIENCE_SECONDS), os.path.islink(self.path("spool", "log"))))
                 self.clear()
                 self.assertEqual(ends[0], ends[1])
 
@@ -238,8 +253,8 @@ class ColdAndWarm(WorkerCase):
         self.assertGreaterEqual(ran, 3)
 
 
-UNTIL_THE_DEADLINE = {"order": {"timeoutSeconds": 1.5, "graceSeconds": 0.5}}
-LITTLE_MEMORY = {"order": {"limits": {"addressSpaceBytes": 1 << 30}}}
+UNTIL_THE_DEADLINE = {"order": {"timeoutSeconds": 2.5, "graceSeconds": 1.5}}
+LITTLE_MEMORY = {"order": {"limits": {"addressSpaceBytes": 1 << 29}}}
 LARGE_LOG = {"order": {"maxLogBytes": 1 << 30}}
 SMALL_OUTPUT = {"order": {"maxOutputBytes": 20 << 20}}
 UNSHARED = works(*UNSHARE, "true")
@@ -261,7 +276,8 @@ HOW = {
     "no-network": {"prefix": ("unshare", "--net"), "possible": UNSHARED},
     "kills-everything": {"prefix": UNSHARE, "possible": UNSHARED},
     "fork-storm": {
-        "prefix": (*UNSHARE, *AS_NOBODY),
+        # Of a uid of its own, whose processes are counted.
+        "prefix": (*UNSHARE, "setpriv", "--reuid=54322", "--regid=54322", "--clear-groups"),
         "possible": UNSHARED,
         "order": {"limits": {"processes": 300}},
     },
@@ -345,7 +361,9 @@ os.umask(0o777)
 locale.setlocale(locale.LC_ALL, "C")
 resource.setrlimit(resource.RLIMIT_NOFILE, (77, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-if os.geteuid() == 0:
+with open("/proc/self/status") as status:
+    capabilities = int(status.read().partition("CapEff:")[2].split()[0], 16)
+if capabilities >> 23 & 1:  # CAP_SYS_NICE: it can be put back
     os.setpriority(os.PRIO_PROCESS, 0, 3)
 for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD):
     signal.signal(number, lambda *_: print("hostile handler"))
@@ -597,12 +615,12 @@ class Readiness(WorkerCase):
 
     def test_a_spool_in_use_is_refused(self):
         self.write("spool", "log", content="something")
-        self.assertEqual(self.start_worker().wait(10), 121)
+        self.assertEqual(self.start_worker().wait(PATIENCE_SECONDS), 121)
 
     def test_a_script_process_that_cannot_be_set_up_ends_it(self):
         os.rmdir(self.path("output"))
         process = self.start_worker()
-        self.assertEqual(process.wait(10), 123)
+        self.assertEqual(process.wait(PATIENCE_SECONDS), 123)
         self.assertIn(b"FileNotFoundError", process.stderr.read())
 
 
@@ -699,7 +717,7 @@ class Waiting(WorkerCase):
         pid = self.ready()["pid"]
         before, began = processor_seconds(process.pid) + processor_seconds(pid), time.monotonic()
         self.wait_for(lambda: time.monotonic() > began + 2, "two seconds")
-        self.assertLess(processor_seconds(process.pid) + processor_seconds(pid) - before, 0.08)
+        self.assertLess(processor_seconds(process.pid) + processor_seconds(pid) - before, 0.25)
 
     def test_orders_that_it_must_not_carry_out_are_refused(self):
         for change, code, sentence in (
@@ -766,7 +784,7 @@ class HandOut(WorkerCase):
         self.assertEqual(self.finish(process).text(), "True\n")
 
     def test_it_hears_of_the_order_and_does_not_wait_for_its_next_look(self):
-        self.assert_taken(self.changed_runner("POLL_SECONDS = 0.1", "POLL_SECONDS = 30.0"))
+        self.assert_taken(self.changed_runner("POLL_SECONDS = 0.1", "POLL_SECONDS = 60.0"))
 
     def test_it_looks_for_the_order_where_the_system_tells_nothing(self):
         self.assert_taken(self.changed_runner("inotify_add_watch", "no_such_function"))
@@ -778,7 +796,7 @@ class HandOut(WorkerCase):
         self.hand_over("print('x')")
         began = time.monotonic()
         self.assertEqual(self.finish(process).text(), "x\n")
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertLess(time.monotonic() - began, 30)
         self.clear()
 
     def test_there_is_no_second_job(self):
@@ -797,16 +815,16 @@ class HandOut(WorkerCase):
         self.assertEqual(result.text(), "300000\n")
 
     def test_the_deadline_counts_from_the_start_of_the_script(self):
-        self.order.update(timeoutSeconds=1, graceSeconds=0.2)
+        self.order.update(timeoutSeconds=2, graceSeconds=0.2)
         process = self.start_worker()
         self.ready()
         began = time.monotonic()
-        self.wait_for(lambda: time.monotonic() > began + 1.2, "the time of the job")
+        self.wait_for(lambda: time.monotonic() > began + 2.2, "the time of the job")
         self.hand_over("import time; print('up'); time.sleep(60)")
         result = self.finish(process)
         self.assertEqual(result.text(), "up\n")
         self.assert_ended(result, timedOut=True)
-        self.assertGreaterEqual(result.ended["wallSeconds"], 1)
+        self.assertGreaterEqual(result.ended["wallSeconds"], 2)
 
     def test_the_processor_time_of_the_imports_is_not_the_jobs(self):
         self.module("busy", "import time\nwhile time.process_time() < 1: pass")
