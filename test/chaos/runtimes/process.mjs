@@ -10,7 +10,12 @@ const OF_THE_RUNTIME = /^\.(etc$|seccomp$|runner-)/;
 export function processRuntime({ installation, dataDir, isolation }) {
   const folder = join(dataDir, 'process');
   return {
-    variables: { PROCESS_ISOLATION: isolation, PROCESS_PYTHON: pythonFor(isolation) },
+    variables: {
+      PROCESS_ISOLATION: isolation,
+      PROCESS_PYTHON: pythonFor(isolation),
+      // In production a server refuses to run scripts unprotected.
+      ...(isolation === 'none' ? { NODE_ENV: 'development' } : {}),
+    },
     leftovers: async () => [
       ...taggedWith(folder).map((pid) => `process ${pid}`),
       ...cgroupsOf(installation).map((path) => `cgroup ${path}`),
