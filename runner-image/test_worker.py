@@ -35,7 +35,7 @@ from test_job_runner import (
     end,
     job_runner,
     needs_namespace,
-    needs_root,
+    needs_a_look_at_others,
     processes_with_environment,
     processor_seconds,
     tell,
@@ -545,7 +545,7 @@ class Readiness(WorkerCase):
         self.assertEqual(self.run_warm("print('x')", "fine").text(), "x\n")
         self.assertEqual(self.said["failed"], [])
 
-    @needs_root
+    @needs_a_look_at_others
     def test_what_may_not_be_put_back_counts_as_a_failure(self):
         self.module("bad", "import os\nos.nice(5)")
         self.assert_not_preloaded("bad", "bad", "cannot be put back: PermissionError", prefix=AS_NOBODY)
