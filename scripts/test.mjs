@@ -14,6 +14,7 @@
 //   KUBECONFIG         a cluster to test on: one node, this machine, with the image py-exec:slim and hostPath volumes
 //   TEST_KUBE_RESTART  a command that kills a component of that cluster and starts it again: <command> NAME SECONDS
 //   DOCKER_HOST        the Docker engine, where it is not at the usual place
+//   TEST_DOCKER_RUNTIME  the OCI runtime of containers, where it is not the engine's default
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

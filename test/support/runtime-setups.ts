@@ -60,8 +60,10 @@ export async function processSetup(isolation: Isolation = 'bubblewrap'): Promise
 
 export async function dockerSetup(): Promise<RuntimeSetup> {
   const installationId = `test-${randomUUID()}`;
+  const ociRuntime = process.env.TEST_DOCKER_RUNTIME;
   return {
-    create: (dataDir) => createDockerRuntime({ dataDir, installationId, secrets: SECRET_VALUES, logger }),
+    create: (dataDir) =>
+      createDockerRuntime({ dataDir, installationId, ociRuntime, secrets: SECRET_VALUES, logger }),
     hooks: new DockerBackdoor(new Docker(), installationId),
     image: IMAGE,
     requiredTier: 'docker',
