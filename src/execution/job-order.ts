@@ -4,11 +4,17 @@ import type { ClaimedJob } from '../jobs/claimed-job.js';
 import type { JobRow } from '../database/tables.js';
 import type { RuntimeCapabilities, WorkloadLimits, WorkloadSpec } from '../runtime/runtime-provider.js';
 import type { JobOrder } from '../workspace/job-order.js';
+import { isRoot } from '../workspace/runner-user.js';
 import type { WorkspacePaths } from '../workspace/workspace-paths.js';
 
 /** A Python process maps far more address space than it uses; below this, imports fail. */
 export const ADDRESS_SPACE_SLACK_BYTES = 512 * MiB;
 const OPEN_FILES = 4096;
+/**
+ * Threads that somebody may have beside the service when it runs as that user: a desktop has a thousand or two, and the
+ * kernel counts them all. Without room for them a script could start no thread for what others do.
+ */
+const OTHERS_THREADS = 4096;
 
 /** What the runner is told. Pure. Limits the engine enforces on the whole workload are not repeated per process. */
 export function toJobOrder(
@@ -28,9 +34,7 @@ export function toJobOrder(
     limits: {
       addressSpaceBytes:
         capabilities.memoryLimit === 'perProcess' ? job.memory_mb * MiB + ADDRESS_SPACE_SLACK_BYTES : null,
-      // Counted over all jobs of the user, so it cannot be one job's share: it bounds a fork storm, no more.
-      processes:
-        capabilities.pidsLimit === 'perUser' ? config.MAX_PIDS * (config.MAX_CONCURRENT_JOBS + 1) : null,
+      processes: capabilities.pidsLimit === 'perUser' ? processesOfUser(config) : null,
       openFiles: OPEN_FILES,
     },
     secrets: JSON.parse(spec.secrets) as string[],
@@ -62,4 +66,9 @@ export function toWorkloadLimits(job: JobRow, config: AppConfig): WorkloadLimits
 
 export function toNetwork(job: JobRow): WorkloadSpec['network'] {
   return job.network === 'INTERNET' ? 'INTERNET' : 'NONE';
+}
+
+/** Counted over all that the user runs, so it cannot be one job's share: it bounds a fork storm, no more. */
+function processesOfUser({ MAX_PIDS, MAX_CONCURRENT_JOBS }: AppConfig): number {
+  return MAX_PIDS * (MAX_CONCURRENT_JOBS + 1) + (isRoot() ? 0 : OTHERS_THREADS);
 }

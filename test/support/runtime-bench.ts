@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../src/common/app-error.js';
@@ -13,6 +14,7 @@ import type {
   WorkloadSpec,
 } from '../../src/runtime/runtime-provider.js';
 import { isUnfit } from '../../src/runtime/pool/unfit-variables.js';
+import { runnerUser } from '../../src/workspace/runner-user.js';
 import { newWorkerId, workerWorkload } from '../../src/runtime/pool/warm-worker.js';
 import { workloadName } from '../../src/runtime/workload-name.js';
 import type { JobOrder } from '../../src/workspace/job-order.js';
@@ -55,8 +57,8 @@ const LIMITS: WorkloadLimits = { memoryMb: 256, cpus: 1, pids: 64, tmpBytes: 16 
 const IDLE_SECONDS = 120;
 /** Of the standard library, and such as change the process they are imported in. */
 const PRELOAD = ['asyncio', 'concurrent.futures', 'decimal', 'json', 'logging', 'multiprocessing', 'sqlite3'];
-/** Room for what else runs as the workloads' user on this machine. */
-const OTHERS_PROCESSES = 128;
+/** Room for what begins later as the workloads' user, or runs in containers that this one does not see. */
+const OTHERS_PROCESSES = 512;
 /**
  * How long one workload may take to come up and end: far above what any does, also on a cluster whose API server was away.
  * Its parts' watches come back after up to 60 s each (client-go's reflectors back off to 30 s, with jitter up to twice
@@ -69,6 +71,7 @@ export class RuntimeBench {
   readonly workspaces: Workspaces;
   private readonly made: Workload[] = [];
   private readonly providers: RuntimeProvider[] = [];
+  private othersThreads: number | undefined;
 
   private constructor(
     readonly provider: RuntimeProvider,
@@ -207,7 +210,9 @@ export class RuntimeBench {
 
   /** How many processes a workload can have at most; a limit of the user counts what others of the user run, too. */
   processBound({ pids }: WorkloadLimits): number {
-    return this.provider.capabilities.pidsLimit === 'perUser' ? pids + OTHERS_PROCESSES : pids;
+    if (this.provider.capabilities.pidsLimit !== 'perUser') return pids;
+    this.othersThreads ??= threadsOf(runnerUser().uid);
+    return pids + this.othersThreads + OTHERS_PROCESSES;
   }
 
   /** What `execution/` puts in an order for a runtime that limits each process and not the workload. */
@@ -234,6 +239,24 @@ export class RuntimeBench {
       },
       secrets: order.secrets ?? [],
     };
+  }
+}
+
+/** How many threads, of all processes that are seen here, belong to a user: the kernel counts them as processes. */
+function threadsOf(uid: number): number {
+  const statuses = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(statusOf);
+  const own = statuses.filter((status) => new RegExp(`^Uid:\\t${uid}\\t`, 'm').test(status));
+  return own.reduce((sum, status) => sum + Number(/^Threads:\t(\d+)$/m.exec(status)?.[1] ?? 0), 0);
+}
+
+function statusOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    // It has ended meanwhile.
+    return '';
   }
 }
 
