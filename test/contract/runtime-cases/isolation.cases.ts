@@ -48,7 +48,7 @@ print(sorted(int(name) for name in os.listdir("/proc") if name.isdigit() and int
 const SHOWS_PRIVILEGES = `
 import json, os
 with open("/proc/self/status") as file:
-    status = dict(line.rstrip().split(":\\t", 1) for line in file if ":\\t" in line)
+    status = dict(line.rstrip("\\n").split(":\\t", 1) for line in file if ":\\t" in line)
 print(json.dumps({"uids": status["Uid"].split(), "gids": status["Gid"].split(), "groups": os.getgroups(),
                   "effective": int(status["CapEff"], 16), "bounding": int(status["CapBnd"], 16),
                   "noNewPrivileges": status["NoNewPrivs"]}))
