@@ -16,6 +16,8 @@ import { backupPrefix } from './sqlite-file.js';
 
 const BLOCK_BYTES = MiB;
 const SYNC_BYTES = 16 * MiB;
+/** Bringing such a log into the file afterwards holds the server up for a second or two. */
+const MAX_LOG_BYTES = 512 * MiB;
 /** After so many pages in the log SQLite brings them into the file: its own default. */
 const CHECKPOINT_PAGES = 1000;
 const readAt = promisify(read);
@@ -49,7 +51,7 @@ export class DatabaseBackup {
     try {
       await this.refuseWithoutRoom(source);
       return await nameless(`${backupPrefix(source.path)}${newId()}`, (file) =>
-        this.whileUnchanged(source, () => copyBytes(source.readable, file, signal)),
+        this.whileUnchanged(source, () => copyBytes(source, file, signal)),
       );
     } catch (error) {
       throw source.toFault(error) ?? error;
@@ -67,7 +69,8 @@ export class DatabaseBackup {
     try {
       await sql`pragma wal_autocheckpoint = 0`.execute(db);
       // By the database's own queue: no transaction may be open.
-      await sql`pragma wal_checkpoint(TRUNCATE)`.execute(db);
+      const { rows } = await sql<{ busy: number }>`pragma wal_checkpoint(TRUNCATE)`.execute(db);
+      if (rows[0]?.busy !== 0) throw new DatabaseUnavailableError();
       await use();
       // Closing it is a checkpoint too.
       if (!source.connection.isOpen) throw new DatabaseUnavailableError();
@@ -79,6 +82,15 @@ export class DatabaseBackup {
   private async refuseWithoutRoom(source: SqliteFile): Promise<void> {
     const { bavail, bsize } = await statfs(dirname(source.path));
     if (bavail * bsize < source.bytes + this.config.MIN_FREE_DISK_MB * MiB) throw new StorageFullError();
+  }
+}
+
+/** The log cannot be brought into the file meanwhile, and must not grow for ever. */
+class TooSlowError extends AppError {
+  constructor() {
+    super('RATE_LIMITED', 'So much is being stored that the backup cannot keep up. Try again later.', {
+      retryAfterMs: 60_000,
+    });
   }
 }
 
@@ -98,7 +110,8 @@ async function nameless(path: string, fill: (file: FileHandle) => Promise<void>)
   }
 }
 
-async function copyBytes(from: number, to: FileHandle, signal: AbortSignal): Promise<void> {
+async function copyBytes(source: SqliteFile, to: FileHandle, signal: AbortSignal): Promise<void> {
+  const from = source.readable;
   const block = Buffer.allocUnsafe(BLOCK_BYTES);
   for (let at = 0, unsynced = 0; ;) {
     signal.throwIfAborted();
@@ -108,7 +121,9 @@ async function copyBytes(from: number, to: FileHandle, signal: AbortSignal): Pro
     at += bytesRead;
     unsynced += bytesRead;
     // Sent to the disk meanwhile: at the end little is left to wait for.
-    if (unsynced >= SYNC_BYTES) await to.datasync();
-    if (unsynced >= SYNC_BYTES) unsynced = 0;
+    if (unsynced < SYNC_BYTES) continue;
+    if (source.logBytes > MAX_LOG_BYTES) throw new TooSlowError();
+    await to.datasync();
+    unsynced = 0;
   }
 }

@@ -82,6 +82,14 @@ describe('SqliteConnection', () => {
     expect(codeOf(() => insert[use](['x'.repeat(10 * PAGE)]))).toBe(FULL);
   });
 
+  it('runs a pragma to its end where it is executed, and not where it is asked', () => {
+    connection.exec('pragma auto_vacuum = INCREMENTAL; vacuum; delete from t');
+    const free = (): number => Number(connection.pragma('freelist_count'));
+    const before = free();
+    connection.exec('pragma incremental_vacuum(20)');
+    expect(before - free()).toBe(20);
+  });
+
   it('names the result code of a file that another has locked', () => {
     const other = new SqliteConnection(path);
     connection.exec('begin exclusive');

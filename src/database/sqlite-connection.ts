@@ -13,6 +13,7 @@ const BUSY_TIMEOUT_MS = 1_000;
  */
 export class SqliteConnection implements SqliteDatabase {
   private readonly driver: DatabaseSyncInstance;
+  private isFree = false;
 
   constructor(
     path: string,
@@ -29,11 +30,17 @@ export class SqliteConnection implements SqliteDatabase {
     return this.driver.isTransaction;
   }
 
+  /** Whether it is closed and has let go of the file. One that could not has its lock until the process ends. */
+  get isReleased(): boolean {
+    return this.isFree;
+  }
+
+  /** Runs statements to their ends; what they give is dropped. Leaves none behind. */
   exec(text: string): void {
     this.driver.exec(text);
   }
 
-  /** The first column of the first row that a pragma gives; undefined where it gives none. */
+  /** The first column of the first row that a pragma gives; undefined where it gives none. It is not run further. */
   pragma(text: string): unknown {
     const row = this.driver.prepare(`pragma ${text}`).get() as Record<string, unknown> | undefined;
     return row && Object.values(row)[0];
@@ -43,14 +50,20 @@ export class SqliteConnection implements SqliteDatabase {
     return new PreparedStatement(this.driver.prepare(text));
   }
 
-  /** Leaves one whole file without a log beside it, free for others. Safe to call twice. */
+  /** Leaves one whole file without a log beside it, free for others, where that can be done. Safe to call twice. */
   close(): void {
     if (!this.driver.isOpen) return;
     try {
       if (!this.readOnly) this.unlock();
+      this.isFree = true;
     } catch {
       // On a full disk, say. Then it is as after a kill: the lock dies with the process, the next one takes the log in.
     }
+    this.driver.close();
+  }
+
+  /** Of a file that was not opened to its end: leaves it as it is. */
+  abandon(): void {
     this.driver.close();
   }
 

@@ -21,8 +21,6 @@ const CHECKED_BYTES = 64 * MiB;
 const WAL_BYTES = 32 * MiB;
 /** Pages given back to the disk at a time: about a millisecond. */
 const VACUUM_PAGES = 256;
-/** What SQLite calls it. */
-const INCREMENTAL = 2;
 const SMALLEST_PAGE_BYTES = 512;
 /** Free pages that stay in the file, where the next jobs take them without asking the disk for room. */
 const KEPT_FREE_PAGES = 1024;
@@ -48,6 +46,11 @@ export class SqliteFile {
     return pages * (this.connection.pragma('page_size') as number);
   }
 
+  /** Of the log beside it, which has what is not in the file yet. */
+  get logBytes(): number {
+    return statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
   /** What an error of this file means; remembers damage. */
   toFault(error: unknown): Error | undefined {
     const fault = toSqliteFault(error, this.path);
@@ -60,7 +63,8 @@ export class SqliteFile {
     return this.translated(() => {
       const free = this.connection.pragma('freelist_count') as number;
       if (free <= KEPT_FREE_PAGES) return false;
-      this.connection.pragma(`incremental_vacuum(${Math.min(VACUUM_PAGES, free - KEPT_FREE_PAGES)})`);
+      // Not as a query, which would be run no further than to its first page.
+      this.connection.exec(`pragma incremental_vacuum(${Math.min(VACUUM_PAGES, free - KEPT_FREE_PAGES)})`);
       // A file that was made by other means may not be able to give any back.
       return (this.connection.pragma('freelist_count') as number) < free;
     });
@@ -78,7 +82,9 @@ export class SqliteFile {
   /** Safe to call twice. */
   close(): void {
     this.connection.close();
-    if (this.descriptor !== undefined) closeSync(this.descriptor);
+    // Where the lock is still held, the descriptor has to stay until the process ends.
+    if (this.descriptor === undefined || !this.connection.isReleased) return;
+    closeSync(this.descriptor);
     this.descriptor = undefined;
   }
 
@@ -110,23 +116,25 @@ function open(path: string, reserve: DiskReserve): SqliteConnection {
   refuseEmptied(path, reserve);
   // A log that was left behind still has what the file lacks.
   const isClosed = !existsSync(`${path}-wal`);
+  const isNew = !statSync(path, { throwIfNoEntry: false })?.size;
   const database = new SqliteConnection(path);
   try {
     // First: a file that several could open needs another one beside it, for which a full disk has no room.
-    database.pragma('locking_mode = EXCLUSIVE');
-    // Asked first: setting it writes to the file each time.
-    if (database.pragma('auto_vacuum') !== INCREMENTAL) database.pragma('auto_vacuum = INCREMENTAL');
-    database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = FULL');
-    database.pragma('foreign_keys = ON');
-    database.pragma(`journal_size_limit = ${WAL_BYTES}`);
+    database.exec('pragma locking_mode = EXCLUSIVE');
+    // Later it cannot be changed.
+    if (isNew) database.exec('pragma auto_vacuum = INCREMENTAL');
+    database.exec('pragma journal_mode = WAL');
+    database.exec('pragma synchronous = FULL');
+    database.exec('pragma foreign_keys = ON');
+    database.exec(`pragma journal_size_limit = ${WAL_BYTES}`);
     // Takes the exclusive lock now, not at the first write.
     database.exec('begin exclusive; commit');
     if (isClosed) refuseCut(path);
     check(database, path);
     return database;
   } catch (error) {
-    database.close();
+    // Opening it is tried again where the disk is full: no lock may be left, and so no query was made that long.
+    database.abandon();
     throw error;
   }
 }

@@ -135,7 +135,9 @@ describe('an SQLite file', () => {
     let steps = 0;
     while (database.file!.vacuumStep()) steps += 1;
     database.file!.connection.pragma('wal_checkpoint(TRUNCATE)');
+    // 256 pages each.
     expect(steps).toBeGreaterThan(5);
+    expect(steps).toBeLessThan(50);
     expect(statSync(path).size).toBeLessThan(before / 2);
   });
 });
@@ -164,6 +166,20 @@ describe('an SQLite file that was copied', () => {
     await setMeta(database, 'much', 'x'.repeat(1_100 * PAGE));
     expect(statSync(path).size).toBeGreaterThan(before + 1_000 * PAGE);
   });
+});
+
+describe('an SQLite file that cannot be let go of', () => {
+  it('stays refused to a second process, although its server has closed it and had made a copy', async () => {
+    const { folder } = await writtenFile();
+    const database = await open(folder);
+    const backups = new DatabaseBackup(database, loadConfig({ DATA_DIR: folder }));
+    const { file } = await backups.make(new AbortController().signal);
+    await file.close();
+    database.file!.connection.exec('begin');
+    await database.onApplicationShutdown();
+    expect(database.file!.connection.isReleased).toBe(false);
+    expect(await new DatabaseProcess(folder).firstLine()).toMatch(/^DatabaseInUseError/);
+  }, 60_000);
 });
 
 describe('a damaged SQLite file', () => {
