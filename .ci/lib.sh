@@ -32,6 +32,12 @@ finish() {
   exit
 }
 
+# last_line COMMAND...   What a command prints last; fails where the command does, or prints nothing.
+last_line() {
+  local printed
+  printed=$("$@" | tail -n 1) && [ -n "$printed" ] && echo "$printed"
+}
+
 has() { [ -x "$shared/$1" ]; }
 
 install_packages() {
@@ -58,9 +64,10 @@ provide_images() {
 
 provide_postgres() {
   if [ -z "${TEST_DATABASE_URL:-}" ] && has services/postgres; then
-    TEST_DATABASE_URL=$("$shared/services/postgres" | tail -n 1)
+    TEST_DATABASE_URL=$(last_line "$shared/services/postgres") || return
   fi
-  export TEST_DATABASE_URL
+  export TEST_DATABASE_URL=${TEST_DATABASE_URL:-}
+  [ -n "$TEST_DATABASE_URL" ] || { echo "TEST_DATABASE_URL names no PostgreSQL server."; return 1; }
 }
 
 # use_engine current|own   Which Docker engine the tests run on: a current one beside the machine's own, where that can be had.
@@ -70,10 +77,10 @@ use_engine() {
   [ -n "$DOCKER_CONFIG" ] || unset DOCKER_CONFIG
   if [ "$1" = own ] || ! has engines/docker-current/up; then return 0; fi
   local host folder=${ENGINE_DIR:-/var/lib/docker-current} image
-  host=$("$shared/engines/docker-current/up" | tail -n 1)
+  host=$(last_line "$shared/engines/docker-current/up") || return
   for image in py-exec:slim py-exec:latest; do
     if [ "$(docker image inspect -f '{{.Id}}' "$image")" != "$(docker -H "$host" image inspect -f '{{.Id}}' "$image" 2>/dev/null)" ]; then
-      "$shared/engines/docker-current/load" "$image"
+      "$shared/engines/docker-current/load" "$image" || return
     fi
   done
   mkdir -p "$state/docker"
@@ -92,7 +99,7 @@ use_cluster() {
   if [ "$1" = current ]; then folder=$shared/engines/cluster-current; else folder=$shared/cluster; fi
   [ -x "$folder/up" ] || return 0
   use_engine own
-  KUBECONFIG=$("$folder/up" | tail -n 1)
+  KUBECONFIG=$(last_line "$folder/up") || return
   if [ "$1" = current ]; then OWN_PATH=${CLUSTER_DIR:-/var/lib/cluster-current}/bin:$OWN_PATH; fi
   export KUBECONFIG PATH=$OWN_PATH KUBE_LOAD_IMAGES="$folder/load" TEST_KUBE_RESTART="$folder/restart"
   cluster_folder=$folder
@@ -116,6 +123,8 @@ check_workflows() {
 
 # Deploys on the cluster as k8s/README.md says, and gives its volumes back.
 check_deployment() {
+  # Never the cluster that happens to be somebody's default.
+  [ -n "${KUBECONFIG:-}" ] || { echo "KUBECONFIG names no cluster."; return 1; }
   use_engine own
   node scripts/check-kubernetes.mjs "$@" || return
   if [ -n "$cluster_folder" ] && [ -x "$cluster_folder/volumes" ]; then "$cluster_folder/volumes"; fi

@@ -2,7 +2,17 @@
 // Plain Node without dependencies: it runs in a fresh clone, where node_modules does not exist yet.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 
@@ -32,6 +42,15 @@ export function checkNode() {
   }
 }
 
+/** @throws PrepareError where nothing can be written there. */
+function checkWritable(folder) {
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    throw new PrepareError(`${folder} cannot be written to (${error.code}). Take a checkout that is yours.`);
+  }
+}
+
 /** Where a Python is looked for, in this order; a version manager's own may be closed to the user of scripts. */
 export const PYTHONS = ['python3', '/usr/bin/python3', '/usr/local/bin/python3'];
 
@@ -56,6 +75,7 @@ export async function ensureInstalled({ log }) {
   checkNode();
   const wanted = installKey();
   if (readOr(INSTALL_MARK) === wanted) return;
+  checkWritable(ROOT);
   if (!isInstalledByHand() || !canLoadDatabase()) {
     log('Installing the libraries (npm ci): half a minute the first time.');
     const tellIfUnreachable = setTimeout(() => tellOfNetwork(log), 5_000);
@@ -82,6 +102,7 @@ export async function ensureBuilt({ log }) {
   // A build by hand since our mark may have been of other sources.
   const isOurs = (mtimeOr(BUILD_MARK) ?? 0) >= (mtimeOr(BUILD_INFO) ?? Infinity);
   if (isOurs && readOr(BUILD_MARK) === wanted && existsSync(join(ROOT, 'dist', 'main.js'))) return;
+  checkWritable(ROOT);
   log('Building the service (npm run build).');
   // The compiler would trust its notes about files that are not there any more.
   if (!existsSync(join(ROOT, 'dist', 'main.js'))) rmSync(BUILD_INFO, { force: true });
@@ -194,7 +215,10 @@ async function run(command, args, { log, explain, progress = () => '' }) {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
     shell: process.platform === 'win32',
+    // A group of its own, to be ended as a whole: an npm that goes on alone spoils the next installation.
+    detached: process.platform !== 'win32',
   });
+  const forget = endWithUs(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
   const startedAt = Date.now();
@@ -206,6 +230,28 @@ async function run(command, args, { log, explain, progress = () => '' }) {
   const code = await new Promise((done) => {
     child.once('error', (error) => ((output += error.message), done(1)));
     child.once('close', done);
-  }).finally(() => clearInterval(alive));
+  }).finally(() => {
+    clearInterval(alive);
+    forget();
+  });
   if (code !== 0) throw new PrepareError(explain(output));
+}
+
+/** Ends what a child has started when this process ends or is told to; returns what takes that back. */
+function endWithUs(child) {
+  const end = () => {
+    try {
+      process.kill(process.platform === 'win32' ? child.pid : -child.pid, 'SIGKILL');
+    } catch {
+      // It has ended already.
+    }
+  };
+  const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+  const leave = (signal) => process.exit(codes[signal]);
+  process.once('exit', end);
+  for (const signal of Object.keys(codes)) process.once(signal, leave);
+  return () => {
+    process.off('exit', end);
+    for (const signal of Object.keys(codes)) process.off(signal, leave);
+  };
 }

@@ -8,7 +8,7 @@ import { PrepareError, ROOT, checkNode, ensureBuilt, ensureInstalled, findPython
 import { whyNoContainers } from './quickstart/containers.mjs';
 import { runBestExample } from './quickstart/example.mjs';
 import { chooseRuntime } from './quickstart/runtime.mjs';
-import { startService } from './quickstart/service.mjs';
+import { quoted, startService } from './quickstart/service.mjs';
 
 const staysOn = process.stdin.isTTY && !process.env.CI && !process.argv.includes('--exit');
 const log = (line = '') => console.log(line);
@@ -48,8 +48,10 @@ async function checkForPlaceToRun() {
 function sayWhatNext({ url, startCommand }) {
   if (staysOn) log('\nTry next, in another terminal:');
   else
-    log(`\nStart the service again with:\n  cd ${ROOT}\n  ${startCommand}\nThen try, in another terminal:`);
-  log(`  cd ${ROOT}`);
+    log(
+      `\nStart the service again with:\n  cd ${quoted(ROOT)}\n  ${startCommand}\nThen try, in another terminal:`,
+    );
+  log(`  cd ${quoted(ROOT)}`);
   if (url !== 'http://127.0.0.1:8000') log(`  export MAPS_SERVER=${url}`);
   log('  npx maps run examples/progress/script.py --follow');
   log('  npx maps list');

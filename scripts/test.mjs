@@ -52,7 +52,10 @@ const TIERS = {
   chaos: () => chaos(),
 };
 
-const { values: options, positionals: asked } = parseArgs({
+const {
+  values: { only },
+  positionals: asked,
+} = parseArgs({
   allowPositionals: true,
   options: { only: { type: 'string' } },
 });
@@ -106,7 +109,7 @@ async function jest(name, patterns, options) {
     '--experimental-vm-modules',
     '--no-warnings=ExperimentalWarning',
     'node_modules/jest/bin/jest.js',
-    ...patterns.map((pattern) => (options.only ? `${pattern}.*(${options.only})` : pattern)),
+    ...patterns.map((pattern) => (only ? `${pattern}.*(${only})` : pattern)),
     '--json',
     `--outputFile=${report}`,
     '--forceExit=false',
@@ -118,7 +121,14 @@ async function jest(name, patterns, options) {
       readFileSync(report, 'utf8'),
     );
     const failed = numFailedTests + numRuntimeErrorTestSuites;
-    return { passed: numPassedTests, failed, skipped: numPendingTests, crashed: code !== 0 && failed === 0 };
+    const isEmpty = only !== undefined && numPassedTests + numPendingTests + failed === 0;
+    if (isEmpty) console.log(`No test of ${name} is in a file whose path matches ${only}.`);
+    return {
+      passed: numPassedTests,
+      failed,
+      skipped: numPendingTests,
+      crashed: isEmpty || (code !== 0 && failed === 0),
+    };
   } catch {
     return { passed: 0, failed: 0, skipped: 0, crashed: true };
   }
@@ -154,7 +164,7 @@ async function chaos() {
   const { chaosScenarios } = await import('../test/chaos/scenarios.mjs');
   const result = { passed: 0, failed: 0, skipped: 0, crashed: false };
   const scenarios = await chaosScenarios();
-  for (const scenario of scenarios.filter(({ name }) => new RegExp(options.only ?? '').test(name)))
+  for (const scenario of scenarios.filter(({ name }) => new RegExp(only ?? '').test(name)))
     result[await runScenario(scenario)] += 1;
   return result;
 }

@@ -55,6 +55,7 @@ async function checkNextCommands(lines) {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   });
+  const closed = new Promise((done) => service.once('close', done));
   try {
     expect(await isListening(service), `the service does not start with: ${start.join(' && ')}`);
     const commands = block('Then try, in another terminal:');
@@ -69,8 +70,8 @@ async function checkNextCommands(lines) {
       expect(tried.status === 0, `"${command}" ended with ${tried.status}`);
     }
   } finally {
-    process.kill(-service.pid, 'SIGTERM');
-    await new Promise((done) => service.once('close', done));
+    if (service.exitCode === null && service.signalCode === null) process.kill(-service.pid, 'SIGTERM');
+    await closed;
   }
 }
 
@@ -97,8 +98,8 @@ async function timed(command, limitMs) {
   console.log(`\n$ ${command}`);
   const startedAt = Date.now();
   const script = `TIMEFORMAT='CPU %U %S'; time ${command} 2>&1`;
-  const child = spawn('bash', ['-c', script], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
+  const child = spawn('bash', ['-c', script], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const timer = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), limitMs);
   const lines = [];
   let pending = '';
   child.stdout.setEncoding('utf8').on('data', (data) => {

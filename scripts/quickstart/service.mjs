@@ -1,7 +1,7 @@
 // Starts the built service as a process of our own, and ends it with us.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { accessSync, constants, createWriteStream, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,10 +9,19 @@ import { PrepareError, ROOT } from '../prepare.mjs';
 
 const START_TIMEOUT_MS = 40_000;
 const STOP_TIMEOUT_MS = 15_000;
+/** Settings of the environment that decide where jobs run and where data are. */
+const KEPT = [
+  'DATA_DIR',
+  'WORKSPACE_DIR',
+  'EXECUTION_RUNTIME',
+  'PROCESS_ISOLATION',
+  'PROCESS_PYTHON',
+  'RUNNER_IMAGE',
+];
 
 export async function startService(variables) {
   const dataDir = resolve(process.env.DATA_DIR ?? variables.DATA_DIR ?? join(ROOT, 'data'));
-  mkdirSync(dataDir, { recursive: true });
+  makeFolder(dataDir);
   const port = process.env.PORT ?? (await freePort(8000)) ?? (await freePort(0));
   const child = spawn(process.execPath, [join(ROOT, 'dist', 'main.js')], {
     cwd: ROOT,
@@ -76,8 +85,31 @@ async function freePort(port) {
   }
 }
 
+function makeFolder(path) {
+  try {
+    mkdirSync(path, { recursive: true });
+    accessSync(path, constants.W_OK);
+  } catch (error) {
+    throw new PrepareError(
+      `${path} cannot be written to (${error.code}). Name another folder with DATA_DIR.`,
+    );
+  }
+}
+
+/** With what was set for this start alone, so that the next one finds the same data and runs jobs in the same way. */
 function toCommand(variables, port) {
-  const settings = { ...variables, ...(Number(port) === 8000 ? {} : { PORT: port }) };
-  const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+  const given = KEPT.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []));
+  const settings = {
+    ...Object.fromEntries(given),
+    ...variables,
+    ...(Number(port) === 8000 ? {} : { PORT: port }),
+  };
+  if (settings.DATA_DIR) settings.DATA_DIR = resolve(settings.DATA_DIR);
+  const words = Object.entries(settings).map(([name, value]) => `${name}=${quoted(String(value))}`);
   return [...words, 'npm start'].join(' ');
+}
+
+/** As a shell reads it. */
+export function quoted(word) {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
