@@ -137,7 +137,8 @@ describe('execution', () => {
       return claimed;
     });
     const insert = () => server.get(JobRepository).insert(newId(), submission({}), Date.now(), 1000);
-    const first = [(await insert()).job, (await insert()).job];
+    // Both are there before either can be claimed.
+    const first = await whileNobodyClaims(server, async () => [(await insert()).job, (await insert()).job]);
     server.get(JobEvents).emitQueued();
     await waitForState(first[1]!.id, /STARTING/);
     const third = await send();
