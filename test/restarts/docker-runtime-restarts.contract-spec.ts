@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createDockerRuntime } from '../../src/runtime/docker/docker.runtime.js';
+import type { WorkloadExit } from '../../src/runtime/runtime-provider.js';
 import { RuntimeUnavailableError } from '../../src/runtime/runtime.errors.js';
 import { RuntimeBench } from '../support/runtime-bench.js';
 import type { Workload } from '../support/runtime-bench.js';
@@ -29,6 +30,8 @@ const DAEMONS = [
 ] as const;
 const EXITED_3 = { kind: 'exited', exitCode: 3, oomKilled: false };
 const EXITED_143 = { kind: 'exited', exitCode: 143, oomKilled: false };
+/** What an engine says of an end that it does not know. */
+const UNKNOWN_EXIT_CODE = 255;
 const TIMEOUT_MS = 120_000;
 
 describeTier('docker-restarts', await whyNoTestEngine(), () => {
@@ -91,7 +94,7 @@ describeTier('docker-restarts', await whyNoTestEngine(), () => {
             describe: () => 'the deadline held',
           });
           await engine.start();
-          expect(await workload.exit()).toEqual(EXITED_143);
+          await expectEnd(await workload.exit(), workload, EXITED_143, BOTH_DAEMONS);
         },
         TIMEOUT_MS,
       );
@@ -126,8 +129,8 @@ describeTier('docker-restarts', await whyNoTestEngine(), () => {
         await engine.end('SIGKILL', daemons);
         for (const workload of [fails, succeeds]) await letEnd(workload);
         await engine.start();
-        expect(await exit).toEqual(EXITED_3);
-        expect(await succeeds.exit()).toEqual({ ...EXITED_3, exitCode: 0 });
+        await expectEnd(await exit, fails, EXITED_3, daemons);
+        await expectEnd(await succeeds.exit(), succeeds, { ...EXITED_3, exitCode: 0 }, daemons);
       },
       TIMEOUT_MS,
     );
@@ -140,7 +143,7 @@ describeTier('docker-restarts', await whyNoTestEngine(), () => {
         const exit = workload.exit();
         await engine.losePower();
         await engine.start();
-        expect(await exit).toEqual({ ...EXITED_3, exitCode: 255 });
+        expect(await exit).toEqual({ ...EXITED_3, exitCode: UNKNOWN_EXIT_CODE });
       },
       TIMEOUT_MS,
     );
@@ -180,6 +183,23 @@ describeTier('docker-restarts', await whyNoTestEngine(), () => {
     );
   });
 });
+
+/**
+ * A containerd since version 2 that starts after a container's end has forgotten how it ended: the engine then says 255,
+ * which stands for an unknown end, and the runner's own record tells it (src/execution/outcome.ts).
+ */
+async function expectEnd(
+  exit: WorkloadExit,
+  workload: Workload,
+  end: typeof EXITED_3,
+  away: readonly string[],
+): Promise<void> {
+  const isForgotten =
+    away.includes('containerd') && 'exitCode' in exit && exit.exitCode === UNKNOWN_EXIT_CODE;
+  expect(exit).toEqual(isForgotten ? { ...end, exitCode: UNKNOWN_EXIT_CODE } : end);
+  const { ended } = await workload.spool();
+  expect(ended?.exitCode ?? 128 + (ended?.signal ?? 0)).toBe(end.exitCode);
+}
 
 async function letEnd(workload: Workload): Promise<void> {
   await writeFile(workload.outputPath('end'), '');
