@@ -14,7 +14,7 @@ import type {
   WorkloadSpec,
 } from '../../src/runtime/runtime-provider.js';
 import { isUnfit } from '../../src/runtime/pool/unfit-variables.js';
-import { runnerUser } from '../../src/workspace/runner-user.js';
+import { isRoot, runnerUser } from '../../src/workspace/runner-user.js';
 import { newWorkerId, workerWorkload } from '../../src/runtime/pool/warm-worker.js';
 import { workloadName } from '../../src/runtime/workload-name.js';
 import type { JobOrder } from '../../src/workspace/job-order.js';
@@ -57,8 +57,10 @@ const LIMITS: WorkloadLimits = { memoryMb: 256, cpus: 1, pids: 64, tmpBytes: 16 
 const IDLE_SECONDS = 120;
 /** Of the standard library, and such as change the process they are imported in. */
 const PRELOAD = ['asyncio', 'concurrent.futures', 'decimal', 'json', 'logging', 'multiprocessing', 'sqlite3'];
-/** Room for what begins later as the workloads' user, or runs in containers that this one does not see. */
-const OTHERS_PROCESSES = 512;
+/** Room for what else runs as the workloads' user on this machine. */
+const OTHERS_PROCESSES = 128;
+/** More where that is the user of the tests: what begins later, or runs in containers that this one does not see. */
+const TESTERS_PROCESSES = 512;
 /**
  * How long one workload may take to come up and end: far above what any does, also on a cluster whose API server was away.
  * Its parts' watches come back after up to 60 s each (client-go's reflectors back off to 30 s, with jitter up to twice
@@ -211,8 +213,8 @@ export class RuntimeBench {
   /** How many processes a workload can have at most; a limit of the user counts what others of the user run, too. */
   processBound({ pids }: WorkloadLimits): number {
     if (this.provider.capabilities.pidsLimit !== 'perUser') return pids;
-    this.othersThreads ??= threadsOf(runnerUser().uid);
-    return pids + this.othersThreads + OTHERS_PROCESSES;
+    this.othersThreads ??= isRoot() ? OTHERS_PROCESSES : threadsOf(runnerUser().uid) + TESTERS_PROCESSES;
+    return pids + this.othersThreads;
   }
 
   /** What `execution/` puts in an order for a runtime that limits each process and not the workload. */
