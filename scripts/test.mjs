@@ -109,7 +109,7 @@ async function jest(name, patterns, options) {
     '--experimental-vm-modules',
     '--no-warnings=ExperimentalWarning',
     'node_modules/jest/bin/jest.js',
-    ...patterns.map((pattern) => (only ? `${pattern}.*(${only})` : pattern)),
+    ...patterns.map((pattern) => (only ? pattern.replace('/', `/(?=.*(${only}))`) : pattern)),
     '--json',
     `--outputFile=${report}`,
     '--forceExit=false',
