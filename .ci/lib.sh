@@ -12,9 +12,14 @@ step() {
   local title=$1 from=$SECONDS status=0 counts good bad
   shift
   printf '\n== %s ==\n' "$title"
-  # In this shell, so that what a step exports is there for the next one.
-  "$@" > >(tee "$state/output") 2>&1 || status=$?
-  wait "$!"
+  # Through a file: a pipe would be held open, and waited for, as long as an engine lives that the step has started. In this
+  # shell, so that what the step exports is there for the next one.
+  : >"$state/output"
+  tail -n +1 -f "$state/output" &
+  local shown=$!
+  "$@" >>"$state/output" 2>&1 || status=$?
+  sleep 1
+  kill "$shown" && wait "$shown" 2>/dev/null
   counts=$(grep -oE '^[0-9]+ passed, [0-9]+ failed' "$state/output" | tail -n 1)
   read -r good _ bad _ <<<"${counts:-0 passed, 0 failed}"
   if [ -z "$counts" ] && [ "$status" -eq 0 ]; then good=1; fi
