@@ -32,6 +32,7 @@ export class SqliteFile {
   /** What damage was seen, since this process runs. It does not heal. */
   damage: DatabaseDamagedError | undefined;
   private descriptor: number | undefined;
+  private isClosed = false;
 
   constructor(readonly path: string) {
     mkdirSync(dirname(path), { recursive: true });
@@ -83,9 +84,10 @@ export class SqliteFile {
   close(): void {
     this.connection.close();
     // Where the lock is still held, the descriptor has to stay until the process ends.
-    if (this.descriptor === undefined || !this.connection.isReleased) return;
-    closeSync(this.descriptor);
-    this.descriptor = undefined;
+    if (this.isClosed || !this.connection.isReleased) return;
+    this.isClosed = true;
+    if (this.descriptor !== undefined) closeSync(this.descriptor);
+    returnToLog(this.path);
   }
 
   private translated<T>(use: () => T): T {
@@ -137,6 +139,21 @@ function open(path: string, reserve: DiskReserve): SqliteConnection {
     database.abandon();
     throw error;
   }
+}
+
+/**
+ * Makes a closed file ready for the next server: changing it back to a file with a log is a write, for which a full disk
+ * may have no room by then.
+ */
+function returnToLog(path: string): void {
+  const database = new SqliteConnection(path);
+  try {
+    // No queries: they would keep the lock.
+    database.exec('pragma busy_timeout = 0; pragma locking_mode = EXCLUSIVE; pragma journal_mode = WAL');
+  } catch {
+    // Another server has it already, or the disk has just become full. The next start makes the change.
+  }
+  database.abandon();
 }
 
 /** Copies on their way to `maps backup` begin with this. */

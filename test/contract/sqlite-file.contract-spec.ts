@@ -175,10 +175,14 @@ describe('an SQLite file that cannot be let go of', () => {
     const backups = new DatabaseBackup(database, loadConfig({ DATA_DIR: folder }));
     const { file } = await backups.make(new AbortController().signal);
     await file.close();
-    database.file!.connection.exec('begin');
+    const { connection } = database.file!;
+    connection.exec('begin');
+    // The last statement that is collected takes the lock with it.
+    const left = connection.prepare('select 1');
     await database.onApplicationShutdown();
-    expect(database.file!.connection.isReleased).toBe(false);
+    expect(connection.isReleased).toBe(false);
     expect(await new DatabaseProcess(folder).firstLine()).toMatch(/^DatabaseInUseError/);
+    expect(() => left.all([])).toThrow();
   }, 60_000);
 });
 
@@ -274,6 +278,23 @@ describeTier('small-disk', whyNoMount(), () => {
       const huge = database.essential(() => setMeta(database, 'huge', 'x'.repeat(20_000_000)));
       await expect(huge).rejects.toThrow(StorageFullError);
       expect([existsSync(database.file!.reserve.path), database.file!.reserve.bytes]).toEqual([true, 0]);
+    });
+
+    it.each([
+      ['was killed on it', 'SIGKILL', true],
+      ['was stopped on it', 'SIGTERM', true],
+      ['was stopped before it was full', 'SIGTERM', false],
+    ] as const)('is opened again where no reserve is left and its server %s', async (_, signal, wasFull) => {
+      disk = new SmallDisk(48);
+      const folder = join(disk.path, 'data');
+      const first = new DatabaseProcess(folder);
+      expect(await first.firstLine()).toBe('open');
+      if (wasFull) disk.fill();
+      first.child.kill(signal);
+      await once(first.child, 'exit');
+      disk.fill();
+      expect(disk.freeBytes).toBe(0);
+      expect(await new DatabaseProcess(folder).firstLine()).toBe('open');
     });
   });
 });

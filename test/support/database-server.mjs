@@ -1,6 +1,6 @@
 /**
  * A server reduced to its database, in a process of its own that can be killed: opens it with the variables it is given
- * (`node database-server.mjs <variables as JSON>`), says "open" or why it cannot, and waits for what comes.
+ * (`node database-server.mjs <variables as JSON>`), says "open" or why it cannot, and waits for SIGTERM.
  */
 import 'reflect-metadata';
 import { register } from 'node:module';
@@ -14,6 +14,7 @@ try {
   await database.migrate();
   process.stdout.write('open\n');
   setInterval(() => database.ping(), 60_000);
+  process.once('SIGTERM', () => database.onApplicationShutdown().then(() => process.exit()));
 } catch (error) {
   process.stdout.write(`${error.name}: ${error.message}\n`);
 }
