@@ -111,7 +111,11 @@ describe('the checker of a chaos run', () => {
     ['failed although it ended well', ['verdictIsTrue'], failedWith('EXIT_NONZERO', 1)],
     ['is LOST although it ran', ['verdictIsTrue'], endedAs('LOST', 'RUNTIME_LOST')],
     ['has another exit code', ['verdictIsTrue'], failedWith('EXIT_NONZERO', 4), failing(3)],
-    ['ends well although it was cancelled', ['cancelsAreKept'], { cancelled: { type: 'cancelled' } }],
+    [
+      'ends well although it was cancelled',
+      ['cancelsAreKept'],
+      { cancelled: { type: 'cancelled', state: 'RUNNING' } },
+    ],
     ['outlives its deadline', ['deadlineHolds'], { ...endedAs('TIMED_OUT', 'TIMEOUT', 60_000) }, timedOut()],
     ['misses an output', ['outputsAreThere'], { final: { ...EVENTS.final, outputs: [] } }],
     [
@@ -164,9 +168,19 @@ describe('the checker of a chaos run', () => {
       end: { state: 'CANCELLED', reason: 'CANCELLED_BY_USER', exitCode: null },
       endsByItself: false,
     };
-    const cancelled = { ...endedAs('CANCELLED', 'CANCELLED_BY_USER'), cancelled: { type: 'cancelled' } };
+    const cancelled = {
+      ...endedAs('CANCELLED', 'CANCELLED_BY_USER'),
+      cancelled: { type: 'cancelled', state: 'RUNNING' },
+    };
     expect(broken({ ...cancelled, chunk2: undefined }, plan)).toEqual([]);
     expect(broken({ ...cancelled, chunk2: chunk(2, 'line 2') }, plan)).toEqual(['logIsExact']);
+  });
+
+  it('does not expect that a job is cancelled of which the answer was that it had ended', () => {
+    const plan = { end: { state: 'CANCELLED', reason: 'CANCELLED_BY_USER', exitCode: null } };
+    const ended = { ...failedWith('EXIT_NONZERO', 1), cancelled: { type: 'cancelled', state: 'FAILED' } };
+    // Why it had ended is another rule's question.
+    expect(broken(ended, plan)).toEqual(['verdictIsTrue']);
   });
 
   it('lets a job run again as often as its caller asked', () => {
