@@ -3,11 +3,11 @@ import { sleep } from '../common/abort.js';
 import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
-import { LeaseKeeper } from './lease-keeper.js';
+import { LeaseKeeper } from './takeover/lease-keeper.js';
 import { Database } from '../database/database.js';
-import { OrphanSweeper } from './orphan-sweeper.js';
-import { Recovery } from './recovery.js';
-import { RetentionKeeper } from './retention-keeper.js';
+import { OrphanSweeper } from './upkeep/orphan-sweeper.js';
+import { Recovery } from './takeover/recovery.js';
+import { RetentionKeeper } from './upkeep/retention-keeper.js';
 
 /** With the lease it bounds how long a job of a dead server waits for another one. */
 const ADOPT_EVERY_MS = 2_000;

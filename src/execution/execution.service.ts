@@ -7,9 +7,9 @@ import type { RuntimeProvider } from '../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
 import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
 import { Workspaces } from '../workspace/workspaces.js';
-import { Dispatcher } from './dispatcher.js';
+import { Dispatcher } from './admission/dispatcher.js';
 import { ExecutionLoops } from './execution-loops.js';
-import { RunningAttempts } from './running-attempts.js';
+import { RunningAttempts } from './attempt/running-attempts.js';
 
 /** How long a stopping server waits for writes that are under way. Jobs themselves are left running. */
 const STOP_PATIENCE_MS = 5_000;

@@ -2,7 +2,7 @@ import { Inject } from '@nestjs/common';
 import { Query, Resolver } from '@nestjs/graphql';
 import { VERSION } from '../common/version.js';
 import { AppConfig } from '../config/app-config.js';
-import { OrphanSweeper } from '../execution/orphan-sweeper.js';
+import { OrphanSweeper } from '../execution/upkeep/orphan-sweeper.js';
 import { MAX_INPUT_FILES_BYTES, MAX_REQUEST_BYTES, MAX_SCRIPT_BYTES } from '../jobs/job-limits.js';
 import { JobRepository } from '../jobs/job.repository.js';
 import type { RuntimeChoice } from '../runtime/choose-runtime.js';

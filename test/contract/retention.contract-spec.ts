@@ -6,7 +6,7 @@ import { Clock } from '../../src/common/clock.js';
 import { newId } from '../../src/common/ids.js';
 import type { Log } from '../../src/common/log.js';
 import type { Database } from '../../src/database/database.js';
-import { RetentionKeeper } from '../../src/execution/retention-keeper.js';
+import { RetentionKeeper } from '../../src/execution/upkeep/retention-keeper.js';
 import { JobEvents } from '../../src/jobs/job-events.js';
 import { JobHolds } from '../../src/jobs/job-holds.js';
 import { JobNotFoundError } from '../../src/jobs/job.errors.js';

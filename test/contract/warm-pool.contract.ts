@@ -4,7 +4,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AttemptRow, JobRow } from '../../src/database/tables.js';
-import { OrphanSweeper } from '../../src/execution/orphan-sweeper.js';
+import { OrphanSweeper } from '../../src/execution/upkeep/orphan-sweeper.js';
 import type { JobSubmission } from '../../src/jobs/job-submission.js';
 import { JobRepository } from '../../src/jobs/job.repository.js';
 import type { PoolStatus } from '../../src/runtime/pool/environment-pool.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TestingModule } from '@nestjs/testing';
-import { OrphanSweeper } from '../../src/execution/orphan-sweeper.js';
+import { OrphanSweeper } from '../../src/execution/upkeep/orphan-sweeper.js';
 import { FakeEngine } from '../../src/runtime/fake/fake-engine.js';
 import { WarmPool } from '../../src/runtime/pool/warm-pool.js';
 import { startExecution } from '../support/execution-server.js';

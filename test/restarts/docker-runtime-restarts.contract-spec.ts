@@ -186,7 +186,7 @@ describeTier('docker-restarts', await whyNoTestEngine(), () => {
 
 /**
  * A containerd since version 2 that starts after a container's end has forgotten how it ended: the engine then says 255,
- * which stands for an unknown end, and the runner's own record tells it (src/execution/outcome.ts).
+ * which stands for an unknown end, and the runner's own record tells it (src/execution/outcome/outcome.ts).
  */
 async function expectEnd(
   exit: WorkloadExit,

@@ -6,7 +6,7 @@ import { messageOf } from '../../src/common/app-error.js';
 import { GiB, MiB } from '../../src/common/bytes.js';
 import { newId } from '../../src/common/ids.js';
 import { AppConfig } from '../../src/config/app-config.js';
-import { ADDRESS_SPACE_SLACK_BYTES } from '../../src/execution/job-order.js';
+import { ADDRESS_SPACE_SLACK_BYTES } from '../../src/execution/attempt/job-order.js';
 import type {
   RuntimeProvider,
   WorkloadExit,

@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { childSignal } from '../common/abort.js';
-import { messageOf } from '../common/app-error.js';
-import type { Log } from '../common/log.js';
-import { LOG } from '../common/log.js';
-import { AppConfig } from '../config/app-config.js';
-import type { ClaimedJob } from '../jobs/claimed-job.js';
-import { StaleFenceError } from '../jobs/job.errors.js';
+import { childSignal } from '../../common/abort.js';
+import { messageOf } from '../../common/app-error.js';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
+import { AppConfig } from '../../config/app-config.js';
+import type { ClaimedJob } from '../../jobs/claimed-job.js';
+import { StaleFenceError } from '../../jobs/job.errors.js';
 
 interface RunningAttempt {
   done: Promise<void>;

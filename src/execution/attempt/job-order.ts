@@ -1,11 +1,11 @@
-import { MiB } from '../common/bytes.js';
-import type { AppConfig } from '../config/app-config.js';
-import type { ClaimedJob } from '../jobs/claimed-job.js';
-import type { JobRow } from '../database/tables.js';
-import type { RuntimeCapabilities, WorkloadLimits, WorkloadSpec } from '../runtime/runtime-provider.js';
-import type { JobOrder } from '../workspace/job-order.js';
-import { isRoot } from '../workspace/runner-user.js';
-import type { WorkspacePaths } from '../workspace/workspace-paths.js';
+import { MiB } from '../../common/bytes.js';
+import type { AppConfig } from '../../config/app-config.js';
+import type { ClaimedJob } from '../../jobs/claimed-job.js';
+import type { JobRow } from '../../database/tables.js';
+import type { RuntimeCapabilities, WorkloadLimits, WorkloadSpec } from '../../runtime/runtime-provider.js';
+import type { JobOrder } from '../../workspace/job-order.js';
+import { isRoot } from '../../workspace/runner-user.js';
+import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
 
 /** A Python process maps far more address space than it uses; below this, imports fail. */
 export const ADDRESS_SPACE_SLACK_BYTES = 512 * MiB;

@@ -1,20 +1,20 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { messageOf } from '../common/app-error.js';
-import { Clock } from '../common/clock.js';
-import type { Log } from '../common/log.js';
-import { LOG } from '../common/log.js';
-import type { JobRow } from '../database/tables.js';
-import type { JobResult } from '../jobs/attempt.repository.js';
-import type { ClaimedJob } from '../jobs/claimed-job.js';
-import { JobRepository } from '../jobs/job.repository.js';
-import type { EndedFrame } from '../logs/spool-ends.js';
-import { SpoolEnds } from '../logs/spool-ends.js';
-import type { OutputManifest } from '../workspace/output-collector.js';
-import { OutputCollector } from '../workspace/output-collector.js';
+import { messageOf } from '../../common/app-error.js';
+import { Clock } from '../../common/clock.js';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
+import type { JobRow } from '../../database/tables.js';
+import type { JobResult } from '../../jobs/attempt.repository.js';
+import type { ClaimedJob } from '../../jobs/claimed-job.js';
+import { JobRepository } from '../../jobs/job.repository.js';
+import type { EndedFrame } from '../../logs/spool-ends.js';
+import { SpoolEnds } from '../../logs/spool-ends.js';
+import type { OutputManifest } from '../../workspace/output-collector.js';
+import { OutputCollector } from '../../workspace/output-collector.js';
 import { JobRecorder } from './job-recorder.js';
-import type { Outcome } from './outcome.js';
-import { cancelledBefore } from './outcome.js';
-import { retryDelayMs } from './retry-policy.js';
+import type { Outcome } from '../outcome/outcome.js';
+import { cancelledBefore } from '../outcome/outcome.js';
+import { retryDelayMs } from '../outcome/retry-policy.js';
 
 /** What is known about an attempt's script when it is settled. */
 export interface SettledScript {

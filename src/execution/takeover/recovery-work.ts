@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { ClaimedJob } from '../jobs/claimed-job.js';
-import { Workspaces } from '../workspace/workspaces.js';
-import { AttemptRunner } from './attempt-runner.js';
-import { AttemptSettler } from './attempt-settler.js';
-import type { Outcome } from './outcome.js';
-import { RunningAttempts } from './running-attempts.js';
+import type { ClaimedJob } from '../../jobs/claimed-job.js';
+import { Workspaces } from '../../workspace/workspaces.js';
+import { AttemptRunner } from '../attempt/attempt-runner.js';
+import { AttemptSettler } from '../attempt/attempt-settler.js';
+import type { Outcome } from '../outcome/outcome.js';
+import { RunningAttempts } from '../attempt/running-attempts.js';
 
 /** What recovery does with an adopted job. */
 @Injectable()

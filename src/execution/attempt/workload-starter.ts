@@ -1,21 +1,21 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Backoff } from '../common/abort.js';
-import { messageOf } from '../common/app-error.js';
-import type { Log } from '../common/log.js';
-import { LOG } from '../common/log.js';
-import { AppConfig } from '../config/app-config.js';
-import type { ClaimedJob } from '../jobs/claimed-job.js';
-import { JobRepository } from '../jobs/job.repository.js';
-import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
-import type { RuntimeProvider } from '../runtime/runtime-provider.js';
-import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
-import { RuntimeUnavailableError, WorkloadStartError } from '../runtime/runtime.errors.js';
-import type { WorkspacePaths } from '../workspace/workspace-paths.js';
-import type { WorkspaceContent } from '../workspace/workspaces.js';
-import { Workspaces } from '../workspace/workspaces.js';
+import { Backoff } from '../../common/abort.js';
+import { messageOf } from '../../common/app-error.js';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
+import { AppConfig } from '../../config/app-config.js';
+import type { ClaimedJob } from '../../jobs/claimed-job.js';
+import { JobRepository } from '../../jobs/job.repository.js';
+import { RuntimeHealthMonitor } from '../../runtime/runtime-health.js';
+import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
+import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
+import { RuntimeUnavailableError, WorkloadStartError } from '../../runtime/runtime.errors.js';
+import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
+import type { WorkspaceContent } from '../../workspace/workspaces.js';
+import { Workspaces } from '../../workspace/workspaces.js';
 import { toJobOrder, toWorkloadSpec } from './job-order.js';
-import type { Outcome } from './outcome.js';
-import { startFailure } from './outcome.js';
+import type { Outcome } from '../outcome/outcome.js';
+import { startFailure } from '../outcome/outcome.js';
 
 /** Makes an attempt's folders and starts its workload, or gives it to the worker that was planned for it. */
 @Injectable()

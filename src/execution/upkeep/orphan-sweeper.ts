@@ -1,14 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { sleep } from '../common/abort.js';
-import { messageOf } from '../common/app-error.js';
-import type { Log } from '../common/log.js';
-import { LOG } from '../common/log.js';
-import { AttemptRepository } from '../jobs/attempt.repository.js';
-import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
-import type { RuntimeProvider, WorkloadSummary } from '../runtime/runtime-provider.js';
-import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
+import { sleep } from '../../common/abort.js';
+import { messageOf } from '../../common/app-error.js';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
+import { AttemptRepository } from '../../jobs/attempt.repository.js';
+import { RuntimeHealthMonitor } from '../../runtime/runtime-health.js';
+import type { RuntimeProvider, WorkloadSummary } from '../../runtime/runtime-provider.js';
+import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { DataOwnership } from './data-ownership.js';
-import { Workspaces } from '../workspace/workspaces.js';
+import { Workspaces } from '../../workspace/workspaces.js';
 import { WorkerStrays } from './worker-strays.js';
 
 const EVERY_MS = 60_000;

@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { sleep } from '../common/abort.js';
-import { messageOf } from '../common/app-error.js';
-import type { Log } from '../common/log.js';
-import { LOG } from '../common/log.js';
-import { Database } from '../database/database.js';
-import { ClaimRepository } from '../jobs/claim.repository.js';
-import { JobEvents } from '../jobs/job-events.js';
-import { LEASE_MS, RENEW_MS, Replica } from './replica.js';
-import { RunningAttempts } from './running-attempts.js';
+import { sleep } from '../../common/abort.js';
+import { messageOf } from '../../common/app-error.js';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
+import { Database } from '../../database/database.js';
+import { ClaimRepository } from '../../jobs/claim.repository.js';
+import { JobEvents } from '../../jobs/job-events.js';
+import { LEASE_MS, RENEW_MS, Replica } from '../replica.js';
+import { RunningAttempts } from '../attempt/running-attempts.js';
 
 /** How soon a cancel that another replica took is passed on. */
 const LOOK_MS = 1_000;

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
-import { writeOnce } from '../common/write-once.js';
-import type { Log } from '../common/log.js';
-import { LOG } from '../common/log.js';
-import { AppConfig } from '../config/app-config.js';
-import { Database } from '../database/database.js';
+import { writeOnce } from '../../common/write-once.js';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
+import { AppConfig } from '../../config/app-config.js';
+import { Database } from '../../database/database.js';
 
 /** Beside the outputs, which are what must not be lost: on Kubernetes the folder above is no volume and is read-only. */
 const MARK = join('outputs', '.database-id');

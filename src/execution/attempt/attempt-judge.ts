@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
-import { JobRepository } from '../jobs/job.repository.js';
-import type { ClaimedJob } from '../jobs/claimed-job.js';
-import type { EndedFrame } from '../logs/spool-ends.js';
-import { SpoolEnds } from '../logs/spool-ends.js';
+import { AppConfig } from '../../config/app-config.js';
+import { JobRepository } from '../../jobs/job.repository.js';
+import type { ClaimedJob } from '../../jobs/claimed-job.js';
+import type { EndedFrame } from '../../logs/spool-ends.js';
+import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { SettledScript } from './attempt-settler.js';
 import type { WatchedEnd } from './attempt-watcher.js';
 import type { StopReason } from './stop-control.js';
-import type { Outcome } from './outcome.js';
-import { decideOutcome } from './outcome.js';
+import type { Outcome } from '../outcome/outcome.js';
+import { decideOutcome } from '../outcome/outcome.js';
 
 /** Gathers the evidence of how an attempt ended, and decides. */
 @Injectable()

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../database/database.js';
-import { WarmPool } from '../runtime/pool/warm-pool.js';
-import { isWorkerId, isWorkerWorkload, workerIdOf } from '../runtime/pool/warm-worker.js';
-import type { WorkloadSummary } from '../runtime/runtime-provider.js';
+import { Database } from '../../database/database.js';
+import { WarmPool } from '../../runtime/pool/warm-pool.js';
+import { isWorkerId, isWorkerWorkload, workerIdOf } from '../../runtime/pool/warm-worker.js';
+import type { WorkloadSummary } from '../../runtime/runtime-provider.js';
 
 /**
  * Which workers nobody waits with any more. They belong to no job, so that the jobs do not tell: this server knows its

@@ -1,7 +1,7 @@
-import { Backoff } from '../common/abort.js';
-import { messageOf } from '../common/app-error.js';
-import type { Log } from '../common/log.js';
-import type { RuntimeProvider } from '../runtime/runtime-provider.js';
+import { Backoff } from '../../common/abort.js';
+import { messageOf } from '../../common/app-error.js';
+import type { Log } from '../../common/log.js';
+import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
 
 export type StopReason = 'cancel' | 'deadline' | 'startTimeout';
 

@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { sleep } from '../common/abort.js';
-import { messageOf } from '../common/app-error.js';
-import { Clock } from '../common/clock.js';
-import type { Log } from '../common/log.js';
-import { LOG } from '../common/log.js';
-import { Database } from '../database/database.js';
-import { JobHolds } from '../jobs/job-holds.js';
-import { JobRemover } from '../jobs/job-remover.js';
-import { RetentionBounds } from '../jobs/retention-bounds.js';
+import { sleep } from '../../common/abort.js';
+import { messageOf } from '../../common/app-error.js';
+import { Clock } from '../../common/clock.js';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
+import { Database } from '../../database/database.js';
+import { JobHolds } from '../../jobs/job-holds.js';
+import { JobRemover } from '../../jobs/job-remover.js';
+import { RetentionBounds } from '../../jobs/retention-bounds.js';
 
 const EVERY_MS = 60_000;
 /** Between two steps others have the database and the event loop to themselves. */

@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
-import { Database } from '../database/database.js';
-import type { AdoptableJob } from '../jobs/claimed-job.js';
-import type { RuntimeProvider } from '../runtime/runtime-provider.js';
-import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
-import { Replica } from './replica.js';
-import { RunningAttempts } from './running-attempts.js';
+import { AppConfig } from '../../config/app-config.js';
+import { Database } from '../../database/database.js';
+import type { AdoptableJob } from '../../jobs/claimed-job.js';
+import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
+import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
+import { Replica } from '../replica.js';
+import { RunningAttempts } from '../attempt/running-attempts.js';
 
 /**
  * Which live jobs of other servers this one may take. Only a server that reaches the engine knows what became of a

@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Backoff } from '../common/abort.js';
-import { messageOf } from '../common/app-error.js';
-import type { Log } from '../common/log.js';
-import { LOG } from '../common/log.js';
-import type { ClaimedJob } from '../jobs/claimed-job.js';
-import { StaleFenceError } from '../jobs/job.errors.js';
+import { Backoff } from '../../common/abort.js';
+import { messageOf } from '../../common/app-error.js';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
+import type { ClaimedJob } from '../../jobs/claimed-job.js';
+import { StaleFenceError } from '../../jobs/job.errors.js';
 import { AttemptCleaner } from './attempt-cleaner.js';
 import { AttemptJudge } from './attempt-judge.js';
 import { AttemptSettler } from './attempt-settler.js';

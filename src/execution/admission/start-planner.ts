@@ -1,14 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { newId } from '../common/ids.js';
-import { AppConfig } from '../config/app-config.js';
-import type { JobRow, JobSpecRow } from '../database/tables.js';
-import type { AttemptPlan, NewAttempt } from '../jobs/claimed-job.js';
-import type { WarmWorker } from '../runtime/pool/warm-worker.js';
-import { WarmPool } from '../runtime/pool/warm-pool.js';
-import type { RuntimeProvider } from '../runtime/runtime-provider.js';
-import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
-import { workloadName } from '../runtime/workload-name.js';
-import { toNetwork, toWorkloadLimits } from './job-order.js';
+import { newId } from '../../common/ids.js';
+import { AppConfig } from '../../config/app-config.js';
+import type { JobRow, JobSpecRow } from '../../database/tables.js';
+import type { AttemptPlan, NewAttempt } from '../../jobs/claimed-job.js';
+import type { WarmWorker } from '../../runtime/pool/warm-worker.js';
+import { WarmPool } from '../../runtime/pool/warm-pool.js';
+import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
+import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
+import { workloadName } from '../../runtime/workload-name.js';
+import { toNetwork, toWorkloadLimits } from '../attempt/job-order.js';
 
 /** Decides for claimed jobs whether they go to a worker that waits or start cold, and why. */
 @Injectable()

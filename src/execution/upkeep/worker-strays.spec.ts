@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Database } from '../database/database.js';
-import type { Log } from '../common/log.js';
-import { loadConfig } from '../config/load-config.js';
-import { FakeRuntime } from '../runtime/fake/fake.runtime.js';
-import { newWorkerId, workerWorkload } from '../runtime/pool/warm-worker.js';
-import { WarmPool } from '../runtime/pool/warm-pool.js';
-import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
-import type { WorkloadSummary } from '../runtime/runtime-provider.js';
-import { Workspaces } from '../workspace/workspaces.js';
+import type { Database } from '../../database/database.js';
+import type { Log } from '../../common/log.js';
+import { loadConfig } from '../../config/load-config.js';
+import { FakeRuntime } from '../../runtime/fake/fake.runtime.js';
+import { newWorkerId, workerWorkload } from '../../runtime/pool/warm-worker.js';
+import { WarmPool } from '../../runtime/pool/warm-pool.js';
+import { RuntimeHealthMonitor } from '../../runtime/runtime-health.js';
+import type { WorkloadSummary } from '../../runtime/runtime-provider.js';
+import { Workspaces } from '../../workspace/workspaces.js';
 import { WorkerStrays } from './worker-strays.js';
 
 const GRACE_MS = 120_000;

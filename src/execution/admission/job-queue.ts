@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../common/clock.js';
-import type { ClaimedJob } from '../jobs/claimed-job.js';
-import { ClaimRepository } from '../jobs/claim.repository.js';
-import type { Store } from '../jobs/job-places.js';
-import type { StoredJob } from '../jobs/job.repository.js';
-import { StorageSpace } from '../jobs/storage-space.js';
-import { LEASE_MS, Replica } from './replica.js';
+import { Clock } from '../../common/clock.js';
+import type { ClaimedJob } from '../../jobs/claimed-job.js';
+import { ClaimRepository } from '../../jobs/claim.repository.js';
+import type { Store } from '../../jobs/job-places.js';
+import type { StoredJob } from '../../jobs/job.repository.js';
+import { StorageSpace } from '../../jobs/storage-space.js';
+import { LEASE_MS, Replica } from '../replica.js';
 import { StartPlanner } from './start-planner.js';
 
 /** How soon a full disk is looked at again. */

@@ -1,17 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Backoff } from '../common/abort.js';
-import { messageOf } from '../common/app-error.js';
-import type { Log } from '../common/log.js';
-import { LOG } from '../common/log.js';
-import type { JobRow } from '../database/tables.js';
-import type { ClaimedJob } from '../jobs/claimed-job.js';
-import { ClaimRepository } from '../jobs/claim.repository.js';
-import type { RuntimeProvider } from '../runtime/runtime-provider.js';
-import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
+import { Backoff } from '../../common/abort.js';
+import { messageOf } from '../../common/app-error.js';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
+import type { JobRow } from '../../database/tables.js';
+import type { ClaimedJob } from '../../jobs/claimed-job.js';
+import { ClaimRepository } from '../../jobs/claim.repository.js';
+import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
+import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { AdoptionPolicy } from './adoption-policy.js';
-import type { Outcome } from './outcome.js';
+import type { Outcome } from '../outcome/outcome.js';
 import { RecoveryWork } from './recovery-work.js';
-import { LEASE_MS, Replica } from './replica.js';
+import { LEASE_MS, Replica } from '../replica.js';
 
 /**
  * Takes over the live jobs of servers that are gone. A workload outlives its server, so most are simply watched on.

@@ -1,9 +1,9 @@
 import { constants } from 'node:os';
-import type { JobReason } from '../jobs/job-reason.js';
-import type { TerminalState } from '../jobs/job-state.js';
-import type { EndedFrame } from '../logs/spool-ends.js';
-import { RUNNER_REFUSALS, USED_BEFORE_EXIT_CODE } from '../runtime/runner-refusals.js';
-import type { StartFailure, WorkloadExit } from '../runtime/runtime-provider.js';
+import type { JobReason } from '../../jobs/job-reason.js';
+import type { TerminalState } from '../../jobs/job-state.js';
+import type { EndedFrame } from '../../logs/spool-ends.js';
+import { RUNNER_REFUSALS, USED_BEFORE_EXIT_CODE } from '../../runtime/runner-refusals.js';
+import type { StartFailure, WorkloadExit } from '../../runtime/runtime-provider.js';
 
 /** Everything that is known about how an attempt ended. */
 export interface Evidence {
