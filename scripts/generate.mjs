@@ -10,7 +10,7 @@ const HEADER = '# Generated from the code by `npm run generate`; do not edit.\n\
 
 async function schema() {
   const resolvers = await Promise.all([
-    import('../dist/jobs/job.resolver.js').then((m) => m.JobResolver),
+    import('../dist/jobs/api/job.resolver.js').then((m) => m.JobResolver),
     import('../dist/logs/log.resolver.js').then((m) => m.LogResolver),
     import('../dist/graphql/service.resolver.js').then((m) => m.ServiceResolver),
   ]);

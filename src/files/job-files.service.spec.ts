@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { newId } from '../common/ids.js';
-import type { JobHolds } from '../jobs/job-holds.js';
-import type { JobRepository } from '../jobs/job.repository.js';
+import type { JobHolds } from '../jobs/retention/job-holds.js';
+import type { JobRepository } from '../jobs/store/job.repository.js';
 import type { JobService } from '../jobs/job.service.js';
 import type { JobLogService } from '../logs/job-log.service.js';
 import type { Workspaces } from '../workspace/workspaces.js';

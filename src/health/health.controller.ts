@@ -5,7 +5,7 @@ import type { FastifyReply } from 'fastify';
 import { VERSION } from '../common/version.js';
 import { Database } from '../database/database.js';
 import { ExecutionService } from '../execution/execution.service.js';
-import { StorageSpace } from '../jobs/storage-space.js';
+import { StorageSpace } from '../jobs/retention/storage-space.js';
 import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
 import type { RuntimeProvider } from '../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';

@@ -3,13 +3,13 @@ import { Bell } from '../common/bell.js';
 import { Database } from '../database/database.js';
 import { rideOut } from '../database/ride-out.js';
 import type { JobRow } from '../database/tables.js';
-import { JobEvents } from './job-events.js';
+import { JobEvents } from './record/job-events.js';
 import { JobService } from './job.service.js';
-import type { JobFilter } from './job.repository.js';
-import { JobRepository } from './job.repository.js';
-import type { JobState } from './job-state.js';
-import { isTerminal } from './job-state.js';
-import { toJobModel } from './to-job-model.js';
+import type { JobFilter } from './store/job.repository.js';
+import { JobRepository } from './store/job.repository.js';
+import type { JobState } from './record/job-state.js';
+import { isTerminal } from './record/job-state.js';
+import { toJobModel } from './api/to-job-model.js';
 
 /** Changed jobs that one follower of all jobs may be behind by; beyond it the oldest news is dropped. */
 const MAX_PENDING = 10_000;

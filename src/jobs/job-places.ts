@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { Taker } from './claimed-job.js';
-import type { StoredJob } from './job.repository.js';
+import type { Taker } from './store/claimed-job.js';
+import type { StoredJob } from './store/job.repository.js';
 
 export type Store = (taker?: Taker) => Promise<StoredJob>;
 

@@ -4,15 +4,15 @@ import { Clock } from '../common/clock.js';
 import { isId, newId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import type { JobRow } from '../database/tables.js';
-import { JobEvents } from './job-events.js';
+import { JobEvents } from './record/job-events.js';
 import { JobPlaces } from './job-places.js';
-import { JobRemover } from './job-remover.js';
-import { JobRepository } from './job.repository.js';
-import { JobNotFoundError } from './job.errors.js';
-import type { JobState } from './job-state.js';
-import { isTerminal } from './job-state.js';
-import type { JobSubmission } from './job-submission.js';
-import { StorageSpace } from './storage-space.js';
+import { JobRemover } from './retention/job-remover.js';
+import { JobRepository } from './store/job.repository.js';
+import { JobNotFoundError } from './record/job.errors.js';
+import type { JobState } from './record/job-state.js';
+import { isTerminal } from './record/job-state.js';
+import type { JobSubmission } from './record/job-submission.js';
+import { StorageSpace } from './retention/storage-space.js';
 
 /** What callers do with jobs. Running them is execution's business, which hears of changes through `JobEvents`. */
 @Injectable()

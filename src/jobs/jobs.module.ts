@@ -1,20 +1,20 @@
 import { Module } from '@nestjs/common';
 import { Clock, SystemClock } from '../common/clock.js';
-import { AttemptRepository } from './attempt.repository.js';
-import { ClaimRepository } from './claim.repository.js';
-import { JobDetailsLoader } from './job-details.loader.js';
-import { JobEvents } from './job-events.js';
+import { AttemptRepository } from './store/attempt.repository.js';
+import { ClaimRepository } from './store/claim.repository.js';
+import { JobDetailsLoader } from './api/job-details.loader.js';
+import { JobEvents } from './record/job-events.js';
 import { JobFollower } from './job-follower.js';
-import { JobHolds } from './job-holds.js';
+import { JobHolds } from './retention/job-holds.js';
 import { JobPlaces } from './job-places.js';
-import { JobRemover } from './job-remover.js';
-import { JobRepository } from './job.repository.js';
-import { JobResolver } from './job.resolver.js';
+import { JobRemover } from './retention/job-remover.js';
+import { JobRepository } from './store/job.repository.js';
+import { JobResolver } from './api/job.resolver.js';
 import { ReplicaHints } from './replica-hints.js';
 import { JobService } from './job.service.js';
-import { RetentionBounds } from './retention-bounds.js';
-import { RetentionRepository } from './retention.repository.js';
-import { StorageSpace } from './storage-space.js';
+import { RetentionBounds } from './retention/retention-bounds.js';
+import { RetentionRepository } from './store/retention.repository.js';
+import { StorageSpace } from './retention/storage-space.js';
 
 @Module({
   providers: [

@@ -8,8 +8,8 @@ import { AppConfig } from '../config/app-config.js';
 import { Database } from '../database/database.js';
 import { Listener } from '../database/listener.js';
 import { createClient } from '../database/postgres-pool.js';
-import { JobEvents } from './job-events.js';
-import { JobRepository } from './job.repository.js';
+import { JobEvents } from './record/job-events.js';
+import { JobRepository } from './store/job.repository.js';
 
 const CHANNEL = 'maps_jobs';
 /** What changes within so many milliseconds goes out in one statement: a NOTIFY inside each commit would halve them. */

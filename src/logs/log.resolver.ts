@@ -4,7 +4,7 @@ import { iterateWithAbort } from '../common/iterate-with-abort.js';
 import { pageSize } from '../common/page-size.js';
 import type { JobRow } from '../database/tables.js';
 import { JobService } from '../jobs/job.service.js';
-import { Job } from '../jobs/models/job.model.js';
+import { Job } from '../jobs/api/models/job.model.js';
 import { JobLogService } from './job-log.service.js';
 import type { LogPosition } from './log-cursor.js';
 import { LOG_START, decodeCursor } from './log-cursor.js';

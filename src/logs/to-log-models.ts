@@ -1,4 +1,4 @@
-import { toJobModel } from '../jobs/to-job-model.js';
+import { toJobModel } from '../jobs/api/to-job-model.js';
 import type { JobLogPage, JobLogStep } from './job-log.service.js';
 import type { SpoolChunk } from './log-chunk.js';
 import { encodeCursor } from './log-cursor.js';

@@ -7,7 +7,7 @@ import { loadConfig } from '../../src/config/load-config.js';
 import { Database } from '../../src/database/database.js';
 import { SqliteConnection } from '../../src/database/sqlite-connection.js';
 import { DatabaseInUseError, SchemaTooNewError } from '../../src/database/database.errors.js';
-import { ClaimRepository } from '../../src/jobs/claim.repository.js';
+import { ClaimRepository } from '../../src/jobs/store/claim.repository.js';
 import { describeTier } from '../support/runtime-tier.js';
 import { TestDatabase, whyNoPostgres } from '../support/test-database.js';
 import { describeJobStore } from './job-store.contract.js';

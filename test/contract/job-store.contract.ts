@@ -2,14 +2,18 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { JobRow } from '../../src/database/tables.js';
 import { newId } from '../../src/common/ids.js';
 import type { Database } from '../../src/database/database.js';
-import type { JobResult } from '../../src/jobs/attempt.repository.js';
-import type { ClaimedJob, NewAttempt } from '../../src/jobs/claimed-job.js';
-import { AttemptRepository } from '../../src/jobs/attempt.repository.js';
-import { ClaimRepository } from '../../src/jobs/claim.repository.js';
-import { IdempotencyMismatchError, QueueFullError, StaleFenceError } from '../../src/jobs/job.errors.js';
-import type { StoredJob } from '../../src/jobs/job.repository.js';
-import { JobRepository } from '../../src/jobs/job.repository.js';
-import type { JobSubmission } from '../../src/jobs/job-submission.js';
+import type { JobResult } from '../../src/jobs/store/attempt.repository.js';
+import type { ClaimedJob, NewAttempt } from '../../src/jobs/store/claimed-job.js';
+import { AttemptRepository } from '../../src/jobs/store/attempt.repository.js';
+import { ClaimRepository } from '../../src/jobs/store/claim.repository.js';
+import {
+  IdempotencyMismatchError,
+  QueueFullError,
+  StaleFenceError,
+} from '../../src/jobs/record/job.errors.js';
+import type { StoredJob } from '../../src/jobs/store/job.repository.js';
+import { JobRepository } from '../../src/jobs/store/job.repository.js';
+import type { JobSubmission } from '../../src/jobs/record/job-submission.js';
 import { submission } from '../support/job-submission.js';
 
 const NOW = 1_800_000_000_000;

@@ -6,7 +6,7 @@ import { Clock } from '../../src/common/clock.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { Database } from '../../src/database/database.js';
 import { RESERVE_BYTES } from '../../src/database/disk-reserve.js';
-import { StorageSpace } from '../../src/jobs/storage-space.js';
+import { StorageSpace } from '../../src/jobs/retention/storage-space.js';
 import { describeTier } from '../support/runtime-tier.js';
 import { SmallDisk, whyNoMount } from '../support/small-disk.js';
 import { waitFor } from '../support/wait-for.js';

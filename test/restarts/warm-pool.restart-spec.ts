@@ -6,7 +6,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { JobRepository } from '../../src/jobs/job.repository.js';
+import { JobRepository } from '../../src/jobs/store/job.repository.js';
 import { createDockerRuntime } from '../../src/runtime/docker/docker.runtime.js';
 import { WarmPool } from '../../src/runtime/pool/warm-pool.js';
 import type { RuntimeProvider } from '../../src/runtime/runtime-provider.js';

@@ -1,4 +1,4 @@
-import type { JobSubmission } from '../../src/jobs/job-submission.js';
+import type { JobSubmission } from '../../src/jobs/record/job-submission.js';
 
 /** A job that asks for nothing special, but for `more`. */
 export function submission(more: Partial<JobSubmission>): JobSubmission {

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../common/clock.js';
-import type { ClaimedJob } from '../../jobs/claimed-job.js';
-import { ClaimRepository } from '../../jobs/claim.repository.js';
+import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
+import { ClaimRepository } from '../../jobs/store/claim.repository.js';
 import type { Store } from '../../jobs/job-places.js';
-import type { StoredJob } from '../../jobs/job.repository.js';
-import { StorageSpace } from '../../jobs/storage-space.js';
+import type { StoredJob } from '../../jobs/store/job.repository.js';
+import { StorageSpace } from '../../jobs/retention/storage-space.js';
 import { LEASE_MS, Replica } from '../replica.js';
 import { StartPlanner } from './start-planner.js';
 

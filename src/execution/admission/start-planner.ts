@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { newId } from '../../common/ids.js';
 import { AppConfig } from '../../config/app-config.js';
 import type { JobRow, JobSpecRow } from '../../database/tables.js';
-import type { AttemptPlan, NewAttempt } from '../../jobs/claimed-job.js';
+import type { AttemptPlan, NewAttempt } from '../../jobs/store/claimed-job.js';
 import type { WarmWorker } from '../../runtime/pool/warm-worker.js';
 import { WarmPool } from '../../runtime/pool/warm-pool.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';

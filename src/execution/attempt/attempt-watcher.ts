@@ -3,7 +3,7 @@ import { childSignal, sleep } from '../../common/abort.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { AppConfig } from '../../config/app-config.js';
-import type { ClaimedJob } from '../../jobs/claimed-job.js';
+import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
 import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { RuntimeProvider, WorkloadExit } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';

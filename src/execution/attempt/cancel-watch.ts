@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { JobEvents } from '../../jobs/job-events.js';
-import { JobRepository } from '../../jobs/job.repository.js';
+import { JobEvents } from '../../jobs/record/job-events.js';
+import { JobRepository } from '../../jobs/store/job.repository.js';
 
 /** Tells when somebody asks for a job to end. */
 @Injectable()

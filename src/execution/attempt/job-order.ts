@@ -1,6 +1,6 @@
 import { MiB } from '../../common/bytes.js';
 import type { AppConfig } from '../../config/app-config.js';
-import type { ClaimedJob } from '../../jobs/claimed-job.js';
+import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
 import type { JobRow } from '../../database/tables.js';
 import type { RuntimeCapabilities, WorkloadLimits, WorkloadSpec } from '../../runtime/runtime-provider.js';
 import type { JobOrder } from '../../workspace/job-order.js';

@@ -1,7 +1,7 @@
 import { Backoff } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
-import { StaleFenceError } from '../../jobs/job.errors.js';
+import { StaleFenceError } from '../../jobs/record/job.errors.js';
 
 const FIRST_DELAY_MS = 200;
 const MAX_DELAY_MS = 10_000;

@@ -4,8 +4,8 @@ import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { AppConfig } from '../../config/app-config.js';
-import type { ClaimedJob } from '../../jobs/claimed-job.js';
-import { StaleFenceError } from '../../jobs/job.errors.js';
+import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
+import { StaleFenceError } from '../../jobs/record/job.errors.js';
 
 interface RunningAttempt {
   done: Promise<void>;

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
-import type { JobReason } from '../../jobs/job-reason.js';
-import type { TerminalState } from '../../jobs/job-state.js';
+import type { JobReason } from '../../jobs/record/job-reason.js';
+import type { TerminalState } from '../../jobs/record/job-state.js';
 import type { EndedFrame } from '../../logs/spool-ends.js';
 import { RUNNER_REFUSALS, USED_BEFORE_EXIT_CODE } from '../../runtime/runner-refusals.js';
 import type { StartFailure, WorkloadExit } from '../../runtime/runtime-provider.js';

@@ -1,4 +1,4 @@
-import type { JobReason } from '../../jobs/job-reason.js';
+import type { JobReason } from '../../jobs/record/job-reason.js';
 import type { Outcome } from './outcome.js';
 
 /** Tries of a job whose script never ran because of the platform. */

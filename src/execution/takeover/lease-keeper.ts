@@ -4,8 +4,8 @@ import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { Database } from '../../database/database.js';
-import { ClaimRepository } from '../../jobs/claim.repository.js';
-import { JobEvents } from '../../jobs/job-events.js';
+import { ClaimRepository } from '../../jobs/store/claim.repository.js';
+import { JobEvents } from '../../jobs/record/job-events.js';
 import { LEASE_MS, RENEW_MS, Replica } from '../replica.js';
 import { RunningAttempts } from '../attempt/running-attempts.js';
 

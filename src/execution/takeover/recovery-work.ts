@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { ClaimedJob } from '../../jobs/claimed-job.js';
+import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
 import { Workspaces } from '../../workspace/workspaces.js';
 import { AttemptRunner } from '../attempt/attempt-runner.js';
 import { AttemptSettler } from '../attempt/attempt-settler.js';

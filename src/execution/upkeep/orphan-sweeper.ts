@@ -3,7 +3,7 @@ import { sleep } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import { AttemptRepository } from '../../jobs/attempt.repository.js';
+import { AttemptRepository } from '../../jobs/store/attempt.repository.js';
 import { RuntimeHealthMonitor } from '../../runtime/runtime-health.js';
 import type { RuntimeProvider, WorkloadSummary } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';

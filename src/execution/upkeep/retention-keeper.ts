@@ -5,9 +5,9 @@ import { Clock } from '../../common/clock.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { Database } from '../../database/database.js';
-import { JobHolds } from '../../jobs/job-holds.js';
-import { JobRemover } from '../../jobs/job-remover.js';
-import { RetentionBounds } from '../../jobs/retention-bounds.js';
+import { JobHolds } from '../../jobs/retention/job-holds.js';
+import { JobRemover } from '../../jobs/retention/job-remover.js';
+import { RetentionBounds } from '../../jobs/retention/retention-bounds.js';
 
 const EVERY_MS = 60_000;
 /** Between two steps others have the database and the event loop to themselves. */

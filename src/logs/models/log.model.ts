@@ -1,6 +1,6 @@
 import { Field, Int, ObjectType, registerEnumType } from '@nestjs/graphql';
 import { GraphQLSafeInt } from 'graphql-scalars';
-import { Job } from '../../jobs/models/job.model.js';
+import { Job } from '../../jobs/api/models/job.model.js';
 
 export const LogStreamEnum = { STDOUT: 'STDOUT', STDERR: 'STDERR' } as const;
 registerEnumType(LogStreamEnum, { name: 'LogStream' });

@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely';
-import type { Tables } from '../database/tables.js';
+import type { Tables } from '../../database/tables.js';
 import type { DeletedJob } from './deleted-job.js';
-import { LIVE_STATES } from './job-state.js';
+import { LIVE_STATES } from '../record/job-state.js';
 
 /** Deletes everything that is stored of finished jobs; those that are not finished, or not there, are left out. */
 export async function deleteJobRows(tx: Transaction<Tables>, ids: readonly string[]): Promise<DeletedJob[]> {

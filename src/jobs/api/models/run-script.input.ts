@@ -1,8 +1,8 @@
 import { Field, Float, InputType, Int } from '@nestjs/graphql';
 import { GraphQLJSON } from 'graphql-scalars';
 import { JobReasonEnum, JobStateEnum, NetworkAccessEnum } from './job-enums.js';
-import type { JobReason } from '../job-reason.js';
-import type { JobState } from '../job-state.js';
+import type { JobReason } from '../../record/job-reason.js';
+import type { JobState } from '../../record/job-state.js';
 
 @InputType({
   description: 'A file that the script finds beneath /input. Exactly one of text and base64 is given.',

@@ -1,4 +1,4 @@
-import { AppError, NotFoundError } from '../common/app-error.js';
+import { AppError, NotFoundError } from '../../common/app-error.js';
 
 export class JobNotFoundError extends NotFoundError {
   constructor(id: string) {

@@ -1,6 +1,6 @@
 import { registerEnumType } from '@nestjs/graphql';
-import { JOB_REASONS } from '../job-reason.js';
-import { JOB_STATES } from '../job-state.js';
+import { JOB_REASONS } from '../../record/job-reason.js';
+import { JOB_STATES } from '../../record/job-state.js';
 
 function toEnum<T extends string>(names: readonly T[]): { [K in T]: K } {
   return Object.fromEntries(names.map((name) => [name, name])) as { [K in T]: K };

@@ -1,7 +1,7 @@
 import DataLoader from 'dataloader';
 import { Injectable } from '@nestjs/common';
-import type { AttemptRow } from '../database/tables.js';
-import { JobRepository } from './job.repository.js';
+import type { AttemptRow } from '../../database/tables.js';
+import { JobRepository } from '../store/job.repository.js';
 
 interface Spec {
   script: string;

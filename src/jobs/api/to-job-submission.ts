@@ -1,8 +1,8 @@
-import { BadInputError, PayloadTooLargeError } from '../common/app-error.js';
-import type { AppConfig } from '../config/app-config.js';
-import { DEFAULT_CPUS } from '../config/app-config.js';
-import { clashingInputPaths, inputPathFault } from '../workspace/input-path.js';
-import type { InputFile } from '../workspace/workspaces.js';
+import { BadInputError, PayloadTooLargeError } from '../../common/app-error.js';
+import type { AppConfig } from '../../config/app-config.js';
+import { DEFAULT_CPUS } from '../../config/app-config.js';
+import { clashingInputPaths, inputPathFault } from '../../workspace/input-path.js';
+import type { InputFile } from '../../workspace/workspaces.js';
 import {
   MAX_ENV_BYTES,
   MAX_IDEMPOTENCY_KEY_CHARACTERS,
@@ -16,8 +16,8 @@ import {
   MAX_RETRIES,
   MAX_SCRIPT_BYTES,
   MAX_SECRETS,
-} from './job-limits.js';
-import type { JobSubmission } from './job-submission.js';
+} from '../record/job-limits.js';
+import type { JobSubmission } from '../record/job-submission.js';
 import type { EnvVarInput, InputFileInput, LabelInput, RunScriptInput } from './models/run-script.input.js';
 
 /**

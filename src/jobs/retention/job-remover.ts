@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { messageOf } from '../common/app-error.js';
-import type { Log } from '../common/log.js';
-import { LOG } from '../common/log.js';
-import { Workspaces } from '../workspace/workspaces.js';
-import type { DeletedJob } from './deleted-job.js';
-import { JobEvents } from './job-events.js';
-import { JobRepository } from './job.repository.js';
-import type { FinishedAt } from './retention.repository.js';
-import { RetentionRepository } from './retention.repository.js';
+import { messageOf } from '../../common/app-error.js';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
+import { Workspaces } from '../../workspace/workspaces.js';
+import type { DeletedJob } from '../store/deleted-job.js';
+import { JobEvents } from '../record/job-events.js';
+import { JobRepository } from '../store/job.repository.js';
+import type { FinishedAt } from '../store/retention.repository.js';
+import { RetentionRepository } from '../store/retention.repository.js';
 
 /**
  * Takes finished jobs away. Rows first: a folder without a row is swept, a row without its folder would promise files

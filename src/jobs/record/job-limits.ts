@@ -1,4 +1,4 @@
-import { KiB, MiB } from '../common/bytes.js';
+import { KiB, MiB } from '../../common/bytes.js';
 
 /** Bounds of one request, named in the API's documentation. */
 export const MAX_SCRIPT_BYTES = 900 * KiB;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Selectable, Transaction } from 'kysely';
 import { sql } from 'kysely';
-import { Database } from '../database/database.js';
+import { Database } from '../../database/database.js';
 import type {
   AttemptRow,
   AttemptsTable,
@@ -9,17 +9,17 @@ import type {
   JobSpecsTable,
   OutputFileRow,
   Tables,
-} from '../database/tables.js';
+} from '../../database/tables.js';
 import type { ClaimedJob, Taker } from './claimed-job.js';
 import { toAttemptRow, toClaim } from './claimed-job.js';
 import { deleteJobRows } from './delete-job-rows.js';
 import type { DeletedJob } from './deleted-job.js';
-import { IdempotencyMismatchError, JobNotFoundError, QueueFullError } from './job.errors.js';
-import type { JobReason } from './job-reason.js';
-import type { JobState } from './job-state.js';
-import { LIVE_STATES, statesBefore } from './job-state.js';
-import type { JobSubmission } from './job-submission.js';
-import { submissionDigest } from './job-submission.js';
+import { IdempotencyMismatchError, JobNotFoundError, QueueFullError } from '../record/job.errors.js';
+import type { JobReason } from '../record/job-reason.js';
+import type { JobState } from '../record/job-state.js';
+import { LIVE_STATES, statesBefore } from '../record/job-state.js';
+import type { JobSubmission } from '../record/job-submission.js';
+import { submissionDigest } from '../record/job-submission.js';
 
 export interface JobFilter {
   states?: JobState[];

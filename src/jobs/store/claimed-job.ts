@@ -1,4 +1,4 @@
-import type { AttemptRow, JobRow, JobSpecRow } from '../database/tables.js';
+import type { AttemptRow, JobRow, JobSpecRow } from '../../database/tables.js';
 
 /** Who may write: every write to a live job compares all of it, and a writer that fails the comparison stops. */
 export interface Fence {

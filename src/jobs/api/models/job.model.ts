@@ -1,7 +1,7 @@
 import { Field, Float, ID, Int, ObjectType } from '@nestjs/graphql';
 import { GraphQLSafeInt } from 'graphql-scalars';
-import type { JobReason } from '../job-reason.js';
-import type { JobState } from '../job-state.js';
+import type { JobReason } from '../../record/job-reason.js';
+import type { JobState } from '../../record/job-state.js';
 import { JobReasonEnum, JobStateEnum, NetworkAccessEnum, StartKindEnum } from './job-enums.js';
 
 @ObjectType()

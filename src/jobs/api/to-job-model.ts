@@ -1,6 +1,6 @@
-import type { JobRow } from '../database/tables.js';
-import type { JobReason } from './job-reason.js';
-import type { JobState } from './job-state.js';
+import type { JobRow } from '../../database/tables.js';
+import type { JobReason } from '../record/job-reason.js';
+import type { JobState } from '../record/job-state.js';
 import type { Job, JobTimings } from './models/job.model.js';
 
 /** The API's view of a job row. Pure. */

@@ -1,12 +1,12 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
-import { messageOf } from '../common/app-error.js';
-import { Clock } from '../common/clock.js';
-import type { Log } from '../common/log.js';
-import { LOG } from '../common/log.js';
-import { Database } from '../database/database.js';
-import { JobNotFoundError } from './job.errors.js';
+import { messageOf } from '../../common/app-error.js';
+import { Clock } from '../../common/clock.js';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
+import { Database } from '../../database/database.js';
+import { JobNotFoundError } from '../record/job.errors.js';
 
 /** How long a hold lasts unless it is renewed; also after its release, since one who fetches files comes again. */
 const HOLD_MS = 60_000;

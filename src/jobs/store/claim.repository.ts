@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { QueryCreator, RawBuilder, SelectQueryBuilder } from 'kysely';
 import { sql } from 'kysely';
-import { Database } from '../database/database.js';
-import type { AttemptRow, JobRow, JobSpecRow, Tables } from '../database/tables.js';
+import { Database } from '../../database/database.js';
+import type { AttemptRow, JobRow, JobSpecRow, Tables } from '../../database/tables.js';
 import type { AdoptableJob, AttemptPlan, ClaimedJob } from './claimed-job.js';
 import { toAttemptRow, toClaim } from './claimed-job.js';
 import { isLive } from './is-live.js';

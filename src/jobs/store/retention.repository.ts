@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { RawBuilder, Transaction } from 'kysely';
 import { sql } from 'kysely';
-import { Database } from '../database/database.js';
-import type { Tables } from '../database/tables.js';
+import { Database } from '../../database/database.js';
+import type { Tables } from '../../database/tables.js';
 import type { DeletedJob } from './deleted-job.js';
 import { deleteJobRows } from './delete-job-rows.js';
 

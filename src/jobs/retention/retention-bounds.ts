@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
-import type { FinishedAt } from './retention.repository.js';
-import { RetentionRepository } from './retention.repository.js';
+import { AppConfig } from '../../config/app-config.js';
+import type { FinishedAt } from '../store/retention.repository.js';
+import { RetentionRepository } from '../store/retention.repository.js';
 
 /** A page is counted in about a millisecond. */
 const PAGE_JOBS = 5_000;

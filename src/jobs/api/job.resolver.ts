@@ -11,22 +11,22 @@ import {
   Subscription,
 } from '@nestjs/graphql';
 import { GraphQLJSON } from 'graphql-scalars';
-import { BadInputError } from '../common/app-error.js';
-import { isId } from '../common/ids.js';
-import { pageSize } from '../common/page-size.js';
-import { iterateWithAbort } from '../common/iterate-with-abort.js';
-import { AppConfig } from '../config/app-config.js';
-import type { AttemptRow, JobRow } from '../database/tables.js';
+import { BadInputError } from '../../common/app-error.js';
+import { isId } from '../../common/ids.js';
+import { pageSize } from '../../common/page-size.js';
+import { iterateWithAbort } from '../../common/iterate-with-abort.js';
+import { AppConfig } from '../../config/app-config.js';
+import type { AttemptRow, JobRow } from '../../database/tables.js';
 import { JobDetailsLoader } from './job-details.loader.js';
-import { JobFollower } from './job-follower.js';
-import type { JobFilter as JobQuery } from './job.repository.js';
-import { JobRepository } from './job.repository.js';
-import { JobService } from './job.service.js';
+import { JobFollower } from '../job-follower.js';
+import type { JobFilter as JobQuery } from '../store/job.repository.js';
+import { JobRepository } from '../store/job.repository.js';
+import { JobService } from '../job.service.js';
 import { JobConnection, RunScriptPayload } from './models/job-connection.model.js';
 import { Attempt, Job, JobStart, Label, OutputFile, SkippedOutput } from './models/job.model.js';
 import { JobFilter, RunScriptInput } from './models/run-script.input.js';
 import { outputUrl } from './output-url.js';
-import type { JobReason } from './job-reason.js';
+import type { JobReason } from '../record/job-reason.js';
 import { toDate, toJobModel } from './to-job-model.js';
 import { checkLabels, storable, toJobSubmission } from './to-job-submission.js';
 

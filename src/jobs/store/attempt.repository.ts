@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type { RawBuilder, Transaction, UpdateObject } from 'kysely';
 import { sql } from 'kysely';
-import { Database } from '../database/database.js';
-import type { Tables } from '../database/tables.js';
-import type { OutputManifest } from '../workspace/output-collector.js';
-import { StaleFenceError } from './job.errors.js';
+import { Database } from '../../database/database.js';
+import type { Tables } from '../../database/tables.js';
+import type { OutputManifest } from '../../workspace/output-collector.js';
+import { StaleFenceError } from '../record/job.errors.js';
 import type { Fence } from './claimed-job.js';
 import { isLive } from './is-live.js';
-import type { JobReason } from './job-reason.js';
-import type { JobState, TerminalState } from './job-state.js';
-import { statesBefore } from './job-state.js';
+import type { JobReason } from '../record/job-reason.js';
+import type { JobState, TerminalState } from '../record/job-state.js';
+import { statesBefore } from '../record/job-state.js';
 
 export interface JobResult {
   state: TerminalState;

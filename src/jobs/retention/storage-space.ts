@@ -2,16 +2,16 @@ import type { StatsFs } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
-import { settledWithin } from '../common/abort.js';
-import { StorageFullError, errnoOf } from '../common/app-error.js';
-import { MiB } from '../common/bytes.js';
-import { Clock } from '../common/clock.js';
-import type { Log } from '../common/log.js';
-import { LOG } from '../common/log.js';
-import { AppConfig } from '../config/app-config.js';
-import { Database } from '../database/database.js';
-import { RESERVE_BYTES } from '../database/disk-reserve.js';
-import { WORKSPACE_ROOTS } from '../workspace/workspace-paths.js';
+import { settledWithin } from '../../common/abort.js';
+import { StorageFullError, errnoOf } from '../../common/app-error.js';
+import { MiB } from '../../common/bytes.js';
+import { Clock } from '../../common/clock.js';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
+import { AppConfig } from '../../config/app-config.js';
+import { Database } from '../../database/database.js';
+import { RESERVE_BYTES } from '../../database/disk-reserve.js';
+import { WORKSPACE_ROOTS } from '../../workspace/workspace-paths.js';
 
 /** How long a look at the disks is good for. */
 const FRESH_MS = 1_000;
