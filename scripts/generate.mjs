@@ -61,8 +61,8 @@ function page(general, kubernetes) {
 
 /** The pod of a job that asks for nothing special, with a secret to show how those get in. */
 async function runnerPod() {
-  const { GATE_SECONDS } = await import('../dist/runtime/kubernetes/network-sight.js');
-  const { toPod } = await import('../dist/runtime/kubernetes/to-pod.js');
+  const { GATE_SECONDS } = await import('../dist/runtime/kubernetes/probes/network-sight.js');
+  const { toPod } = await import('../dist/runtime/kubernetes/pod/to-pod.js');
   const { toKubernetesOptions } = await import('../dist/runtime/kubernetes/to-kubernetes-options.js');
   const { loadConfig } = await import('../dist/config/load-config.js');
   const { dumpYaml } = await import('@kubernetes/client-node');

@@ -6,7 +6,7 @@ import type { DockerOptions } from './docker/docker-options.js';
 import type { ProcessRuntimeOptions } from './process/process-options.js';
 import type { RuntimeProvider } from './runtime-provider.js';
 import { Workspaces } from '../workspace/workspaces.js';
-import { storageFault } from './kubernetes/storage-probe.js';
+import { storageFault } from './kubernetes/probes/storage-probe.js';
 import { toKubernetesOptions } from './kubernetes/to-kubernetes-options.js';
 import { RuntimeUnavailableError } from './runtime.errors.js';
 

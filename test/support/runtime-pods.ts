@@ -3,7 +3,7 @@ import type { V1Pod } from '@kubernetes/client-node';
 import { decodeHandle } from '../../src/runtime/handle.js';
 import type { ObservedPod } from '../../src/runtime/kubernetes/observed-pod.js';
 import type { PodHandle } from '../../src/runtime/kubernetes/pod-handle.js';
-import { toPod } from '../../src/runtime/kubernetes/to-pod.js';
+import { toPod } from '../../src/runtime/kubernetes/pod/to-pod.js';
 import type { RuntimeProvider } from '../../src/runtime/runtime-provider.js';
 import { runnerUser } from '../../src/workspace/runner-user.js';
 import type { Order, RuntimeBench, Workload } from './runtime-bench.js';

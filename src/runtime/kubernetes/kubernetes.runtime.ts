@@ -14,25 +14,25 @@ import type {
 } from '../runtime-provider.js';
 import { NETWORK_OPEN_EXIT_CODE } from '../runner-refusals.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
-import { Cluster } from './cluster.js';
-import { connect } from './connect.js';
+import { Cluster } from './api/cluster.js';
+import { connect } from './api/connect.js';
 import type { KubernetesOptions } from './kubernetes-options.js';
 import { installationSelector, readLabels } from './labels.js';
-import type { NetworkGate } from './network-gate.js';
-import { PROBE_GATE, lookAtNetwork } from './network-probe.js';
-import { NetworkSight } from './network-sight.js';
+import type { NetworkGate } from './pod/network-gate.js';
+import { PROBE_GATE, lookAtNetwork } from './probes/network-probe.js';
+import { NetworkSight } from './probes/network-sight.js';
 import type { ObservedObject, ObservedPod } from './observed-pod.js';
 import { isTerminal, terminatedState } from './observed-pod.js';
 import type { PodHandle } from './pod-handle.js';
-import type { ProbeRuntime } from './probe-pod.js';
-import { removePod } from './remove-pod.js';
-import { requiredNode } from './placement.js';
-import { PodStop } from './pod-stop.js';
-import { PodWait } from './pod-wait.js';
-import { PodWatch } from './pod-watch.js';
-import { startPod } from './start-pod.js';
+import type { ProbeRuntime } from './probes/probe-pod.js';
+import { removePod } from './life/remove-pod.js';
+import { requiredNode } from './pod/placement.js';
+import { PodStop } from './life/pod-stop.js';
+import { PodWait } from './life/pod-wait.js';
+import { PodWatch } from './life/pod-watch.js';
+import { startPod } from './pod/start-pod.js';
 import { prepareStopOrder } from './stop-order.js';
-import type { PodTemplate } from './to-pod.js';
+import type { PodTemplate } from './pod/to-pod.js';
 
 const HEALTH_TIMEOUT_MS = 2_000;
 /** How long an end can go unnoticed when the watch has gone silent; one list each time. */

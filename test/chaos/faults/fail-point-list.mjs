@@ -57,9 +57,9 @@ const METHODS = [
   ['runtime/process/workload-folders.js', 'WorkloadFolders', 'create', { runtime: 'process' }],
   ['runtime/process/workload-folders.js', 'WorkloadFolders', 'retire', { runtime: 'process' }],
   ['runtime/process/workload-folders.js', 'WorkloadFolders', 'discard', { runtime: 'process' }],
-  ['runtime/kubernetes/cluster.js', 'Cluster', 'createConfigMap', { runtime: 'kubernetes' }],
-  ['runtime/kubernetes/cluster.js', 'Cluster', 'createPod', { runtime: 'kubernetes' }],
-  ['runtime/kubernetes/cluster.js', 'Cluster', 'ownConfigMap', { runtime: 'kubernetes' }],
+  ['runtime/kubernetes/api/cluster.js', 'Cluster', 'createConfigMap', { runtime: 'kubernetes' }],
+  ['runtime/kubernetes/api/cluster.js', 'Cluster', 'createPod', { runtime: 'kubernetes' }],
+  ['runtime/kubernetes/api/cluster.js', 'Cluster', 'ownConfigMap', { runtime: 'kubernetes' }],
 ];
 
 /** @type {readonly FailPoint[]} */

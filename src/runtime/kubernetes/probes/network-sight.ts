@@ -1,9 +1,9 @@
-import { Backoff, sleep } from '../../common/abort.js';
-import { messageOf } from '../../common/app-error.js';
-import { Bell } from '../../common/bell.js';
-import type { StartFailure, WorkloadSpec } from '../runtime-provider.js';
-import type { NetworkPace, NetworkPolicyMode, RuntimeLogger } from './kubernetes-options.js';
-import type { NetworkGate } from './network-gate.js';
+import { Backoff, sleep } from '../../../common/abort.js';
+import { messageOf } from '../../../common/app-error.js';
+import { Bell } from '../../../common/bell.js';
+import type { StartFailure, WorkloadSpec } from '../../runtime-provider.js';
+import type { NetworkPace, NetworkPolicyMode, RuntimeLogger } from '../kubernetes-options.js';
+import type { NetworkGate } from '../pod/network-gate.js';
 
 /** What a pod has found out about the network that a job with network NONE has. */
 export type NetworkFinding =

@@ -1,7 +1,7 @@
-import { RuntimeUnavailableError } from '../runtime.errors.js';
-import { messageOf } from '../../common/app-error.js';
-import type { Cluster } from './cluster.js';
-import type { ClaimNames, RuntimeLogger } from './kubernetes-options.js';
+import { RuntimeUnavailableError } from '../../runtime.errors.js';
+import { messageOf } from '../../../common/app-error.js';
+import type { Cluster } from '../api/cluster.js';
+import type { ClaimNames, RuntimeLogger } from '../kubernetes-options.js';
 
 /**
  * The node that every pod must run on, or undefined when any will do: a claim that one node at a time can mount binds

@@ -1,8 +1,8 @@
 import type { V1ConfigMap, V1Pod } from '@kubernetes/client-node';
 import type { ApiConnection, ApiRequest } from './api-connection.js';
 import { ApiStatusError, rethrowUnavailable } from './api.errors.js';
-import { STOPPED_ANNOTATION } from './labels.js';
-import type { ObservedEvent, ObservedObject, ObservedPod } from './observed-pod.js';
+import { STOPPED_ANNOTATION } from '../labels.js';
+import type { ObservedEvent, ObservedObject, ObservedPod } from '../observed-pod.js';
 
 const READ_TIMEOUT_MS = 15_000;
 /** Making an object passes through admission webhooks, which may take their time. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { NetworkPolicyMode } from './kubernetes-options.js';
+import type { NetworkPolicyMode } from '../kubernetes-options.js';
 import type { NetworkFinding } from './network-sight.js';
 import { GATE_SECONDS, NetworkSight } from './network-sight.js';
 

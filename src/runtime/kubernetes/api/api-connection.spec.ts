@@ -4,7 +4,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
-import { RuntimeUnavailableError } from '../runtime.errors.js';
+import { RuntimeUnavailableError } from '../../runtime.errors.js';
 import { ApiConnection } from './api-connection.js';
 import { ApiStatusError } from './api.errors.js';
 

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Workspaces } from '../../workspace/workspaces.js';
-import type { WorkloadExit } from '../runtime-provider.js';
-import type { RuntimeLogger } from './kubernetes-options.js';
-import type { NetworkGate } from './network-gate.js';
+import type { Workspaces } from '../../../workspace/workspaces.js';
+import type { WorkloadExit } from '../../runtime-provider.js';
+import type { RuntimeLogger } from '../kubernetes-options.js';
+import type { NetworkGate } from '../pod/network-gate.js';
 import type { NetworkFinding } from './network-sight.js';
 import { GATE_SECONDS } from './network-sight.js';
 import type { ProbeRuntime } from './probe-pod.js';

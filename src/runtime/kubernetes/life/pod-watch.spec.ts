@@ -4,11 +4,11 @@ import type { Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
-import { sleep } from '../../common/abort.js';
-import { RuntimeUnavailableError } from '../runtime.errors.js';
-import { ApiConnection } from './api-connection.js';
-import { Cluster } from './cluster.js';
-import type { ObservedPod } from './observed-pod.js';
+import { sleep } from '../../../common/abort.js';
+import { RuntimeUnavailableError } from '../../runtime.errors.js';
+import { ApiConnection } from '../api/api-connection.js';
+import { Cluster } from '../api/cluster.js';
+import type { ObservedPod } from '../observed-pod.js';
 import type { PodFollower } from './pod-watch.js';
 import { PodWatch } from './pod-watch.js';
 

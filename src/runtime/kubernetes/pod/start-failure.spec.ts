@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ApiStatusError } from './api.errors.js';
+import { ApiStatusError } from '../api/api.errors.js';
 import {
   containerFailed,
   publicMessage,

@@ -1,6 +1,6 @@
 import { KubeConfig } from '@kubernetes/client-node';
-import { messageOf } from '../../common/app-error.js';
-import { RuntimeUnavailableError } from '../runtime.errors.js';
+import { messageOf } from '../../../common/app-error.js';
+import { RuntimeUnavailableError } from '../../runtime.errors.js';
 import { ApiConnection } from './api-connection.js';
 
 export interface Connected {

@@ -1,12 +1,12 @@
-import type { Cluster } from './cluster.js';
-import { RuntimeUnavailableError } from '../runtime.errors.js';
-import type { ObservedPod } from './observed-pod.js';
-import { hasBegun, isTerminal, terminatedState } from './observed-pod.js';
-import type { PodHandle } from './pod-handle.js';
+import type { Cluster } from '../api/cluster.js';
+import { RuntimeUnavailableError } from '../../runtime.errors.js';
+import type { ObservedPod } from '../observed-pod.js';
+import { hasBegun, isTerminal, terminatedState } from '../observed-pod.js';
+import type { PodHandle } from '../pod-handle.js';
 import type { PodFollower, PodWatch } from './pod-watch.js';
-import { deletionGrace, readPod } from './pod-verdict.js';
-import { orderStop } from './stop-order.js';
-import { STOP_MARGIN_SECONDS } from './to-pod.js';
+import { deletionGrace, readPod } from '../pod/pod-verdict.js';
+import { orderStop } from '../stop-order.js';
+import { STOP_MARGIN_SECONDS } from '../pod/to-pod.js';
 
 /** The runner looks at its order several times a second; network file systems may show it later. */
 const ORDER_MARGIN_MS = (STOP_MARGIN_SECONDS + 5) * 1000;

@@ -1,7 +1,7 @@
-import type { StartFailure, WorkloadExit } from '../runtime-provider.js';
-import { STOPPED_ANNOTATION } from './labels.js';
-import type { ObservedPod, TerminatedState } from './observed-pod.js';
-import { conditionOf, deletedAtMs, hasBegun, isTerminal, terminatedState } from './observed-pod.js';
+import type { StartFailure, WorkloadExit } from '../../runtime-provider.js';
+import { STOPPED_ANNOTATION } from '../labels.js';
+import type { ObservedPod, TerminatedState } from '../observed-pod.js';
+import { conditionOf, deletedAtMs, hasBegun, isTerminal, terminatedState } from '../observed-pod.js';
 import type { Hindrance } from './start-failure.js';
 import { containerFailed, noRoom, publicMessage, toHindrance } from './start-failure.js';
 

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { messageOf } from '../../common/app-error.js';
-import { MiB } from '../../common/bytes.js';
-import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
-import type { Workspaces } from '../../workspace/workspaces.js';
-import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../runtime-provider.js';
-import { WorkloadStartError } from '../runtime.errors.js';
-import type { RuntimeLogger } from './kubernetes-options.js';
+import { messageOf } from '../../../common/app-error.js';
+import { MiB } from '../../../common/bytes.js';
+import type { WorkspacePaths } from '../../../workspace/workspace-paths.js';
+import type { Workspaces } from '../../../workspace/workspaces.js';
+import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../../runtime-provider.js';
+import { WorkloadStartError } from '../../runtime.errors.js';
+import type { RuntimeLogger } from '../kubernetes-options.js';
 
 const TIMEOUT_SECONDS = 20;
 const REMOVAL_MS = 10_000;

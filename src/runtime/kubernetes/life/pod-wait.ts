@@ -1,14 +1,14 @@
-import { abortable } from '../../common/abort.js';
-import type { StartFailure, WorkloadExit } from '../runtime-provider.js';
-import { RuntimeUnavailableError } from '../runtime.errors.js';
-import type { Cluster } from './cluster.js';
-import type { ObservedPod } from './observed-pod.js';
-import { hasBegun } from './observed-pod.js';
+import { abortable } from '../../../common/abort.js';
+import type { StartFailure, WorkloadExit } from '../../runtime-provider.js';
+import { RuntimeUnavailableError } from '../../runtime.errors.js';
+import type { Cluster } from '../api/cluster.js';
+import type { ObservedPod } from '../observed-pod.js';
+import { hasBegun } from '../observed-pod.js';
 import type { PodFollower, PodWatch } from './pod-watch.js';
-import type { Verdict } from './pod-verdict.js';
-import { deletionGrace, readPod, readVanished } from './pod-verdict.js';
-import { startTooLate } from './start-failure.js';
-import { orderStop } from './stop-order.js';
+import type { Verdict } from '../pod/pod-verdict.js';
+import { deletionGrace, readPod, readVanished } from '../pod/pod-verdict.js';
+import { startTooLate } from '../pod/start-failure.js';
+import { orderStop } from '../stop-order.js';
 
 /** Events that name who took a pod away, where the pod itself does not. */
 const TAKEN_AWAY: Readonly<Record<string, 'evicted' | 'nodeLost'>> = {

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { V1ConfigMap } from '@kubernetes/client-node';
-import { MiB } from '../../common/bytes.js';
-import { ORDER_FILE } from '../../workspace/workspace-paths.js';
-import type { WorkloadSpec } from '../runtime-provider.js';
-import { toLabels } from './labels.js';
+import { MiB } from '../../../common/bytes.js';
+import { ORDER_FILE } from '../../../workspace/workspace-paths.js';
+import type { WorkloadSpec } from '../../runtime-provider.js';
+import { toLabels } from '../labels.js';
 import type { PodTemplate } from './to-pod.js';
 
 /** What the API server takes in one ConfigMap. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { WorkloadExit } from '../runtime-provider.js';
+import type { WorkloadExit } from '../../runtime-provider.js';
 import { toFinding } from './network-probe.js';
 
 const WELL: WorkloadExit = { kind: 'exited', exitCode: 0, oomKilled: false };

@@ -1,11 +1,11 @@
-import { Backoff, sleep } from '../../common/abort.js';
-import { messageOf } from '../../common/app-error.js';
-import { Bell } from '../../common/bell.js';
-import { ApiStatusError } from './api.errors.js';
-import type { Cluster } from './cluster.js';
-import type { RuntimeLogger } from './kubernetes-options.js';
-import type { ObservedPod } from './observed-pod.js';
-import { withFirstDeletion } from './observed-pod.js';
+import { Backoff, sleep } from '../../../common/abort.js';
+import { messageOf } from '../../../common/app-error.js';
+import { Bell } from '../../../common/bell.js';
+import { ApiStatusError } from '../api/api.errors.js';
+import type { Cluster } from '../api/cluster.js';
+import type { RuntimeLogger } from '../kubernetes-options.js';
+import type { ObservedPod } from '../observed-pod.js';
+import { withFirstDeletion } from '../observed-pod.js';
 
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 10_000;

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from '../../common/app-error.js';
-import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
-import type { Workspaces } from '../../workspace/workspaces.js';
-import type { RuntimeProvider, WorkloadExit } from '../runtime-provider.js';
-import type { ClaimNames, RuntimeLogger } from './kubernetes-options.js';
+import { messageOf } from '../../../common/app-error.js';
+import type { WorkspacePaths } from '../../../workspace/workspace-paths.js';
+import type { Workspaces } from '../../../workspace/workspaces.js';
+import type { RuntimeProvider, WorkloadExit } from '../../runtime-provider.js';
+import type { ClaimNames, RuntimeLogger } from '../kubernetes-options.js';
 import { runProbe } from './probe-pod.js';
 
 /** Leaves what it was given where the server looks for it: `/input` is read, `/output` is written, `/spool` is. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Cluster } from './cluster.js';
-import type { ObservedEvent, ObservedPod } from './observed-pod.js';
+import type { Cluster } from '../api/cluster.js';
+import type { ObservedEvent, ObservedPod } from '../observed-pod.js';
 import { PodWait } from './pod-wait.js';
 import type { PodWatch } from './pod-watch.js';
 

@@ -4,9 +4,9 @@ import type { IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { abortable } from '../../common/abort.js';
-import { RuntimeUnavailableError } from '../runtime.errors.js';
-import { linesOf } from '../lines.js';
+import { abortable } from '../../../common/abort.js';
+import { RuntimeUnavailableError } from '../../runtime.errors.js';
+import { linesOf } from '../../lines.js';
 import { ApiStatusError, noAnswer, toStatusError } from './api.errors.js';
 
 /** Credentials are read anew this often: a pod's token is renewed on disk while the server runs. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import type { V1Pod } from '@kubernetes/client-node';
-import { MiB } from '../../common/bytes.js';
-import { workspacePaths } from '../../workspace/workspace-paths.js';
-import type { WorkloadSpec } from '../runtime-provider.js';
-import type { PodOptions } from './kubernetes-options.js';
+import { MiB } from '../../../common/bytes.js';
+import { workspacePaths } from '../../../workspace/workspace-paths.js';
+import type { WorkloadSpec } from '../../runtime-provider.js';
+import type { PodOptions } from '../kubernetes-options.js';
 import type { PodTemplate } from './to-pod.js';
 import { toPod } from './to-pod.js';
 

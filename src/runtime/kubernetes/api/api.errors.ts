@@ -1,5 +1,5 @@
-import { messageOf } from '../../common/app-error.js';
-import { RuntimeUnavailableError } from '../runtime.errors.js';
+import { messageOf } from '../../../common/app-error.js';
+import { RuntimeUnavailableError } from '../../runtime.errors.js';
 
 /** The API server answered, and its answer is a refusal. Never leaves this folder. */
 export class ApiStatusError extends Error {

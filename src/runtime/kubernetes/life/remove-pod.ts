@@ -1,10 +1,10 @@
-import { Backoff } from '../../common/abort.js';
-import { RuntimeUnavailableError } from '../runtime.errors.js';
-import type { Cluster } from './cluster.js';
-import type { ObservedPod } from './observed-pod.js';
-import type { PodHandle } from './pod-handle.js';
-import { deletionGrace } from './pod-verdict.js';
-import { orderStop } from './stop-order.js';
+import { Backoff } from '../../../common/abort.js';
+import { RuntimeUnavailableError } from '../../runtime.errors.js';
+import type { Cluster } from '../api/cluster.js';
+import type { ObservedPod } from '../observed-pod.js';
+import type { PodHandle } from '../pod-handle.js';
+import { deletionGrace } from '../pod/pod-verdict.js';
+import { orderStop } from '../stop-order.js';
 
 const REMOVAL_TIMEOUT_MS = 90_000;
 /** A runner that is ordered to stop without a grace ends within this; only one that does not is deleted while it runs. */

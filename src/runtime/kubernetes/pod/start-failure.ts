@@ -1,5 +1,5 @@
-import type { StartFailure } from '../runtime-provider.js';
-import type { ApiStatusError } from './api.errors.js';
+import type { StartFailure } from '../../runtime-provider.js';
+import type { ApiStatusError } from '../api/api.errors.js';
 
 const MAX_MESSAGE_LENGTH = 400;
 

@@ -1,11 +1,11 @@
 import type { V1Container, V1Pod, V1PodSpec, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
-import { MiB } from '../../common/bytes.js';
-import type { RunnerUser } from '../../workspace/runner-user.js';
-import { STOP_FILE } from '../../workspace/workspace-paths.js';
-import type { WorkloadLimits, WorkloadSpec } from '../runtime-provider.js';
-import { workerVariables } from '../worker-variables.js';
-import type { ClaimNames, PodOptions } from './kubernetes-options.js';
-import { QUEUE_LABEL, toLabels } from './labels.js';
+import { MiB } from '../../../common/bytes.js';
+import type { RunnerUser } from '../../../workspace/runner-user.js';
+import { STOP_FILE } from '../../../workspace/workspace-paths.js';
+import type { WorkloadLimits, WorkloadSpec } from '../../runtime-provider.js';
+import { workerVariables } from '../../worker-variables.js';
+import type { ClaimNames, PodOptions } from '../kubernetes-options.js';
+import { QUEUE_LABEL, toLabels } from '../labels.js';
 import type { NetworkGate } from './network-gate.js';
 import { gateVariables } from './network-gate.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { STOPPED_ANNOTATION } from './labels.js';
-import type { ObjectMeta, ObservedPod, PodStatus, TerminatedState } from './observed-pod.js';
-import { withFirstDeletion } from './observed-pod.js';
+import { STOPPED_ANNOTATION } from '../labels.js';
+import type { ObjectMeta, ObservedPod, PodStatus, TerminatedState } from '../observed-pod.js';
+import { withFirstDeletion } from '../observed-pod.js';
 import { readPod, readVanished } from './pod-verdict.js';
 
 const BEGAN = '2030-01-01T00:00:00Z';
