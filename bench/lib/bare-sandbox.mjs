@@ -9,10 +9,10 @@ import { makeWorkspace, workloadSpec } from './workspace.mjs';
 
 /** The same sandbox as the server's, made by the same arguments, but `python3 -u script.py` in it. */
 export async function bareSandboxes(script) {
-  const { examineMachine } = await fromDist('runtime/process/machine.js');
-  const { workloadCommand } = await fromDist('runtime/process/workload-command.js');
-  const { writeSandboxEtc } = await fromDist('runtime/process/sandbox-etc.js');
-  const { seccompFilter } = await fromDist('runtime/process/seccomp-filter.js');
+  const { examineMachine } = await fromDist('runtime/process/sandbox/machine.js');
+  const { workloadCommand } = await fromDist('runtime/process/workload/workload-command.js');
+  const { writeSandboxEtc } = await fromDist('runtime/process/sandbox/sandbox-etc.js');
+  const { seccompFilter } = await fromDist('runtime/process/sandbox/seccomp-filter.js');
   const { PACKAGED_RUNNER } = await fromDist('runtime/process/process-options.js');
   const { runnerUser } = await fromDist('workspace/runner-user.js');
   const root = await temporaryFolder();

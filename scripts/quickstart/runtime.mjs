@@ -41,7 +41,7 @@ async function probeDocker() {
 
 /** The first Python in which scripts can run: a version manager's own may be closed to the user of scripts. */
 async function probePythons(isolation) {
-  const { probeProcess } = await import(`${ROOT}/dist/runtime/process/probe.js`);
+  const { probeProcess } = await import(`${ROOT}/dist/runtime/process/sandbox/probe.js`);
   let reason;
   for (const python of process.env.PROCESS_PYTHON ? [process.env.PROCESS_PYTHON] : PYTHONS) {
     const probe = await probeProcess({ python, isolation });
@@ -53,7 +53,7 @@ async function probePythons(isolation) {
 
 /** Root gives scripts another user, who may have no way to a checkout in root's home: data goes elsewhere then. */
 async function reachableData() {
-  const { closedFolder } = await import(`${ROOT}/dist/runtime/process/reachable.js`);
+  const { closedFolder } = await import(`${ROOT}/dist/runtime/process/sandbox/reachable.js`);
   const { runnerUser } = await import(`${ROOT}/dist/workspace/runner-user.js`);
   if (process.env.DATA_DIR || !(await closedFolder(ROOT, runnerUser()))) return {};
   // The same one for this checkout each time: jobs of the last start are there again.

@@ -35,7 +35,7 @@ function argsOf(runtime) {
 }
 
 async function findProcess() {
-  const { probeProcess } = await fromDist('runtime/process/probe.js');
+  const { probeProcess } = await fromDist('runtime/process/sandbox/probe.js');
   const probe = (isolation) => probeProcess({ python: pythonFor(isolation), isolation });
   const args = argsOf('process');
   const sandboxed = await probe('bubblewrap');

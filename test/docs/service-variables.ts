@@ -1,4 +1,4 @@
-import { probeProcess } from '../../src/runtime/process/probe.js';
+import { probeProcess } from '../../src/runtime/process/sandbox/probe.js';
 import { testPython } from '../support/runtime-process.js';
 
 /** Where the jobs of the pages run: as processes, which every machine can, in a sandbox where one can be made. */

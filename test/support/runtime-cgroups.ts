@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import type { Controller } from '../../src/runtime/process/cgroup-tree.js';
-import { Cgroups } from '../../src/runtime/process/cgroups.js';
+import type { Controller } from '../../src/runtime/process/cgroups/cgroup-tree.js';
+import { Cgroups } from '../../src/runtime/process/cgroups/cgroups.js';
 import { describeTier } from './runtime-tier.js';
 
 const CONTROLLERS: readonly Controller[] = ['memory', 'pids', 'cpu'];

@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { messageOf } from '../../common/app-error.js';
-import type { Cgroups } from './cgroups.js';
-import { PROBE_PREFIX } from './cgroups.js';
-import { hostScope, isEarlierBoot } from './host-scope.js';
+import type { Cgroups } from './cgroups/cgroups.js';
+import { PROBE_PREFIX } from './cgroups/cgroups.js';
+import { hostScope, isEarlierBoot } from './cgroups/host-scope.js';
 import type { ProcessRuntimeLogger } from './process-options.js';
-import type { WorkloadFolders } from './workload-folders.js';
+import type { WorkloadFolders } from './workload/workload-folders.js';
 
 /**
  * Clears away what nobody else can: workloads of an earlier boot, whose handles are void; removals that a server died

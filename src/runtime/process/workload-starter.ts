@@ -7,17 +7,17 @@ import type { WorkloadSpec } from '../runtime-provider.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
 import type { SecretLookup } from '../secret-line.js';
 import { secretLine } from '../secret-line.js';
-import type { Cgroups } from './cgroups.js';
+import type { Cgroups } from './cgroups/cgroups.js';
 import type { CompiledRunner } from './compiled-runner.js';
-import { launch } from './launch.js';
-import type { Machine } from './machine.js';
-import { closedFolder } from './reachable.js';
-import type { StateFiles } from './state-files.js';
-import { makeHome, workloadCommand } from './workload-command.js';
-import type { WorkloadFolders } from './workload-folders.js';
-import type { WorkloadRecord } from './workload-record.js';
-import { toRecord } from './workload-record.js';
-import type { WorkloadState } from './workload-state.js';
+import { launch } from './workload/launch.js';
+import type { Machine } from './sandbox/machine.js';
+import { closedFolder } from './sandbox/reachable.js';
+import type { StateFiles } from './sandbox/state-files.js';
+import { makeHome, workloadCommand } from './workload/workload-command.js';
+import type { WorkloadFolders } from './workload/workload-folders.js';
+import type { WorkloadRecord } from './workload/workload-record.js';
+import { toRecord } from './workload/workload-record.js';
+import type { WorkloadState } from './workload/workload-state.js';
 
 /** The launch script, and bwrap's own process: they count as the workload's but are not the caller's to pay for. */
 const SUPERVISING_PROCESSES = 2;

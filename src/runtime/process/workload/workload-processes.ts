@@ -1,4 +1,4 @@
-import type { Cgroups } from './cgroups.js';
+import type { Cgroups } from '../cgroups/cgroups.js';
 import { WORKLOAD_VARIABLE } from './launch.js';
 import { childrenOf, isAlive, isInPidNamespace, startedWith } from './process-table.js';
 import type { WorkloadState } from './workload-state.js';

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { RuntimeUnavailableError } from '../runtime.errors.js';
-import { FILTER_FD, RUNNER_FD, STATUS_FD } from './sandbox-arguments.js';
+import { RuntimeUnavailableError } from '../../runtime.errors.js';
+import { FILTER_FD, RUNNER_FD, STATUS_FD } from '../sandbox/sandbox-arguments.js';
 import { NOT_STARTED } from './workload-state.js';
 
 /** In the environment of the launch script and of bwrap: finds processes that have told nobody their pid yet. */

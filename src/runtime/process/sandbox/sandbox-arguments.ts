@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
-import type { RunnerUser } from '../../workspace/runner-user.js';
-import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
+import type { RunnerUser } from '../../../workspace/runner-user.js';
+import type { WorkspacePaths } from '../../../workspace/workspace-paths.js';
 import type { SandboxFolders } from './sandbox-folders.js';
 
 /** Descriptors that the launch script opens for bwrap. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '../../common/app-error.js';
+import { errnoOf } from '../../../common/app-error.js';
 import { parseStat } from './process-table.js';
 import type { WorkloadRecord } from './workload-record.js';
 import { parseRecord } from './workload-record.js';

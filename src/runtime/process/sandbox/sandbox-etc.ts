@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunnerUser } from '../../workspace/runner-user.js';
-import { errnoOf } from '../../common/app-error.js';
-import { replaceFile } from './replace-file.js';
+import type { RunnerUser } from '../../../workspace/runner-user.js';
+import { errnoOf } from '../../../common/app-error.js';
+import { replaceFile } from '../replace-file.js';
 
 /** Where programs find libraries, time zones, file types and matplotlib's settings. */
 const COPIED = ['ld.so.cache', 'localtime', 'mime.types', 'matplotlibrc'];

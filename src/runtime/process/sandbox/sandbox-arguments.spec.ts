@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { workspacePaths } from '../../workspace/workspace-paths.js';
+import { workspacePaths } from '../../../workspace/workspace-paths.js';
 import type { SandboxOrder, SandboxSetup } from './sandbox-arguments.js';
 import { sandboxCommand } from './sandbox-arguments.js';
 

@@ -1,5 +1,5 @@
-import type { HandleBase } from '../handle.js';
-import { decodeHandle, encodeHandle } from '../handle.js';
+import type { HandleBase } from '../../handle.js';
+import { decodeHandle, encodeHandle } from '../../handle.js';
 import type { WorkloadState } from './workload-state.js';
 
 /** How a workload of this runtime is found again. */

@@ -1,13 +1,13 @@
 import { lchown, lstat, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isRoot, runnerUser } from '../../workspace/runner-user.js';
-import type { WorkloadSpec } from '../runtime-provider.js';
-import { SECRETS_FROM_STDIN } from '../secret-line.js';
-import { workerVariables } from '../worker-variables.js';
-import type { Machine } from './machine.js';
-import type { SandboxOrder } from './sandbox-arguments.js';
-import { RUNNER_FD, baseEnvironment, dropCommand, sandboxCommand } from './sandbox-arguments.js';
+import { isRoot, runnerUser } from '../../../workspace/runner-user.js';
+import type { WorkloadSpec } from '../../runtime-provider.js';
+import { SECRETS_FROM_STDIN } from '../../secret-line.js';
+import { workerVariables } from '../../worker-variables.js';
+import type { Machine } from '../sandbox/machine.js';
+import type { SandboxOrder } from '../sandbox/sandbox-arguments.js';
+import { RUNNER_FD, baseEnvironment, dropCommand, sandboxCommand } from '../sandbox/sandbox-arguments.js';
 
 export interface WorkloadCommand {
   readonly command: readonly string[];

@@ -1,4 +1,4 @@
-import type { ProcessRuntimeOptions } from './process-options.js';
+import type { ProcessRuntimeOptions } from '../process-options.js';
 import { examineMachine } from './machine.js';
 
 /** Whether this machine can run workloads as processes: a sentence that says with what, or what mends it. */

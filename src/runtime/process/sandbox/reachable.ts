@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { RunnerUser } from '../../workspace/runner-user.js';
+import type { RunnerUser } from '../../../workspace/runner-user.js';
 
 const SEARCH_OWNER = 0o100;
 const SEARCH_GROUP = 0o010;

@@ -1,4 +1,4 @@
-import type { StartFailure, WorkloadExit } from '../runtime-provider.js';
+import type { StartFailure, WorkloadExit } from '../../runtime-provider.js';
 import type { ProcessIdentity } from './process-table.js';
 import type { WorkloadRecord } from './workload-record.js';
 

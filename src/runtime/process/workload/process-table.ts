@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
-import { errnoOf } from '../../common/app-error.js';
+import { errnoOf } from '../../../common/app-error.js';
 
 /** A process that cannot be mistaken for a later one with the same pid. */
 export interface ProcessIdentity {

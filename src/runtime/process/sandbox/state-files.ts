@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runnerUser } from '../../workspace/runner-user.js';
-import { replaceFile } from './replace-file.js';
+import { runnerUser } from '../../../workspace/runner-user.js';
+import { replaceFile } from '../replace-file.js';
 import { writeSandboxEtc } from './sandbox-etc.js';
 import { seccompFilter } from './seccomp-filter.js';
 

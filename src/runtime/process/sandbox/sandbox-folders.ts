@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, readlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Interpreter } from './interpreter.js';
+import type { Interpreter } from '../interpreter.js';
 
 /**
  * What of the host's system every sandbox sees, read-only: programs, libraries and data as packages install them. One

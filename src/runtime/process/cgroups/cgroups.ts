@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { sleep } from '../../common/abort.js';
-import { messageOf } from '../../common/app-error.js';
-import { errnoOf } from '../../common/app-error.js';
+import { sleep } from '../../../common/abort.js';
+import { messageOf } from '../../../common/app-error.js';
+import { errnoOf } from '../../../common/app-error.js';
 import type { CgroupLimits, CgroupPlace, Controller } from './cgroup-tree.js';
 import { cgroupPlaces, cgroupSettings, parseOomKills } from './cgroup-tree.js';
-import { runCommand } from './run-command.js';
+import { runCommand } from '../run-command.js';
 
 /** Above all cgroups of this program, at the top of each hierarchy: a service manager stops what is below its own. */
 const FAMILY = 'maps-python';

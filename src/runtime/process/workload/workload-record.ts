@@ -1,4 +1,4 @@
-import type { WorkloadSpec } from '../runtime-provider.js';
+import type { WorkloadSpec } from '../../runtime-provider.js';
 
 /** What a workload was made as: `spec.json` in its state folder. */
 export interface WorkloadRecord {

@@ -1,6 +1,6 @@
-import { sleep } from '../../common/abort.js';
-import { RuntimeUnavailableError } from '../runtime.errors.js';
-import type { Cgroups } from './cgroups.js';
+import { sleep } from '../../../common/abort.js';
+import { RuntimeUnavailableError } from '../../runtime.errors.js';
+import type { Cgroups } from '../cgroups/cgroups.js';
 import { awaitsSignal, sendSignal } from './process-table.js';
 import type { WorkloadProcesses } from './workload-processes.js';
 import type { WorkloadState } from './workload-state.js';
