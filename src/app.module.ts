@@ -3,7 +3,7 @@ import { Module } from '@nestjs/common';
 import { AuthModule } from './auth/auth.module.js';
 import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule } from './database/database.module.js';
-import { FilesModule } from './files/files.module.js';
+import { FilesModule } from './outputs/files.module.js';
 import { GraphqlApiModule } from './graphql/graphql.module.js';
 import { HealthModule } from './health/health.module.js';
 import { LogModule } from './log.module.js';

@@ -10,7 +10,7 @@ import { newId } from './common/ids.js';
 import { LOG } from './common/log.js';
 import type { Log } from './common/log.js';
 import { AppConfig } from './config/app-config.js';
-import { answerFrameworkError } from './files/framework-errors.js';
+import { answerFrameworkError } from './http/framework-errors.js';
 import { SubscriptionServer } from './graphql/subscription.server.js';
 import { NestLog } from './nest-log.js';
 
