@@ -4,7 +4,7 @@ import { appendFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { commit, describeMachine } from './lib/machine.mjs';
-import { ROOT } from './lib/paths.mjs';
+import { ROOT } from '../tools/paths.mjs';
 import { isKept, toTable } from './lib/report.mjs';
 
 /**

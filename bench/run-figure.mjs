@@ -1,4 +1,4 @@
-import { cleanUp } from './lib/cleanup.mjs';
+import { cleanUp } from '../tools/cleanup.mjs';
 
 /** Measures one figure in a process of its own and sends what it found to its parent. */
 const [name, options] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { measureCold } from '../lib/cold.mjs';
-import { kubeNamespace, kubectl } from '../lib/kube-namespace.mjs';
+import { kubeNamespace, kubectl } from '../../tools/kube-namespace.mjs';
 import { kubectlRuns } from '../lib/kubectl-run.mjs';
 
 export const title = 'cold start, Kubernetes: runScript sent → first chunk';

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../lib/api.mjs';
-import { cgroupFolders } from '../lib/cgroups.mjs';
-import { listContainers, pidOfContainer } from '../lib/engine.mjs';
+import { cgroupFolders } from '../../tools/cgroups.mjs';
+import { listContainers, pidOfContainer } from '../../tools/engine.mjs';
 import { untilFilled } from '../lib/pool.mjs';
 import { startServer } from '../lib/server.mjs';
-import { summarize } from '../lib/stats.mjs';
+import { summarize } from '../../tools/stats.mjs';
 import { cgroupOf, cpuSecondsOf, memoryOf } from '../lib/worker-usage.mjs';
 
 export const title = 'what a waiting worker costs: memory, and CPU';

@@ -1,7 +1,7 @@
 import { connect } from '../lib/api.mjs';
-import { kubeNamespace } from '../lib/kube-namespace.mjs';
+import { kubeNamespace } from '../../tools/kube-namespace.mjs';
 import { startServer } from '../lib/server.mjs';
-import { summarize } from '../lib/stats.mjs';
+import { summarize } from '../../tools/stats.mjs';
 import { TIMED_SCRIPT, followByCommand, followTimedLines } from '../lib/timed-lines.mjs';
 
 export const title = 'log latency, Kubernetes: print in the pod → subscriber';

@@ -1,7 +1,7 @@
 import { connect } from '../lib/api.mjs';
 import { startNoise } from '../lib/noise.mjs';
 import { startServer } from '../lib/server.mjs';
-import { summarize } from '../lib/stats.mjs';
+import { summarize } from '../../tools/stats.mjs';
 import { LINES, TIMED_SCRIPT, followByCommand, followTimedLines } from '../lib/timed-lines.mjs';
 
 export const title = 'log latency and loss: print → subscriber, alone and beside three jobs that print hard';

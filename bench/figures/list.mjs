@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { alternate } from '../lib/alternate.mjs';
 import { post } from '../lib/api.mjs';
-import { temporaryFolder } from '../lib/folders.mjs';
+import { temporaryFolder } from '../../tools/folders.mjs';
 import { insertJobs } from '../lib/job-rows.mjs';
 import { startServer } from '../lib/server.mjs';
-import { summarize } from '../lib/stats.mjs';
+import { summarize } from '../../tools/stats.mjs';
 
 export const title = 'a page of the job list with 1,000,000 jobs stored, beside one with 1,000';
 

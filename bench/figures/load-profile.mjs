@@ -3,7 +3,7 @@ import { connect } from '../lib/api.mjs';
 import { followScript } from '../lib/jobs.mjs';
 import { untilFilled } from '../lib/pool.mjs';
 import { startServer } from '../lib/server.mjs';
-import { summarize } from '../lib/stats.mjs';
+import { summarize } from '../../tools/stats.mjs';
 
 export const title = 'latency to the first chunk as jobs come: serial, at a steady rate, all at once';
 

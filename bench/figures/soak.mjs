@@ -6,7 +6,7 @@ import { poolStatus, untilFilled } from '../lib/pool.mjs';
 import { toMarkdown } from '../lib/report.mjs';
 import { startServer } from '../lib/server.mjs';
 import { MEASURES, countWorkloads, takeSample } from '../lib/soak-sample.mjs';
-import { summarize } from '../lib/stats.mjs';
+import { summarize } from '../../tools/stats.mjs';
 import { waitUntil } from '../lib/wait-until.mjs';
 
 export const title = 'many jobs through the pool: does anything grow, is anything left';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { kubeNamespace } from '../lib/kube-namespace.mjs';
+import { kubeNamespace } from '../../tools/kube-namespace.mjs';
 import { startServer } from '../lib/server.mjs';
-import { summarize } from '../lib/stats.mjs';
+import { summarize } from '../../tools/stats.mjs';
 
 export const title = 'start to ready, and idle memory';
 

@@ -1,9 +1,9 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../lib/api.mjs';
-import { atEnd } from '../lib/cleanup.mjs';
+import { atEnd } from '../../tools/cleanup.mjs';
 import { startServer } from '../lib/server.mjs';
-import { quantile, summarize } from '../lib/stats.mjs';
+import { quantile, summarize } from '../../tools/stats.mjs';
 
 export const title = '1,000 subscribers on one job that prints 100 lines a second';
 

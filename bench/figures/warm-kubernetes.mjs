@@ -1,4 +1,4 @@
-import { kubeNamespace, kubectl } from '../lib/kube-namespace.mjs';
+import { kubeNamespace, kubectl } from '../../tools/kube-namespace.mjs';
 import { kubectlRuns } from '../lib/kubectl-run.mjs';
 import { waitUntil } from '../lib/wait-until.mjs';
 import { measureWarm, warmFigures } from '../lib/warm.mjs';

@@ -1,6 +1,6 @@
 import { bareSandboxes } from '../lib/bare-sandbox.mjs';
 import { firstOutputMs } from '../lib/first-output.mjs';
-import { fromDist } from '../lib/paths.mjs';
+import { fromDist } from '../../tools/paths.mjs';
 import { measureWarm, warmFigures } from '../lib/warm.mjs';
 
 export const title = 'warm start, process: runScript sent → first chunk, with a worker waiting';

@@ -1,6 +1,6 @@
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { atEnd } from './cleanup.mjs';
+import { atEnd } from '../../tools/cleanup.mjs';
 
 /** A client of one server as applications have it: HTTP kept alive, one socket that is open already. */
 export async function connect(url) {

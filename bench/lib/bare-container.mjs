@@ -1,8 +1,14 @@
-import { atEnd } from './cleanup.mjs';
-import { BENCH_LABEL, attach, createContainer, removeContainer, removeContainers } from './engine.mjs';
-import { startContainer, waitForContainer } from './engine.mjs';
-import { temporaryFolder } from './folders.mjs';
-import { fromDist } from './paths.mjs';
+import { atEnd } from '../../tools/cleanup.mjs';
+import {
+  BENCH_LABEL,
+  attach,
+  createContainer,
+  removeContainer,
+  removeContainers,
+} from '../../tools/engine.mjs';
+import { startContainer, waitForContainer } from '../../tools/engine.mjs';
+import { temporaryFolder } from '../../tools/folders.mjs';
+import { fromDist } from '../../tools/paths.mjs';
 import { makeWorkspace, workloadSpec } from './workspace.mjs';
 
 /** Containers as the server makes them, with the same image, limits and mounts, but `python3 -u script.py` in them. */

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { openSync, closeSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { temporaryFolder } from './folders.mjs';
-import { fromDist } from './paths.mjs';
+import { temporaryFolder } from '../../tools/folders.mjs';
+import { fromDist } from '../../tools/paths.mjs';
 import { makeWorkspace, workloadSpec } from './workspace.mjs';
 
 /** The same sandbox as the server's, made by the same arguments, but `python3 -u script.py` in it. */

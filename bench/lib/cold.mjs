@@ -3,7 +3,7 @@ import { alternate } from './alternate.mjs';
 import { connect } from './api.mjs';
 import { followScript } from './jobs.mjs';
 import { startServer } from './server.mjs';
-import { summarize } from './stats.mjs';
+import { summarize } from '../../tools/stats.mjs';
 
 const SCRIPT = 'print("x")\n';
 const PAUSE_MS = 50;

@@ -1,15 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { atEnd } from './cleanup.mjs';
+import { atEnd } from '../../tools/cleanup.mjs';
 import {
   BENCH_LABEL,
   createContainer,
   removeContainer,
   removeContainers,
   startContainer,
-} from './engine.mjs';
-import { temporaryFolder } from './folders.mjs';
-import { fromDist } from './paths.mjs';
+} from '../../tools/engine.mjs';
+import { temporaryFolder } from '../../tools/folders.mjs';
+import { fromDist } from '../../tools/paths.mjs';
 import { lineChecker } from './log-lines.mjs';
 import { makeWorkspace, workloadSpec } from './workspace.mjs';
 

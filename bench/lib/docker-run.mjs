@@ -1,5 +1,5 @@
-import { atEnd } from './cleanup.mjs';
-import { BENCH_LABEL, removeContainers } from './engine.mjs';
+import { atEnd } from '../../tools/cleanup.mjs';
+import { BENCH_LABEL, removeContainers } from '../../tools/engine.mjs';
 import { firstOutputMs } from './first-output.mjs';
 
 /**

@@ -1,4 +1,4 @@
-import { listContainers } from './engine.mjs';
+import { listContainers } from '../../tools/engine.mjs';
 import { waitUntil } from './wait-until.mjs';
 
 const FOLLOW = `subscription ($id: ID!) {

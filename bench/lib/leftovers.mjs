@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
-import { cgroupFolders } from './cgroups.mjs';
-import { listContainers } from './engine.mjs';
+import { cgroupFolders } from '../../tools/cgroups.mjs';
+import { listContainers } from '../../tools/engine.mjs';
 
 /** Not the compiled runner, which all share. */
 const WORKLOAD_STATE = /^(\.removed-)?runner-|^\.new-/;

@@ -4,7 +4,7 @@ import { connect } from './api.mjs';
 import { dockerLogs } from './docker-logs.mjs';
 import { LINES, LOG_SCRIPT, lineChecker } from './log-lines.mjs';
 import { startServer } from './server.mjs';
-import { summarize } from './stats.mjs';
+import { summarize } from '../../tools/stats.mjs';
 
 const ROUNDS = 4;
 const SAMPLE_MS = 50;

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
-import { engineVersion } from './engine.mjs';
-import { ROOT } from './paths.mjs';
+import { engineVersion } from '../../tools/engine.mjs';
+import { ROOT } from '../../tools/paths.mjs';
 
 /** `USER_HZ`, which is 100 on every Linux that Node runs on. */
 export const TICKS_PER_SECOND = 100;

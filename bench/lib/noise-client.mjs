@@ -1,5 +1,5 @@
 import { connect } from './api.mjs';
-import { cleanUp } from './cleanup.mjs';
+import { cleanUp } from '../../tools/cleanup.mjs';
 
 /** `noise-client.mjs <url> <jobs>`: runs jobs that print 2 MB/s each for at least 20 s, and checks every line. */
 const [url, jobs] = process.argv.slice(2);

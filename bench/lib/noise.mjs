@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { atEnd } from './cleanup.mjs';
+import { atEnd } from '../../tools/cleanup.mjs';
 
 const CLIENT = fileURLToPath(new URL('./noise-client.mjs', import.meta.url));
 

@@ -1,4 +1,4 @@
-import { round } from './stats.mjs';
+import { round } from '../../tools/stats.mjs';
 
 /** What is flat may still grow by this share of itself: medians of a dozen samples are not more certain. */
 const FLAT_RATIO = 1.05;

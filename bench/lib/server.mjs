@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { atEnd } from './cleanup.mjs';
-import { removeCgroups } from './cgroups.mjs';
-import { removeContainers } from './engine.mjs';
-import { temporaryFolder } from './folders.mjs';
+import { atEnd } from '../../tools/cleanup.mjs';
+import { removeCgroups } from '../../tools/cgroups.mjs';
+import { removeContainers } from '../../tools/engine.mjs';
+import { temporaryFolder } from '../../tools/folders.mjs';
 import { TICKS_PER_SECOND } from './machine.mjs';
-import { parseLogLine, serverVariables, startArguments, stopProcess } from './server-process.mjs';
+import { parseLogLine, serverVariables, startArguments, stopProcess } from '../../tools/server-process.mjs';
 
 const START_TIMEOUT_MS = 60_000;
 

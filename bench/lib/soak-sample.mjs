@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { cgroupFolders } from './cgroups.mjs';
+import { cgroupFolders } from '../../tools/cgroups.mjs';
 import { diskBytes } from './disk-use.mjs';
-import { listContainers } from './engine.mjs';
+import { listContainers } from '../../tools/engine.mjs';
 import { foldersIn, workspaceRoot } from './leftovers.mjs';
 
 const PAGE = `query ($after: String) {

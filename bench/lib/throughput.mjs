@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from './api.mjs';
 import { cpuSecondsOfAll } from './machine.mjs';
 import { startServer } from './server.mjs';
-import { summarize } from './stats.mjs';
+import { summarize } from '../../tools/stats.mjs';
 
 const SCRIPT = 'print("x")\n';
 const PARALLEL = 4;

@@ -4,7 +4,7 @@ import { connect } from './api.mjs';
 import { followScript } from './jobs.mjs';
 import { untilFilled } from './pool.mjs';
 import { startServer } from './server.mjs';
-import { summarize } from './stats.mjs';
+import { summarize } from '../../tools/stats.mjs';
 
 const WORKERS = 2;
 const PAUSE_MS = 50;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fromDist } from './paths.mjs';
+import { fromDist } from '../../tools/paths.mjs';
 
 const MIB = 1024 * 1024;
 

@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cleanUp } from '../../bench/lib/cleanup.mjs';
-import { ROOT } from '../../bench/lib/paths.mjs';
+import { cleanUp } from '../../tools/cleanup.mjs';
+import { ROOT } from '../../tools/paths.mjs';
 import { readOptions, USAGE, UsageError } from './options.mjs';
 import { toReport } from './report.mjs';
 import { run } from './run.mjs';

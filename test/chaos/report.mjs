@@ -1,4 +1,4 @@
-import { quantile } from '../../bench/lib/stats.mjs';
+import { quantile } from '../../tools/stats.mjs';
 
 /** How many events of a job's history are shown from each end. */
 const SHOWN_EVENTS = 60;

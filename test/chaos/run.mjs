@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { atEnd } from '../../bench/lib/cleanup.mjs';
-import { temporaryFolder } from '../../bench/lib/folders.mjs';
-import { serverVariables } from '../../bench/lib/server-process.mjs';
+import { atEnd } from '../../tools/cleanup.mjs';
+import { temporaryFolder } from '../../tools/folders.mjs';
+import { serverVariables } from '../../tools/server-process.mjs';
 import { check } from './checker/checker.mjs';
 import { collectFinals, sweepAndLook } from './ending.mjs';
 import { runSchedule } from './faults/run-schedule.mjs';

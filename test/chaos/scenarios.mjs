@@ -1,5 +1,5 @@
-import { kubectl } from '../../bench/lib/kube-namespace.mjs';
-import { fromDist } from '../../bench/lib/paths.mjs';
+import { kubectl } from '../../tools/kube-namespace.mjs';
+import { fromDist } from '../../tools/paths.mjs';
 import { pythonFor } from './runtimes/process.mjs';
 
 const IMAGE = 'py-exec:slim';

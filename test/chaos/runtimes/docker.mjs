@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { listContainers, removeContainers } from '../../../bench/lib/engine.mjs';
-import { atEnd } from '../../../bench/lib/cleanup.mjs';
+import { listContainers, removeContainers } from '../../../tools/engine.mjs';
+import { atEnd } from '../../../tools/cleanup.mjs';
 import { FaultyProxy } from '../world/faulty-proxy.mjs';
 
 /** Jobs in containers, with a socket between server and engine that can fail while the engine itself is left alone. */

@@ -1,4 +1,4 @@
-import { kubectl, kubeNamespace } from '../../../bench/lib/kube-namespace.mjs';
+import { kubectl, kubeNamespace } from '../../../tools/kube-namespace.mjs';
 
 const KINDS = 'pods,configmaps,secrets';
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeCgroups } from '../../../bench/lib/cgroups.mjs';
+import { removeCgroups } from '../../../tools/cgroups.mjs';
 
 const CGROUPS = '/sys/fs/cgroup';
 /** What the runtime keeps for itself, whatever runs. */

@@ -1,7 +1,7 @@
 import { createClient } from 'graphql-ws';
 import { setTimeout as sleep } from 'node:timers/promises';
 import WebSocket from 'ws';
-import { fromDist } from '../../../bench/lib/paths.mjs';
+import { fromDist } from '../../../tools/paths.mjs';
 
 const AGAIN_MS = 200;
 const TERMINAL = new Set(['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELLED', 'LOST']);

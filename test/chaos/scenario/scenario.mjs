@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fromDist } from '../../../bench/lib/paths.mjs';
+import { fromDist } from '../../../tools/paths.mjs';
 import { followLog, followState, observation } from './followers.mjs';
 import { makePlan } from './plan.mjs';
 import { submit, untilAnswered } from './submit.mjs';

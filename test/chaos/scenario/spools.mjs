@@ -1,7 +1,7 @@
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fromDist } from '../../../bench/lib/paths.mjs';
+import { fromDist } from '../../../tools/paths.mjs';
 import { FIRST_LINE } from './script.mjs';
 
 const LOOK_MS = 200;

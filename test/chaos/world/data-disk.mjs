@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { atEnd } from '../../../bench/lib/cleanup.mjs';
+import { atEnd } from '../../../tools/cleanup.mjs';
 
 const execute = promisify(execFile);
 const SIZE_BYTES = 192 * 1024 * 1024;

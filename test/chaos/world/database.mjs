@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import pg from 'pg';
-import { atEnd } from '../../../bench/lib/cleanup.mjs';
+import { atEnd } from '../../../tools/cleanup.mjs';
 import { FaultyProxy } from './faulty-proxy.mjs';
 
 /** What the checker reads behind the API's back, once no server runs. */

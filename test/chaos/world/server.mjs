@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { parseLogLine, startArguments, stopProcess } from '../../../bench/lib/server-process.mjs';
+import { parseLogLine, startArguments, stopProcess } from '../../../tools/server-process.mjs';
 
 const PRELOAD = fileURLToPath(new URL('../preload/main.mjs', import.meta.url));
 const START_TIMEOUT_MS = 60_000;
