@@ -26,7 +26,7 @@ import { ensureBuilt, ensureInstalled } from './prepare.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const reports = mkdtempSync(join(tmpdir(), 'maps-tests-'));
 
-const ON_CLUSTER = 'test/contract/kubernetes-runtime';
+const ON_CLUSTER = 'test/contract/kubernetes/kubernetes-runtime';
 const ALONE_ON_CLUSTER = `${ON_CLUSTER}-ends`;
 const TIERS = {
   unit: () =>

@@ -1,8 +1,8 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WebSocket } from 'ws';
-import { describeServiceRuntimes } from './support/service-runtimes.js';
-import { LOGS, TestService } from './support/service.js';
+import { describeServiceRuntimes } from './support/service/service-runtimes.js';
+import { LOGS, TestService } from './support/service/service.js';
 
 const TOKEN = 'a-token-for-tests-0123456789';
 const UNKNOWN_ID = '01890000-0000-7000-8000-000000000000';

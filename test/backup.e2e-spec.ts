@@ -8,13 +8,13 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/gl
 import { newId } from '../src/common/ids.js';
 import { Database } from '../src/database/database.js';
 import { SqliteConnection } from '../src/database/sqlite-connection.js';
-import { makeDataFolder } from './support/data-folder.js';
-import { buildMaps, maps } from './support/maps-cli.js';
-import type { MapsEnd } from './support/maps-cli.js';
-import { describeTier } from './support/runtime-tier.js';
-import { describeServiceRuntimes } from './support/service-runtimes.js';
-import { TestService } from './support/service.js';
-import { TestDatabase, whyNoPostgres } from './support/test-database.js';
+import { makeDataFolder } from './support/service/data-folder.js';
+import { buildMaps, maps } from './support/service/maps-cli.js';
+import type { MapsEnd } from './support/service/maps-cli.js';
+import { describeTier } from './support/runtimes/runtime-tier.js';
+import { describeServiceRuntimes } from './support/service/service-runtimes.js';
+import { TestService } from './support/service/service.js';
+import { TestDatabase, whyNoPostgres } from './support/database/test-database.js';
 import { waitFor } from './support/wait-for.js';
 
 const TOKEN = 'a-token-of-this-test-only';

@@ -13,10 +13,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Job } from '../src/client/api-types.js';
-import type { MapsEnd } from './support/maps-cli.js';
-import { buildMaps, startMaps } from './support/maps-cli.js';
-import { describeLocalRuntimes } from './support/service-runtimes.js';
-import { TestService } from './support/service.js';
+import type { MapsEnd } from './support/service/maps-cli.js';
+import { buildMaps, startMaps } from './support/service/maps-cli.js';
+import { describeLocalRuntimes } from './support/service/service-runtimes.js';
+import { TestService } from './support/service/service.js';
 import { waitFor } from './support/wait-for.js';
 
 const TOKEN = 'a-token-of-the-tests';

@@ -3,11 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROOT, buildMaps, maps } from './support/maps-cli.js';
-import { whyNoDocker } from './support/runtime-docker.js';
-import { findProcess } from './support/runtime-process.js';
-import { describeTier, isRequired } from './support/runtime-tier.js';
-import { TestService } from './support/service.js';
+import { ROOT, buildMaps, maps } from './support/service/maps-cli.js';
+import { whyNoDocker } from './support/runtimes/docker/runtime-docker.js';
+import { findProcess } from './support/runtimes/process/runtime-process.js';
+import { describeTier, isRequired } from './support/runtimes/runtime-tier.js';
+import { TestService } from './support/service/service.js';
 
 const EXAMPLES = join(ROOT, 'examples');
 const IMAGE = 'py-exec:latest';

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { fixture } from './support/runtime-bench.js';
-import { describeServiceRuntimes } from './support/service-runtimes.js';
-import { TestService } from './support/service.js';
+import { fixture } from './support/runtimes/runtime-bench.js';
+import { describeServiceRuntimes } from './support/service/service-runtimes.js';
+import { TestService } from './support/service/service.js';
 import { waitFor } from './support/wait-for.js';
 
 const SLEEP = 'import time\nprint("up", flush=True)\ntime.sleep(300)';

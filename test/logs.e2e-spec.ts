@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { describeServiceRuntimes } from './support/service-runtimes.js';
-import type { LogEventView } from './support/service.js';
-import { LOGS, TestService } from './support/service.js';
+import { describeServiceRuntimes } from './support/service/service-runtimes.js';
+import type { LogEventView } from './support/service/service.js';
+import { LOGS, TestService } from './support/service/service.js';
 
 const LINES = 100_000;
 const CUTS = 1_000;

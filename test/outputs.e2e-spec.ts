@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { describeServiceRuntimes } from './support/service-runtimes.js';
-import { TestService } from './support/service.js';
+import { describeServiceRuntimes } from './support/service/service-runtimes.js';
+import { TestService } from './support/service/service.js';
 import { waitFor } from './support/wait-for.js';
 
 // What is tested here does not depend on the runtime; one is enough.

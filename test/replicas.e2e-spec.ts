@@ -2,12 +2,12 @@ import { rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { followJobLogs } from '../src/client/follow-job-logs.js';
-import { makeDataFolder } from './support/data-folder.js';
-import { findProcess } from './support/runtime-process.js';
-import { describeTier } from './support/runtime-tier.js';
-import { ServerProcess } from './support/server-process.js';
-import { TcpProxy } from './support/tcp-proxy.js';
-import { TestDatabase, whyNoPostgres } from './support/test-database.js';
+import { makeDataFolder } from './support/service/data-folder.js';
+import { findProcess } from './support/runtimes/process/runtime-process.js';
+import { describeTier } from './support/runtimes/runtime-tier.js';
+import { ServerProcess } from './support/service/server-process.js';
+import { TcpProxy } from './support/faults/tcp-proxy.js';
+import { TestDatabase, whyNoPostgres } from './support/database/test-database.js';
 import { waitFor } from './support/wait-for.js';
 
 const TIMEOUT_MS = 300_000;

@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { filesWith } from './support/runtime-secrets.js';
-import { describeLocalRuntimes } from './support/service-runtimes.js';
-import { TestService } from './support/service.js';
+import { filesWith } from './support/runtimes/runtime-secrets.js';
+import { describeLocalRuntimes } from './support/service/service-runtimes.js';
+import { TestService } from './support/service/service.js';
 
 const VALUE = 'sk-Nq4xVb82-from-the-end-to-end-test';
 const FROM_FILE = 'fk-Wd91Lc07-from-a-file-of-the-test';

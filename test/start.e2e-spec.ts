@@ -8,10 +8,10 @@ import { setTimeout } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Database } from '../src/database/database.js';
-import { makeDataFolder } from './support/data-folder.js';
-import { describeServiceRuntimes } from './support/service-runtimes.js';
-import { ServerProcess } from './support/server-process.js';
-import { TestService } from './support/service.js';
+import { makeDataFolder } from './support/service/data-folder.js';
+import { describeServiceRuntimes } from './support/service/service-runtimes.js';
+import { ServerProcess } from './support/service/server-process.js';
+import { TestService } from './support/service/service.js';
 import { waitFor } from './support/wait-for.js';
 
 await describeServiceRuntimes(({ name, variables }) => {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
-import { describeServiceRuntimes } from './support/service-runtimes.js';
-import { TestService } from './support/service.js';
-import { SmallDisk, whyNoMount } from './support/small-disk.js';
-import { describeTier } from './support/runtime-tier.js';
+import { describeServiceRuntimes } from './support/service/service-runtimes.js';
+import { TestService } from './support/service/service.js';
+import { SmallDisk, whyNoMount } from './support/faults/small-disk.js';
+import { describeTier } from './support/runtimes/runtime-tier.js';
 import { waitFor } from './support/wait-for.js';
 
 const MiB = 1024 * 1024;

@@ -10,11 +10,11 @@ import { RetentionKeeper } from '../src/execution/upkeep/retention-keeper.js';
 import { JobHolds } from '../src/jobs/retention/job-holds.js';
 import { JobRepository } from '../src/jobs/store/job.repository.js';
 import { Workspaces } from '../src/workspace/workspaces.js';
-import { describeTier } from './support/runtime-tier.js';
-import { describeServiceRuntimes } from './support/service-runtimes.js';
-import { LOGS, TestService } from './support/service.js';
-import type { LogEventView } from './support/service.js';
-import { TestDatabase, whyNoPostgres } from './support/test-database.js';
+import { describeTier } from './support/runtimes/runtime-tier.js';
+import { describeServiceRuntimes } from './support/service/service-runtimes.js';
+import { LOGS, TestService } from './support/service/service.js';
+import type { LogEventView } from './support/service/service.js';
+import { TestDatabase, whyNoPostgres } from './support/database/test-database.js';
 import { waitFor } from './support/wait-for.js';
 
 const MiB = 1024 * 1024;

@@ -4,7 +4,7 @@ import type { JobLogEvent } from './api-types.js';
 import { ApiError, ConnectionError } from './api-error.js';
 import type { FollowOptions } from './follow-job-logs.js';
 import { followJobLogs } from './follow-job-logs.js';
-import { FakeLogServer, chunk, finished } from '../../test/support/fake-log-server.js';
+import { FakeLogServer, chunk, finished } from '../../test/support/service/fake-log-server.js';
 
 let server: FakeLogServer;
 beforeEach(async () => {

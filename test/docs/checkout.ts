@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROOT } from '../support/maps-cli.js';
+import { ROOT } from '../support/service/maps-cli.js';
 
 /** What a reader's checkout does not have, or has by other means. */
 const NOT_COPIED = ['.git', '.env', 'node_modules', 'data', 'prof'];

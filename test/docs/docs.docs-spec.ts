@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT, buildMaps } from '../support/maps-cli.js';
+import { ROOT, buildMaps } from '../support/service/maps-cli.js';
 import type { Block, Page } from './blocks.js';
 import { readPage } from './blocks.js';
 import { whyNot } from './needs.js';

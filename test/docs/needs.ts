@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { lookForProcess } from '../support/runtime-process.js';
+import { lookForProcess } from '../support/runtimes/process/runtime-process.js';
 
 const ANSWER_MS = 15_000;
 /** What jobs run in on Docker: without it a page's commands would have to fetch and build for minutes. */

@@ -1,5 +1,5 @@
 import { probeProcess } from '../../src/runtime/process/sandbox/probe.js';
-import { testPython } from '../support/runtime-process.js';
+import { testPython } from '../support/runtimes/process/runtime-process.js';
 
 /** Where the jobs of the pages run: as processes, which every machine can, in a sandbox where one can be made. */
 export async function processVariables(): Promise<Record<string, string>> {

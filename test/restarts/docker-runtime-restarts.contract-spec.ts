@@ -5,11 +5,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createDockerRuntime } from '../../src/runtime/docker/docker.runtime.js';
 import type { WorkloadExit } from '../../src/runtime/runtime-provider.js';
 import { RuntimeUnavailableError } from '../../src/runtime/runtime.errors.js';
-import { RuntimeBench } from '../support/runtime-bench.js';
-import type { Workload } from '../support/runtime-bench.js';
-import { DockerBackdoor } from '../support/runtime-docker.js';
-import { describeTier } from '../support/runtime-tier.js';
-import { BOTH_DAEMONS, ENGINE_IMAGE, TestEngine, whyNoTestEngine } from '../support/test-engine.js';
+import { RuntimeBench } from '../support/runtimes/runtime-bench.js';
+import type { Workload } from '../support/runtimes/runtime-bench.js';
+import { DockerBackdoor } from '../support/runtimes/docker/runtime-docker.js';
+import { describeTier } from '../support/runtimes/runtime-tier.js';
+import {
+  BOTH_DAEMONS,
+  ENGINE_IMAGE,
+  TestEngine,
+  whyNoTestEngine,
+} from '../support/runtimes/docker/test-engine.js';
 import { waitFor } from '../support/wait-for.js';
 
 /** Counts ten times a second, so that an outage is measured in lines. */

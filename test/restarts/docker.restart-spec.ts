@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { LogFollower } from '../support/follow-log.js';
-import type { FollowedLog } from '../support/follow-log.js';
-import { describeTier } from '../support/runtime-tier.js';
-import { TestService } from '../support/service.js';
-import type { JobView } from '../support/service.js';
-import { BOTH_DAEMONS, TestEngine, whyNoTestEngine } from '../support/test-engine.js';
+import { LogFollower } from '../support/service/follow-log.js';
+import type { FollowedLog } from '../support/service/follow-log.js';
+import { describeTier } from '../support/runtimes/runtime-tier.js';
+import { TestService } from '../support/service/service.js';
+import type { JobView } from '../support/service/service.js';
+import { BOTH_DAEMONS, TestEngine, whyNoTestEngine } from '../support/runtimes/docker/test-engine.js';
 import { waitFor } from '../support/wait-for.js';
 
 const TIMEOUT_MS = 120_000;

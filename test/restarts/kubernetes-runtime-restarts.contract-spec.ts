@@ -1,9 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { PATIENCE_MS, RuntimeBench, withPatience } from '../support/runtime-bench.js';
-import { KUBE_IMAGE, TestCluster, whyNoKubernetes } from '../support/runtime-kubernetes.js';
-import { describeTier } from '../support/runtime-tier.js';
+import { PATIENCE_MS, RuntimeBench, withPatience } from '../support/runtimes/runtime-bench.js';
+import {
+  KUBE_IMAGE,
+  TestCluster,
+  whyNoKubernetes,
+} from '../support/runtimes/kubernetes/runtime-kubernetes.js';
+import { describeTier } from '../support/runtimes/runtime-tier.js';
 import { waitFor } from '../support/wait-for.js';
 
 const LINES = 250;

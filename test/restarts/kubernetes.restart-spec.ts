@@ -4,11 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { LogFollower } from '../support/follow-log.js';
-import { PATIENCE_MS } from '../support/runtime-bench.js';
-import { TestCluster, whyNoKubernetes } from '../support/runtime-kubernetes.js';
-import { describeTier } from '../support/runtime-tier.js';
-import { TestService } from '../support/service.js';
+import { LogFollower } from '../support/service/follow-log.js';
+import { PATIENCE_MS } from '../support/runtimes/runtime-bench.js';
+import { TestCluster, whyNoKubernetes } from '../support/runtimes/kubernetes/runtime-kubernetes.js';
+import { describeTier } from '../support/runtimes/runtime-tier.js';
+import { TestService } from '../support/service/service.js';
 
 const restart = process.env.TEST_KUBE_RESTART;
 const unavailable =

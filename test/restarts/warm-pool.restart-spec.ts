@@ -10,11 +10,15 @@ import { JobRepository } from '../../src/jobs/store/job.repository.js';
 import { createDockerRuntime } from '../../src/runtime/docker/docker.runtime.js';
 import { WarmPool } from '../../src/runtime/pool/warm-pool.js';
 import type { RuntimeProvider } from '../../src/runtime/runtime-provider.js';
-import { startExecutionOn, submitTo, waitForState } from '../support/execution-server.js';
-import { PATIENCE_MS } from '../support/runtime-bench.js';
-import { KUBE_IMAGE, TestCluster, whyNoKubernetes } from '../support/runtime-kubernetes.js';
-import { describeTier } from '../support/runtime-tier.js';
-import { ENGINE_IMAGE, TestEngine, whyNoTestEngine } from '../support/test-engine.js';
+import { startExecutionOn, submitTo, waitForState } from '../support/service/execution-server.js';
+import { PATIENCE_MS } from '../support/runtimes/runtime-bench.js';
+import {
+  KUBE_IMAGE,
+  TestCluster,
+  whyNoKubernetes,
+} from '../support/runtimes/kubernetes/runtime-kubernetes.js';
+import { describeTier } from '../support/runtimes/runtime-tier.js';
+import { ENGINE_IMAGE, TestEngine, whyNoTestEngine } from '../support/runtimes/docker/test-engine.js';
 import { waitFor } from '../support/wait-for.js';
 
 const TIMEOUT_MS = 360_000;

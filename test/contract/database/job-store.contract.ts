@@ -1,0 +1,436 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { JobRow } from '../../../src/database/tables.js';
+import { newId } from '../../../src/common/ids.js';
+import type { Database } from '../../../src/database/database.js';
+import type { JobResult } from '../../../src/jobs/store/attempt.repository.js';
+import type { ClaimedJob, NewAttempt } from '../../../src/jobs/store/claimed-job.js';
+import { AttemptRepository } from '../../../src/jobs/store/attempt.repository.js';
+import { ClaimRepository } from '../../../src/jobs/store/claim.repository.js';
+import {
+  IdempotencyMismatchError,
+  QueueFullError,
+  StaleFenceError,
+} from '../../../src/jobs/record/job.errors.js';
+import type { StoredJob } from '../../../src/jobs/store/job.repository.js';
+import { JobRepository } from '../../../src/jobs/store/job.repository.js';
+import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
+import { submission } from '../../support/service/job-submission.js';
+
+const NOW = 1_800_000_000_000;
+const LEASE_MS = 10_000;
+
+/** What every database must do for jobs: one body over all of them. */
+export function describeJobStore(name: string, open: () => Promise<Database>): void {
+  describe(`the job store on ${name}`, () => {
+    let database: Database;
+    let jobs: JobRepository;
+    let attempts: AttemptRepository;
+    let claims: ClaimRepository;
+
+    beforeAll(async () => {
+      database = await open();
+      await database.migrate();
+      jobs = new JobRepository(database);
+      attempts = new AttemptRepository(database);
+      claims = new ClaimRepository(database);
+    });
+
+    afterAll(async () => {
+      await database.onApplicationShutdown();
+    });
+
+    beforeEach(async () => {
+      await database.db.deleteFrom('jobs').execute();
+    });
+
+    const insert = async (more: Partial<JobSubmission> = {}, maxQueued = 1000): Promise<string> =>
+      (await jobs.insert(newId(), submission(more), NOW, maxQueued)).job.id;
+
+    /** As a server with a free place does. */
+    const insertTaken = (more: Partial<JobSubmission> = {}, planned = plan): Promise<StoredJob> =>
+      jobs.insert(newId(), submission(more), NOW, 1000, undefined, {
+        owner: 'a',
+        leaseMs: LEASE_MS,
+        plan: planned,
+      });
+
+    const claim = (owner: string, limit = 10, nowMs = NOW): Promise<ClaimedJob[]> =>
+      claims.claim(owner, limit, nowMs, LEASE_MS, plan);
+
+    const claimOne = async (owner = 'a'): Promise<ClaimedJob> => (await claim(owner, 1))[0]!;
+
+    it('migrates again without harm', async () => {
+      await insert();
+      await database.migrate();
+      expect(await jobs.list({}, 10)).toHaveLength(1);
+    });
+
+    it('keeps everything of a submission', async () => {
+      const files = [{ path: 'a/b.bin', content: Buffer.from([0, 255, 1]) }];
+      const id = await insert({
+        files,
+        env: { A: 'ä' },
+        secrets: ['KEY'],
+        request: { x: [1, null] },
+        labels: [{ name: 'n', value: 'v' }],
+      });
+      expect(await jobs.find(id)).toMatchObject({
+        id,
+        state: 'QUEUED',
+        attempt: 0,
+        created_at: NOW,
+        cpus: 0.5,
+        tenant_id: 'default',
+      });
+      expect(await jobs.spec(id)).toMatchObject({
+        script: 'print(1)',
+        request: '{"x":[1,null]}',
+        env: '{"A":"ä"}',
+        secrets: '["KEY"]',
+      });
+      const [file] = await jobs.inputFiles(id);
+      expect([file!.path, Buffer.compare(file!.content, files[0]!.content)]).toEqual(['a/b.bin', 0]);
+      expect(await jobs.labels([id])).toEqual([{ job_id: id, name: 'n', value: 'v' }]);
+    });
+
+    it('refuses a job beyond the bound, and stores nothing of it', async () => {
+      await insert({}, 1);
+      await expect(insert({}, 1)).rejects.toThrow(QueueFullError);
+      expect(await jobs.list({}, 10)).toHaveLength(1);
+    });
+
+    it('finds the job of an idempotency key, and refuses the key with another body', async () => {
+      const first = await insert({ idempotencyKey: 'k' });
+      expect(await insert({ idempotencyKey: 'k' })).toBe(first);
+      await expect(insert({ idempotencyKey: 'k', script: 'print(2)' })).rejects.toThrow(
+        IdempotencyMismatchError,
+      );
+      await expect(insert({ idempotencyKey: 'k', secrets: ['A'] })).rejects.toThrow(IdempotencyMismatchError);
+      const ids = await Promise.all(Array.from({ length: 20 }, () => insert({ idempotencyKey: 'l' })));
+      expect(new Set(ids).size).toBe(1);
+    });
+
+    it('runs one job for a key however often it is sent at once', async () => {
+      const sent = Array.from({ length: 50 }, () => insert({ idempotencyKey: 'once' }));
+      expect(new Set(await Promise.all(sent)).size).toBe(1);
+      expect(await jobs.list({}, 100)).toHaveLength(1);
+      expect(await claim('a', 100)).toHaveLength(1);
+    });
+
+    it('lets a key be used again, for whatever, when its job was deleted', async () => {
+      const first = await insert({ idempotencyKey: 'again' });
+      await jobs.cancelQueued(first, NOW);
+      await jobs.deleteFinished(first);
+      const second = await insert({ idempotencyKey: 'again', script: 'print(2)' });
+      expect(second).not.toBe(first);
+      await expect(insert({ idempotencyKey: 'again' })).rejects.toThrow(IdempotencyMismatchError);
+    });
+
+    it('stores nothing new where it is refused, and still finds what a key names', async () => {
+      const known = await insert({ idempotencyKey: 'known' });
+      const refused = (key: string): Promise<StoredJob> =>
+        jobs.insert(newId(), submission({ idempotencyKey: key }), NOW, 1000, new Error('no room'));
+      expect((await refused('known')).job.id).toBe(known);
+      await expect(refused('new')).rejects.toThrow('no room');
+      expect(await jobs.list({}, 10)).toHaveLength(1);
+    });
+
+    it('adds up what a job keeps on the disks over its attempts', async () => {
+      await insert();
+      const first = await claimOne();
+      await attempts.requeue(first.fence, result({ storedBytes: 7 }), NOW);
+      const { fence } = await claimOne();
+      await attempts.finish(fence, result({ storedBytes: 2 ** 41 }));
+      expect((await jobs.find(fence.jobId))?.stored_bytes).toBe(2 ** 41 + 7);
+    });
+
+    it('claims by priority, then age, not before its time, and each job once', async () => {
+      const low = await insert();
+      const high = await insert({ priority: 1 });
+      const next = await insert();
+      expect((await claim('a', 2)).map(({ job }) => job.id)).toEqual([high, low]);
+      const [last] = await claim('a');
+      expect(last).toMatchObject({
+        job: { id: next, state: 'STARTING', attempt: 1, epoch: 1, owner: 'a' },
+        attempt: { number: 1, workload: `w-${next}-1`, handle: null, start_intent_at: NOW },
+        fence: { jobId: next, attempt: 1, epoch: 1, owner: 'a' },
+        spec: { script: 'print(1)' },
+      });
+      expect(await claim('b')).toEqual([]);
+    });
+
+    it('claims 500 of many jobs at once: more may be too many for a statement', async () => {
+      for (let n = 0; n < 502; n++) await insert();
+      expect(await claim('a', 10_000)).toHaveLength(500);
+      expect(await claim('a', 10_000)).toHaveLength(2);
+    });
+
+    it('takes a job that nobody waits before as it stores it, as a claim would have', async () => {
+      const taken = await insertTaken({ env: { A: '1' } });
+      expect(taken.claim?.job).toEqual(taken.job);
+      expect(await claim('b')).toEqual([]);
+      await insert({ env: { A: '1' } });
+      const claimed = await claimOne();
+      // But for who it is and by when.
+      const shape = ({ fence, job, attempt, spec }: ClaimedJob): unknown => {
+        const text = JSON.stringify({ fence, job, attempt: { ...attempt, workspace: '' }, spec });
+        return JSON.parse(text.replaceAll(job.id, 'ID').replaceAll(String(job.lease_until), '0'));
+      };
+      expect(shape(taken.claim!)).toEqual(shape(claimed));
+      const [row] = await jobs.attempts([taken.job.id]);
+      expect(row).toEqual(taken.claim!.attempt);
+      expect(await jobs.find(taken.job.id)).toEqual(taken.job);
+      expect(claimed.job.lease_until! - taken.job.lease_until!).toBeGreaterThanOrEqual(0);
+      await attempts.markRunning(taken.claim!.fence, NOW + 4, 1000, 'h');
+      await attempts.finish(taken.claim!.fence, result());
+      expect(await jobs.find(taken.job.id)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    });
+
+    it('takes no new job while another waits, however low its priority, nor one that is known', async () => {
+      const low = await insert({ priority: -5 });
+      const next = await insertTaken({ priority: 5, idempotencyKey: 'next' }, neverPlanned);
+      expect(next).toMatchObject({ job: { state: 'QUEUED', attempt: 0, owner: null } });
+      expect(next.claim).toBeUndefined();
+      expect((await claim('a')).map(({ job }) => job.id)).toEqual([next.job.id, low]);
+      const again = await insertTaken({ priority: 5, idempotencyKey: 'next' }, neverPlanned);
+      expect(again).toMatchObject({ job: { id: next.job.id, state: 'STARTING' } });
+      expect(again.claim).toBeUndefined();
+    });
+
+    it('stores nothing of a job whose attempt cannot be planned', async () => {
+      await expect(insertTaken({ idempotencyKey: 'k' }, neverPlanned)).rejects.toThrow('not asked for');
+      expect(await jobs.list({}, 10)).toEqual([]);
+      expect((await insertTaken({ idempotencyKey: 'k' })).claim).toBeDefined();
+    });
+
+    it('gives each of many jobs that are sent at once to one taker', async () => {
+      const stored = await Promise.all(Array.from({ length: 40 }, () => insertTaken()));
+      const atOnce = stored.flatMap((each) => (each.claim ? [each.job.id] : []));
+      const later = (await claim('b', 100)).map(({ job }) => job.id);
+      expect(new Set([...atOnce, ...later]).size).toBe(40);
+      expect(atOnce.length + later.length).toBe(40);
+    });
+
+    it('gives 200 jobs to 4 replicas at once, each to one', async () => {
+      await Promise.all(Array.from({ length: 200 }, () => insert()));
+      const taken: string[] = [];
+      const work = async (owner: string): Promise<void> => {
+        for (;;) {
+          const claims = await claim(owner, 7);
+          if (claims.length === 0) return;
+          taken.push(...claims.map(({ job }) => job.id));
+        }
+      };
+      await Promise.all(['a', 'b', 'c', 'd'].map(work));
+      // A replica may see nothing while another holds the last rows.
+      await work('e');
+      expect([taken.length, new Set(taken).size]).toEqual([200, 200]);
+    });
+
+    it('finishes a job once, with its outputs', async () => {
+      await insert();
+      const { fence } = await claimOne();
+      await attempts.markRunning(fence, NOW + 4, 1000, 'h');
+      // A commit whose answer was lost is repeated.
+      await attempts.markRunning(fence, NOW + 5, 1000, 'h');
+      await attempts.finish(
+        fence,
+        result({
+          outputs: { files: [outputFile('b'), outputFile('a')], skipped: [{ path: 'c', why: 'd' }] },
+        }),
+      );
+      expect(await jobs.find(fence.jobId)).toMatchObject({
+        state: 'SUCCEEDED',
+        reason: 'EXIT_ZERO',
+        exit_code: 0,
+        started_at: NOW + 1,
+      });
+      expect((await jobs.outputs(fence.jobId, 1, 10)).map(({ path }) => path)).toEqual(['a', 'b']);
+      expect((await jobs.outputs(fence.jobId, 1, 10, 'a')).map(({ path }) => path)).toEqual(['b']);
+      expect((await jobs.attempt(fence.jobId, 1))?.skipped_outputs).toBe('[{"path":"c","why":"d"}]');
+      await expect(attempts.finish(fence, result({ state: 'FAILED' }))).rejects.toThrow(StaleFenceError);
+      await expect(attempts.markRunning(fence, NOW, NOW, 'h')).rejects.toThrow(StaleFenceError);
+      expect((await jobs.find(fence.jobId))?.state).toBe('SUCCEEDED');
+    });
+
+    it('refuses every write of an owner whose job was adopted', async () => {
+      await insert();
+      const old = await claimOne('a');
+      const adopted = (await claims.adopt(old.job, 'b', LEASE_MS))!;
+      expect(adopted.fence).toEqual({ ...old.fence, epoch: 2, owner: 'b' });
+      expect(await claims.adopt(old.job, 'c', LEASE_MS)).toBeUndefined();
+      await expect(attempts.saveHandle(old.fence, 'h')).rejects.toThrow(StaleFenceError);
+      await expect(attempts.markRunning(old.fence, NOW, NOW, 'h')).rejects.toThrow(StaleFenceError);
+      await expect(attempts.finish(old.fence, result())).rejects.toThrow(StaleFenceError);
+      await expect(attempts.requeue(old.fence, result(), 0)).rejects.toThrow(StaleFenceError);
+      await attempts.saveHandle(adopted.fence, 'h');
+      expect((await jobs.attempt(old.job.id, 1))?.handle).toBe('h');
+      await attempts.finish(adopted.fence, result());
+    });
+
+    it('puts a job back for another attempt, not before its time', async () => {
+      await insert();
+      const { fence } = await claimOne();
+      await attempts.requeue(
+        fence,
+        result({ state: 'FAILED', reason: 'START_FAILED', startedAtMs: null }),
+        300_000,
+      );
+      expect(await claim('a')).toEqual([]);
+      const waitMs = (await claims.nextAvailableInMs())!;
+      expect(waitMs).toBeGreaterThan(60_000);
+      expect(waitMs).toBeLessThanOrEqual(300_000);
+      // As if its time had come.
+      await database.db
+        .updateTable('jobs')
+        .set((eb) => ({ available_at: eb('available_at', '-', 300_000) }))
+        .execute();
+      const again = (await claim('a', 1))[0]!;
+      expect(again.fence).toMatchObject({ attempt: 2, epoch: 2 });
+      expect((await jobs.attempts([fence.jobId])).map(({ number, reason }) => [number, reason])).toEqual([
+        [1, 'START_FAILED'],
+        [2, null],
+      ]);
+    });
+
+    it('ends a job that was cancelled while it was being put back', async () => {
+      const id = await insert();
+      const { fence } = await claimOne();
+      expect(await jobs.requestCancel(id)).toBe(true);
+      await attempts.requeue(fence, result({ state: 'FAILED', reason: 'START_FAILED' }), 0);
+      expect(await jobs.find(id)).toMatchObject({ state: 'CANCELLED', reason: 'CANCELLED_BY_USER' });
+      expect(await claim('b')).toEqual([]);
+    });
+
+    it('keeps a deadline by its own clock, whatever the clocks of replicas say', async () => {
+      await insert();
+      const { fence, job } = await claimOne();
+      await attempts.markRunning(fence, NOW, 600_000, 'h');
+      const adopted = (await claims.adopt({ ...job, epoch: fence.epoch }, 'b', LEASE_MS))!;
+      expect(adopted.deadlineInMs).toBeGreaterThan(300_000);
+      expect(adopted.deadlineInMs).toBeLessThanOrEqual(600_000);
+    });
+
+    it('does not hold a job back because the clock was set back', async () => {
+      const id = await insert();
+      const inAnHour = Date.now() + 3_600_000;
+      await database.db.updateTable('jobs').set({ available_at: inAnHour }).execute();
+      expect((await claim('a')).map(({ job }) => job.id)).toEqual([id]);
+    });
+
+    it('cancels a waiting job at once, flags a live one, leaves a finished one', async () => {
+      const waiting = await insert();
+      expect(await jobs.requestCancel(waiting)).toBe(false);
+      expect(await jobs.cancelQueued(waiting, NOW)).toBe(true);
+      expect(await jobs.find(waiting)).toMatchObject({
+        state: 'CANCELLED',
+        reason: 'CANCELLED_BY_USER',
+        finished_at: NOW,
+      });
+      const live = await insert();
+      const { fence } = await claimOne();
+      expect(await jobs.cancelQueued(live, NOW)).toBe(false);
+      expect(await jobs.requestCancel(live)).toBe(true);
+      expect(await claims.cancelRequested('a')).toEqual([live]);
+      await attempts.finish(fence, result());
+      expect(await jobs.requestCancel(live)).toBe(false);
+    });
+
+    it('lists newest first, by page, state, label, name and time', async () => {
+      const ids: string[] = [];
+      for (let i = 0; i < 5; i++) {
+        const labels = [
+          { name: 'parity', value: i % 2 ? 'odd' : 'even' },
+          { name: 'n', value: String(i) },
+        ];
+        ids.push(await insert({ name: `Job ${i}% _`, labels }));
+      }
+      const newest = [...ids].reverse();
+      const names = async (filter: object, limit = 10, after?: string): Promise<string[]> =>
+        (await jobs.list(filter, limit, after)).map(({ id }) => id);
+      expect(await names({}, 2)).toEqual(newest.slice(0, 2));
+      expect(await names({}, 2, newest[1])).toEqual(newest.slice(2, 4));
+      expect(await names({ labels: [{ name: 'parity', value: 'odd' }] })).toEqual([ids[3], ids[1]]);
+      expect(await names({ labels: [{ name: 'parity', value: 'odd' }] }, 1, ids[3])).toEqual([ids[1]]);
+      expect(
+        await names({
+          labels: [
+            { name: 'parity', value: 'odd' },
+            { name: 'n', value: '1' },
+          ],
+        }),
+      ).toEqual([ids[1]]);
+      expect(await names({ nameContains: 'JOB 3% _' })).toEqual([ids[3]]);
+      expect(await names({ nameContains: '3_' })).toEqual([]);
+      await claimOne();
+      expect(await names({ states: ['STARTING'] })).toEqual([ids[0]]);
+      expect(await names({ createdAfterMs: NOW })).toEqual([]);
+      expect(await names({ createdAfterMs: NOW - 1, createdBeforeMs: NOW + 1 })).toHaveLength(5);
+    });
+
+    it('deletes a finished job whole, and no other', async () => {
+      await insert({
+        labels: [{ name: 'a', value: 'b' }],
+        idempotencyKey: 'k',
+        files: [{ path: 'p', content: Buffer.from('x') }],
+      });
+      const { fence, attempt } = await claimOne();
+      expect(await jobs.deleteFinished(fence.jobId)).toBeUndefined();
+      const { workload, workspace } = attempt;
+      expect(await attempts.liveAttempts()).toEqual([{ workload, workspace }]);
+      await attempts.finish(fence, result({ outputs: { files: [outputFile('a')], skipped: [] } }));
+      expect(await attempts.liveAttempts()).toEqual([]);
+      expect(await attempts.knownWorkspaces([attempt.workspace, 'other'])).toEqual([attempt.workspace]);
+      expect(await jobs.deleteFinished(fence.jobId)).toEqual({
+        id: fence.jobId,
+        workspaces: [attempt.workspace],
+      });
+      expect(await jobs.deleteFinished(fence.jobId)).toBeUndefined();
+      for (const table of [
+        'job_specs',
+        'job_labels',
+        'job_input_files',
+        'attempts',
+        'output_files',
+        'idempotency_keys',
+      ] as const) {
+        expect([table, await database.db.selectFrom(table).selectAll().execute()]).toEqual([table, []]);
+      }
+    });
+  });
+}
+
+function plan({ id, attempt }: JobRow): NewAttempt {
+  const workload = `w-${id}-${attempt}`;
+  const where = { runtime: 'fake', scope: 's', workload, workspace: newId(), handle: null };
+  return { ...where, startKind: 'COLD', startWhy: 'test' };
+}
+
+function neverPlanned(): never {
+  throw new Error('not asked for');
+}
+
+function result(more: Partial<JobResult> = {}): JobResult {
+  return {
+    state: 'SUCCEEDED',
+    reason: 'EXIT_ZERO',
+    message: 'm',
+    hint: null,
+    exitCode: 0,
+    signal: null,
+    startedAtMs: NOW + 1,
+    endedAtMs: NOW + 2,
+    finishedAtMs: NOW + 3,
+    wallMs: 1,
+    cpuMs: 1,
+    peakMemoryBytes: 2 ** 40,
+    logDroppedBytes: 0,
+    storedBytes: 0,
+    outputs: { files: [], skipped: [] },
+    ...more,
+  };
+}
+
+function outputFile(path: string) {
+  return { path, size: 2 ** 40, sha256: '00', contentType: 'text/plain', modifiedAtMs: NOW };
+}

@@ -1,0 +1,9 @@
+import { dockerSetup } from '../../support/runtimes/runtime-setups.js';
+import { describeRuntimeContract } from '../runtime/runtime-provider.contract.js';
+
+describeRuntimeContract('docker, warm', {
+  ...(await dockerSetup()),
+  isWarm: true,
+  runsPython: true,
+  expectedGaps: [],
+});

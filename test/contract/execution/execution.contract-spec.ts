@@ -1,0 +1,523 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { TestingModule } from '@nestjs/testing';
+import { newId } from '../../../src/common/ids.js';
+import { loadConfig } from '../../../src/config/load-config.js';
+import { Database } from '../../../src/database/database.js';
+import type { JobRow } from '../../../src/database/tables.js';
+import { DataOwnership } from '../../../src/execution/upkeep/data-ownership.js';
+import { OrphanSweeper } from '../../../src/execution/upkeep/orphan-sweeper.js';
+import { Recovery } from '../../../src/execution/takeover/recovery.js';
+import { RunningAttempts } from '../../../src/execution/attempt/running-attempts.js';
+import { ClaimRepository } from '../../../src/jobs/store/claim.repository.js';
+import { JobEvents } from '../../../src/jobs/record/job-events.js';
+import { JobRepository } from '../../../src/jobs/store/job.repository.js';
+import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
+import { JobService } from '../../../src/jobs/job.service.js';
+import { FakeEngine } from '../../../src/runtime/fake/fake-engine.js';
+import type { FakeWorkload } from '../../../src/runtime/fake/fake-workload.js';
+import { FakeRuntime } from '../../../src/runtime/fake/fake.runtime.js';
+import { RuntimeHealthMonitor } from '../../../src/runtime/runtime-health.js';
+import { Workspaces } from '../../../src/workspace/workspaces.js';
+import { spoolPath, workspacePaths } from '../../../src/workspace/workspace-paths.js';
+import {
+  PLACES,
+  startExecution,
+  submitTo,
+  waitForState as waitForJob,
+  whileNobodyClaims,
+} from '../../support/service/execution-server.js';
+import { submission } from '../../support/service/job-submission.js';
+import { RunnerSpool } from '../../support/runtimes/runtime-fake-spool.js';
+import { waitFor } from '../../support/wait-for.js';
+
+const TERMINAL = /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/;
+
+describe('execution', () => {
+  let engine: FakeEngine;
+  let dataDir: string;
+  let server: TestingModule;
+
+  beforeEach(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'maps-execution-'));
+    engine = new FakeEngine({ spool: new RunnerSpool(), secondMs: 1, allowKillByRemove: true });
+    server = await startServer();
+  });
+
+  afterEach(async () => {
+    await server.close();
+    await rm(dataDir, { recursive: true, force: true });
+    expect(engine.violations).toEqual([]);
+  });
+
+  const startServer = (more: Record<string, string> = {}): Promise<TestingModule> =>
+    startExecution(engine, { DATA_DIR: dataDir, ...more });
+  const submit = (more: Partial<JobSubmission> = {}): Promise<string> => submitTo(server, more);
+  const waitForState = (id: string, state: RegExp): Promise<JobRow> => waitForJob(server, id, state);
+
+  const running = (name: string): Promise<FakeWorkload> =>
+    waitFor(() => {
+      const workload = engine.workload(name);
+      return workload.state === 'running' ? workload : undefined;
+    });
+
+  it('takes a job from the queue to its end, and leaves no workload', async () => {
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    expect(await waitForState(id, /RUNNING/)).toMatchObject({ attempt: 1, epoch: 1 });
+    workload.end();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({
+      state: 'SUCCEEDED',
+      reason: 'EXIT_ZERO',
+      exit_code: 0,
+    });
+    await waitFor(async () => (await new FakeRuntime(engine).list()).length === 0);
+  });
+
+  /** Jobs are taken as they are stored from when the server has looked for those of others. */
+  const untilTaking = async (): Promise<void> => {
+    const id = await submit();
+    (await running(`runner-${id}`)).end();
+    await waitForState(id, TERMINAL);
+  };
+  const send = (): Promise<JobRow> => server.get(JobService).submit(submission({}));
+  const finish = async ({ id }: JobRow): Promise<unknown> => {
+    (await running(`runner-${id}`)).end();
+    return waitForState(id, TERMINAL);
+  };
+
+  it('takes jobs with the commits that store them, as many as there are places', async () => {
+    await untilTaking();
+    const sent = await whileNobodyClaims(server, () => Promise.all([send(), send(), send()]));
+    expect(sent.map(({ state }) => state).sort()).toEqual(['QUEUED', 'STARTING', 'STARTING']);
+    expect(sent.map(({ attempt }) => attempt).sort()).toEqual([0, 1, 1]);
+    await Promise.all(sent.map(finish));
+    expect(engine.starts).toHaveLength(4);
+  });
+
+  it('keeps no place for a job that could not be stored', async () => {
+    await untilTaking();
+    const insert = jest.spyOn(server.get(JobRepository), 'insert').mockRejectedValue(new Error('no disk'));
+    for (let n = 0; n < 3; n++) await expect(send()).rejects.toThrow('no disk');
+    insert.mockRestore();
+    const sent = await whileNobodyClaims(server, async () => [await send(), await send()]);
+    expect(sent.map(({ state }) => state)).toEqual(['STARTING', 'STARTING']);
+    await Promise.all(sent.map(finish));
+  });
+
+  it('takes a job that came while the last place was kept for one that could not be stored', async () => {
+    await untilTaking();
+    const [busy] = await whileNobodyClaims(server, async () => [await send()]);
+    const jobs = server.get(JobRepository);
+    let fail: (error: Error) => void = () => undefined;
+    const insert = jest
+      .spyOn(jobs, 'insert')
+      .mockImplementationOnce(() => new Promise((_, reject) => (fail = reject)));
+    const refused = expect(send()).rejects.toThrow('no disk');
+    await waitFor(() => insert.mock.calls.length === 1);
+    const waiting = await send();
+    expect(waiting.state).toBe('QUEUED');
+    fail(new Error('no disk'));
+    await refused;
+    await Promise.all([busy, waiting].map(finish));
+    insert.mockRestore();
+  });
+
+  it('takes no more jobs than there are places while others are being claimed', async () => {
+    await untilTaking();
+    const claims = server.get(ClaimRepository);
+    const claim = claims.claim.bind(claims);
+    let letGo: () => void = () => undefined;
+    const held = jest.spyOn(claims, 'claim').mockImplementation(async (...args) => {
+      const claimed = await claim(...args);
+      if (claimed.length > 0) await new Promise<void>((resolve) => (letGo = resolve));
+      return claimed;
+    });
+    const insert = () => server.get(JobRepository).insert(newId(), submission({}), Date.now(), 1000);
+    // Both are there before either can be claimed.
+    const first = await whileNobodyClaims(server, async () => [(await insert()).job, (await insert()).job]);
+    server.get(JobEvents).emitQueued();
+    await waitForState(first[1]!.id, /STARTING/);
+    const third = await send();
+    expect(third.state).toBe('QUEUED');
+    held.mockRestore();
+    letGo();
+    for (const { id } of first) await running(`runner-${id}`);
+    expect(server.get(RunningAttempts).count).toBe(PLACES);
+    await Promise.all([...first, third].map(finish));
+  });
+
+  it('lets a job wait where the engine is known to be away', async () => {
+    await untilTaking();
+    engine.goAway();
+    server.get(RuntimeHealthMonitor).suspect();
+    await waitFor(() => !server.get(RuntimeHealthMonitor).isHealthy);
+    const job = await send();
+    expect(job.state).toBe('QUEUED');
+    engine.comeBack();
+    await finish(job);
+  });
+
+  it('stores the handle of a workload with the start of its script', async () => {
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    expect((await server.get(JobRepository).attempt(id, 1))?.handle).toBe(workload.handle);
+    workload.end();
+    await waitForState(id, TERMINAL);
+  });
+
+  it('stores the handle of a workload whose script is long in coming', async () => {
+    const start = jest.spyOn(RunnerSpool.prototype, 'started').mockImplementation(() => undefined);
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    const stored = async (): Promise<string | null | undefined> =>
+      (await server.get(JobRepository).attempt(id, 1))?.handle;
+    expect(await waitFor(stored)).toBe(workload.handle);
+    expect((await server.get(JobRepository).find(id))?.state).toBe('STARTING');
+    start.mockRestore();
+    workload.end();
+    await waitForState(id, TERMINAL);
+  });
+
+  it('starts again by itself, as a new attempt, what failed before the script ran', async () => {
+    engine.failNextStart({ kind: 'failed', message: 'no space', retryable: true });
+    const id = await submit();
+    (await running(`runner-${id}-2`)).end();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    const attempts = await server.get(JobRepository).attempts([id]);
+    expect(attempts.map(({ reason, message }) => [reason, message])).toEqual([
+      ['START_FAILED', 'no space'],
+      ['EXIT_ZERO', 'The script ended normally.'],
+    ]);
+  });
+
+  it('fails at once what cannot get better, with the hint that mends it', async () => {
+    const failure = {
+      kind: 'imageUnavailable',
+      message: 'no image',
+      hint: 'docker build',
+      retryable: false,
+    } as const;
+    engine.failNextStart(failure);
+    expect(await waitForState(await submit(), TERMINAL)).toMatchObject({
+      state: 'FAILED',
+      reason: 'IMAGE_UNAVAILABLE',
+      hint: 'docker build',
+    });
+  });
+
+  it('asks again for a start whose answer was lost, and starts once', async () => {
+    engine.loseNextAnswer();
+    const id = await submit();
+    (await running(`runner-${id}`)).end();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    expect(engine.starts).toEqual([`runner-${id}`]);
+  });
+
+  it('lets jobs wait while the engine is away, and takes them when it is back', async () => {
+    engine.goAway();
+    const id = await submit();
+    await waitForState(id, /QUEUED|STARTING/);
+    engine.comeBack();
+    (await running(`runner-${id}`)).end();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+  });
+
+  it('never calls a vanished workload a success', async () => {
+    const id = await submit();
+    await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    engine.vanish(`runner-${id}`);
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'LOST' });
+  });
+
+  it('cancels a live job by stopping its workload', async () => {
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await server.get(JobService).cancel(id);
+    expect(await waitForState(id, TERMINAL)).toMatchObject({
+      state: 'CANCELLED',
+      reason: 'CANCELLED_BY_USER',
+    });
+    expect(workload.stops).toContain(1);
+  });
+
+  it('calls a job cancelled that was cancelled while the platform could not start it', async () => {
+    const id = await submit();
+    await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server.close();
+    const database = new Database(loadConfig({ DATA_DIR: dataDir }));
+    await database.db.updateTable('jobs').set({ cancel_requested: 1, started_at: null }).execute();
+    await database.db.updateTable('attempts').set({ handle: null, started_at: null }).execute();
+    await database.onApplicationShutdown();
+    const { spec } = engine.workload(`runner-${id}`);
+    engine.vanish(`runner-${id}`);
+    await truncate(spoolPath(spec.workspace));
+    server = await startServer();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({
+      state: 'CANCELLED',
+      reason: 'CANCELLED_BY_USER',
+      attempt: 1,
+    });
+  });
+
+  it('runs no more at a time than allowed, most important first', async () => {
+    const first = [await submit(), await submit()];
+    for (const id of first) await running(`runner-${id}`);
+    const low = await submit();
+    const high = await submit({ priority: 9 });
+    expect(engine.starts).toHaveLength(2);
+    engine.workload(`runner-${first[0]}`).end();
+    await running(`runner-${high}`);
+    expect(engine.starts).toHaveLength(3);
+    for (const id of [high, first[1]]) engine.workload(`runner-${id}`).end();
+    (await running(`runner-${low}`)).end();
+    await waitForState(low, /SUCCEEDED/);
+  });
+
+  it('leaves its workloads running when it stops; the next server sees them through with the next epoch', async () => {
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server.close();
+    expect(workload.state).toBe('running');
+    server = await startServer();
+    workload.end();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1, epoch: 2 });
+    expect(engine.starts).toHaveLength(1);
+  });
+
+  it('settles with its true outcome what ended while no server ran', async () => {
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server.close();
+    workload.end({ kind: 'exited', exitCode: 3, oomKilled: false });
+    server = await startServer();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({
+      state: 'FAILED',
+      reason: 'EXIT_NONZERO',
+      exit_code: 3,
+    });
+  });
+
+  it('finds by its name a workload whose handle was not stored any more', async () => {
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server.get(Database).db.updateTable('attempts').set({ handle: null }).execute();
+    await server.close();
+    server = await startServer();
+    workload.end();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+  });
+
+  it('does not call a script late that ended in time while no server ran until after its deadline', async () => {
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server.close();
+    workload.end();
+    const database = new Database(loadConfig({ DATA_DIR: dataDir }));
+    await database.db
+      .updateTable('jobs')
+      .set({ deadline_at: Date.now() - 60_000 })
+      .execute();
+    await database.onApplicationShutdown();
+    server = await startServer();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', reason: 'EXIT_ZERO' });
+  });
+
+  it('goes on with a job whose log could not be read for a moment', async () => {
+    const workspaces = server.get(Workspaces);
+    const open = workspaces.openSpool.bind(workspaces);
+    let failures = 0;
+    workspaces.openSpool = (id) => {
+      if ((failures += 1) > 20) return open(id);
+      return Promise.reject(Object.assign(new Error('too many open files'), { code: 'EMFILE' }));
+    };
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    expect(workload.stops).toEqual([]);
+    failures = 18;
+    workload.end({ kind: 'exited', exitCode: 3, oomKilled: false });
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ reason: 'EXIT_NONZERO', exit_code: 3 });
+  });
+
+  it('calls a job lost whose workload is gone after a restart', async () => {
+    const id = await submit();
+    await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server.get(Database).db.updateTable('attempts').set({ handle: null }).execute();
+    await server.close();
+    engine.vanish(`runner-${id}`);
+    server = await startServer();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'LOST', reason: 'RUNTIME_LOST' });
+  });
+
+  it('gives a new attempt to a job whose order was never written', async () => {
+    const id = await submit();
+    await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server
+      .get(Database)
+      .db.updateTable('attempts')
+      .set({ handle: null, workspace: 'never-made', started_at: null })
+      .execute();
+    await server.close();
+    engine.vanish(`runner-${id}`);
+    server = await startServer();
+    (await running(`runner-${id}-2`)).end();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+  });
+
+  it('gives a new attempt to a job whose order was written and whose workload never came', async () => {
+    const id = await submit();
+    await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    const { workspace } = (await server.get(JobRepository).attempt(id, 1))!;
+    await server.get(Database).db.updateTable('attempts').set({ handle: null, started_at: null }).execute();
+    await server.close();
+    engine.vanish(`runner-${id}`);
+    const paths = workspacePaths(join(dataDir, 'workspaces'), workspace);
+    await truncate(spoolPath(paths));
+    server = await startServer();
+    (await running(`runner-${id}-2`)).end();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect((await server.get(JobRepository).attempt(id, 1))!.reason).toBe('ABANDONED');
+    // Whoever still wants to start the first attempt meets this.
+    expect(JSON.parse(await readFile(join(paths.jobDir, 'job.json'), 'utf8'))).toEqual({ withdrawn: true });
+  });
+
+  it('removes a workload that was made and not started before it makes the next attempt', async () => {
+    const id = await submit();
+    const { spec } = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server.get(Database).db.updateTable('attempts').set({ handle: null, started_at: null }).execute();
+    await server.close();
+    engine.vanish(`runner-${id}`);
+    await truncate(spoolPath(spec.workspace));
+    engine.make(spec);
+    server = await startServer();
+    (await running(`runner-${id}-2`)).end();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect(engine.all().map(({ spec: { name } }) => name)).not.toContain(`runner-${id}`);
+  });
+
+  it('does not give another attempt to a script that emptied its own log', async () => {
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await truncate(spoolPath(workload.spec.workspace));
+    engine.vanish(`runner-${id}`);
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'LOST', attempt: 1 });
+  });
+
+  it('waits for a server that reaches the engine of a job before it calls the job lost', async () => {
+    const id = await submit();
+    await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    const moveElsewhere = (scope: string): Promise<unknown> =>
+      server.get(Database).db.updateTable('attempts').set({ scope }).execute();
+    await moveElsewhere('another-engine');
+    await server.close();
+    const stop = new AbortController();
+    server = await startServer({ LOST_AFTER_SECONDS: '3600' });
+    await server.get(Recovery).adoptAll(stop.signal);
+    expect(await waitForState(id, /./)).toMatchObject({ state: 'RUNNING', epoch: 1 });
+    // It comes back within its time.
+    await moveElsewhere(engine.scope);
+    await server.get(Recovery).adoptAll(stop.signal);
+    expect(await waitForState(id, /./)).toMatchObject({ state: 'RUNNING', epoch: 2 });
+    await moveElsewhere('another-engine');
+    stop.abort(new Error('the server is stopping'));
+    await server.close();
+    server = await startServer({ LOST_AFTER_SECONDS: '0' });
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'LOST', reason: 'RUNTIME_LOST' });
+  });
+
+  it('does not wait for a host that was started again', async () => {
+    const id = await submit();
+    await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server.get(Database).db.updateTable('attempts').set({ scope: 'earlier-boot' }).execute();
+    await server.close();
+    engine.goneScopes.add('earlier-boot');
+    server = await startServer({ LOST_AFTER_SECONDS: '3600' });
+    expect(await waitForState(id, TERMINAL)).toMatchObject({
+      state: 'LOST',
+      message: 'The host was restarted while the job ran.',
+    });
+  });
+
+  it('calls a cancel what a server before it stopped, whatever the script made of it', async () => {
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    await server.close();
+    workload.end({ kind: 'exited', exitCode: 143, oomKilled: false });
+    const database = new Database(loadConfig({ DATA_DIR: dataDir }));
+    await database.db.updateTable('jobs').set({ cancel_requested: 1 }).execute();
+    await database.onApplicationShutdown();
+    server = await startServer();
+    expect(await waitForState(id, TERMINAL)).toMatchObject({
+      state: 'CANCELLED',
+      reason: 'CANCELLED_BY_USER',
+    });
+  });
+
+  it('ends an attempt whose start failed in a way nobody foresaw', async () => {
+    engine.onStart = () => {
+      throw new Error('a fault of ours');
+    };
+    expect(await waitForState(await submit(), TERMINAL)).toMatchObject({
+      state: 'FAILED',
+      reason: 'START_FAILED',
+      attempt: 1,
+    });
+  });
+
+  it('sweeps nothing that another database’s jobs left', async () => {
+    expect(await server.get(DataOwnership).isOurs()).toBe(true);
+    await server.close();
+    server = await startServer({ DATABASE_URL: `sqlite:${join(dataDir, 'other.sqlite')}` });
+    expect(await server.get(DataOwnership).isOurs()).toBe(false);
+    await server.close();
+    server = await startServer();
+    expect(await server.get(DataOwnership).isOurs()).toBe(true);
+  });
+
+  it('sweeps the inputs of a job that ended, and leaves those of live ones and its outputs', async () => {
+    const [id, other] = [await submit(), await submit()];
+    const [workload, live] = [await running(`runner-${id}`), await running(`runner-${other}`)];
+    const { jobDir, outputDir } = workload.spec.workspace;
+    workload.end();
+    await waitForState(id, TERMINAL);
+    await waitFor(() => !existsSync(jobDir));
+    await mkdir(jobDir, { recursive: true });
+    await server.get(OrphanSweeper).sweep(new AbortController().signal, -1000);
+    expect([jobDir, outputDir, live.spec.workspace.jobDir].map(existsSync)).toEqual([false, true, true]);
+    live.end();
+    await waitForState(other, TERMINAL);
+  });
+
+  it('sweeps workloads of no live job, and leaves those of live ones', async () => {
+    const id = await submit();
+    await running(`runner-${id}`);
+    const orphan = engine.make({ ...engine.workload(`runner-${id}`).spec, name: 'runner-orphan' });
+    expect(await server.get(OrphanSweeper).sweep(new AbortController().signal, -1000)).toMatchObject({
+      workloads: 1,
+    });
+    expect(server.get(OrphanSweeper).removed.workloadsRemoved).toBe(1);
+    expect((await new FakeRuntime(engine).list()).map(({ name }) => name)).toEqual([`runner-${id}`]);
+    expect(orphan).toBeDefined();
+    engine.workload(`runner-${id}`).end();
+    await waitForState(id, TERMINAL);
+  });
+});

@@ -1,0 +1,410 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { TestingModule } from '@nestjs/testing';
+import { newId } from '../../../src/common/ids.js';
+import { LOG } from '../../../src/common/log.js';
+import { Database } from '../../../src/database/database.js';
+import type { AttemptRow } from '../../../src/database/tables.js';
+import { AttemptWatcher } from '../../../src/execution/attempt/attempt-watcher.js';
+import { DataOwnership } from '../../../src/execution/upkeep/data-ownership.js';
+import { OrphanSweeper } from '../../../src/execution/upkeep/orphan-sweeper.js';
+import { Recovery } from '../../../src/execution/takeover/recovery.js';
+import { WorkerStrays } from '../../../src/execution/upkeep/worker-strays.js';
+import { AttemptRepository } from '../../../src/jobs/store/attempt.repository.js';
+import { ClaimRepository } from '../../../src/jobs/store/claim.repository.js';
+import { JobEvents } from '../../../src/jobs/record/job-events.js';
+import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
+import { JobRepository } from '../../../src/jobs/store/job.repository.js';
+import { FakeEngine } from '../../../src/runtime/fake/fake-engine.js';
+import type { FakeWorkload } from '../../../src/runtime/fake/fake-workload.js';
+import type { PoolStatus } from '../../../src/runtime/pool/environment-pool.js';
+import { WarmPool } from '../../../src/runtime/pool/warm-pool.js';
+import type { WarmWorker } from '../../../src/runtime/pool/warm-worker.js';
+import { isWorkerWorkload } from '../../../src/runtime/pool/warm-worker.js';
+import { RuntimeHealthMonitor } from '../../../src/runtime/runtime-health.js';
+import { RUNTIME_PROVIDER } from '../../../src/runtime/runtime-provider.js';
+import type { WorkspaceContent } from '../../../src/workspace/workspaces.js';
+import { ORDER_FILE, STOP_FILE } from '../../../src/workspace/workspace-paths.js';
+import { Workspaces } from '../../../src/workspace/workspaces.js';
+import {
+  startExecution,
+  submitTo,
+  waitForState,
+  whileNobodyClaims,
+} from '../../support/service/execution-server.js';
+import { submission } from '../../support/service/job-submission.js';
+import { RunnerSpool } from '../../support/runtimes/runtime-fake-spool.js';
+import { waitFor } from '../../support/wait-for.js';
+
+const DONE = /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/;
+const never = (): Promise<never> => new Promise(() => undefined);
+
+/** What may go wrong between a pool, a claim, a sweep and a recovery; on a fake engine, so that each case is made at will. */
+describe('execution with warm workers', () => {
+  let engine: FakeEngine;
+  let spool: RunnerSpool;
+  let dataDir: string;
+  let server: TestingModule;
+
+  beforeEach(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'maps-warm-'));
+    spool = new RunnerSpool();
+    engine = new FakeEngine({ spool, secondMs: 1, allowKillByRemove: true });
+    server = await startServer();
+    await untilReady(2);
+  });
+
+  afterEach(async () => {
+    await server.close();
+    await rm(dataDir, { recursive: true, force: true });
+    expect(engine.violations).toEqual([]);
+  });
+
+  const startServer = (more: Record<string, string> = {}): Promise<TestingModule> =>
+    startExecution(engine, { DATA_DIR: dataDir, WARM_POOL: 'default=2', ...more });
+  const submit = (more: Partial<JobSubmission> = {}): Promise<string> => submitTo(server, more);
+  const status = (): PoolStatus => server.get(WarmPool).status()[0]!;
+  const untilReady = (count: number): Promise<unknown> =>
+    waitFor(() => status().ready === count, { describe: () => JSON.stringify(status()) });
+  const attempts = (id: string): Promise<AttemptRow[]> => server.get(JobRepository).attempts([id]);
+  const workers = (): FakeWorkload[] => engine.all().filter(({ spec }) => isWorkerWorkload(spec.name));
+
+  /** A sweep that looks also at what is new, and finds in the database what `looks` say. */
+  const sweepWith = (looks: Partial<AttemptRepository>): Promise<unknown> =>
+    new OrphanSweeper(
+      server.get(RUNTIME_PROVIDER),
+      server.get(LOG),
+      Object.assign(Object.create(server.get(AttemptRepository)) as AttemptRepository, looks),
+      server.get(Workspaces),
+      server.get(RuntimeHealthMonitor),
+      server.get(DataOwnership),
+      server.get(WorkerStrays),
+    ).sweep(new AbortController().signal, -1000);
+  const sweep = (): Promise<unknown> => sweepWith({});
+
+  /** The workload that has taken the job's order, or was started for it. */
+  const runsOf = (id: string): FakeWorkload[] =>
+    seen.filter(({ spec, order }) => spec.jobId === id || (typeof order === 'object' && order.jobId === id));
+  const seen: FakeWorkload[] = [];
+  beforeEach(() => {
+    seen.length = 0;
+    seen.push(...engine.all());
+    engine.onStart = (workload): void => void seen.push(workload);
+  });
+  const running = (id: string, number = 1): Promise<FakeWorkload> =>
+    waitFor(
+      () => {
+        const run = runsOf(id)[number - 1];
+        return run?.state === 'running' ? run : undefined;
+      },
+      { describe: () => `run ${number} of ${id}` },
+    );
+
+  it('lets go of a worker that it hands out: only the job waits for its end then', async () => {
+    const id = await submit();
+    const worker = await running(id);
+    await waitForState(server, id, /RUNNING/);
+    expect(isWorkerWorkload(worker.spec.name)).toBe(true);
+    expect(worker.waiters).toBe(1);
+    expect(server.get(WarmPool).holds(worker.spec.workspace.id)).toBe(false);
+    worker.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    await untilReady(2);
+    expect(workers()).toHaveLength(2);
+    // Its end is the job's and says nothing about the pool.
+    expect(status()).toMatchObject({ hits: 1, misses: 0, message: undefined });
+  });
+
+  it('commits the worker to the job before it writes anything for it', async () => {
+    const workspaces = server.get(Workspaces);
+    const handOut = workspaces.handOut.bind(workspaces);
+    const before: AttemptRow[] = [];
+    workspaces.handOut = async (workspace, content) => {
+      const db = server.get(Database).db;
+      before.push(
+        ...(await db.selectFrom('attempts').selectAll().where('workspace', '=', workspace).execute()),
+      );
+      return handOut(workspace, content);
+    };
+    const id = await submit();
+    const worker = await running(id);
+    expect(before).toMatchObject([
+      { job_id: id, workload: worker.spec.name, handle: worker.handle, start_kind: 'WARM' },
+    ]);
+    worker.end();
+    await waitForState(server, id, DONE);
+  });
+
+  /** The commit of a claim whose answer does not come: of a job that waited, or of one that is just being stored. */
+  const losesAnswer = {
+    'as it is claimed': async (): Promise<string> => {
+      const claims = server.get(ClaimRepository);
+      const claim = claims.claim.bind(claims);
+      let lost = 0;
+      claims.claim = async (...args) => {
+        const claimed = await claim(...args);
+        if (claimed.length === 0 || lost > 0) return claimed;
+        lost += 1;
+        throw new Error('the answer was lost');
+      };
+      const { job } = await server.get(JobRepository).insert(newId(), submission({}), Date.now(), 1000);
+      server.get(JobEvents).emitQueued();
+      await waitFor(() => lost === 1);
+      return job.id;
+    },
+    'as it is stored': async (): Promise<string> => {
+      // Jobs are taken as they are stored from when the server has looked for those of others.
+      const before = await submit();
+      (await running(before)).end();
+      await waitForState(server, before, DONE);
+      await untilReady(2);
+      const jobs = server.get(JobRepository);
+      const insert = jobs.insert.bind(jobs);
+      let id = '';
+      jobs.insert = async (...args) => {
+        jobs.insert = insert;
+        id = (await insert(...args)).job.id;
+        throw new Error('the answer was lost');
+      };
+      await whileNobodyClaims(server, () => expect(submit()).rejects.toThrow('the answer was lost'));
+      return id;
+    },
+  };
+
+  it.each(Object.entries(losesAnswer))(
+    "gives a worker to nobody when it may be a job's, %s",
+    async (_, lose) => {
+      const id = await lose();
+      const [first] = await attempts(id);
+      const taken = seen.find(({ spec }) => spec.name === first!.workload)!;
+      await waitFor(() => taken.state === 'ended');
+      expect(taken.order).toBeUndefined();
+      await waitFor(() => !server.get(WarmPool).holds(first!.workspace));
+      const other = await submit();
+      expect((await running(other)).spec.name).not.toBe(first!.workload);
+      // Nobody renews its lease; it runs out.
+      await server
+        .get(Database)
+        .db.updateTable('jobs')
+        .set({ lease_until: 0 })
+        .where('id', '=', id)
+        .execute();
+      await server.get(Recovery).adoptAll(new AbortController().signal);
+      (await running(id)).end();
+      expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+      expect(runsOf(id)).toHaveLength(1);
+      runsOf(other)[0]!.end();
+      await waitForState(server, other, DONE);
+    },
+  );
+
+  it('withdraws the order of a worker that it adopts; one that comes late reaches nobody', async () => {
+    const workspaces = server.get(Workspaces);
+    const handOut = workspaces.handOut.bind(workspaces);
+    let late: () => Promise<unknown> = never;
+    workspaces.handOut = (workspace, content) => {
+      late = () => handOut(workspace, content);
+      return never();
+    };
+    const id = await submit();
+    await waitFor(() => late !== never);
+    const [first] = await attempts(id);
+    await server.close();
+    // What its pool takes away as it stops are workers without a job.
+    const worker = engine.workload(first!.workload);
+    server = await startServer({ WARM_POOL: 'default=0' });
+    const second = await running(id);
+    expect(worker).toMatchObject({ order: 'withdrawn', exit: { kind: 'exited', exitCode: 125 } });
+    await late();
+    second.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect(runsOf(id)).toEqual([second]);
+  });
+
+  it('runs a job once whose paused server writes the order over its withdrawal', async () => {
+    const workspaces = server.get(Workspaces);
+    const handOut = workspaces.handOut.bind(workspaces);
+    let late: () => Promise<unknown> = never;
+    workspaces.handOut = (workspace, content) => {
+      late = () => handOut(workspace, content);
+      return never();
+    };
+    const id = await submit();
+    await waitFor(() => late !== never);
+    const [first] = await attempts(id);
+    const worker = engine.workload(first!.workload);
+    // It is slow enough to see only what was written last.
+    worker.takesOrders = false;
+    await server.close();
+    server = await startServer({ WARM_POOL: 'default=0' });
+    const order = join(worker.spec.workspace.jobDir, ORDER_FILE);
+    await waitFor(() => readFileSync(order, 'utf8').includes('withdrawn'));
+    await late();
+    worker.takesOrders = true;
+    await waitForState(server, id, /RUNNING/);
+    (await running(id)).end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    expect(runsOf(id)).toEqual([worker]);
+  });
+
+  it('gives up a worker that does not take its job, and repeats the attempt', async () => {
+    Object.assign(server.get(AttemptWatcher), { takingMs: 200 });
+    for (const worker of workers()) worker.takesOrders = false;
+    const id = await submit();
+    const cold = await running(id);
+    const [first] = await attempts(id);
+    expect(first).toMatchObject({ start_kind: 'WARM', reason: 'START_FAILED' });
+    expect(engine.all().map(({ spec }) => spec.name)).not.toContain(first!.workload);
+    cold.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+  });
+
+  it('goes on with an adopted job whose worker has its order, and does not stop it', async () => {
+    const id = await submit();
+    const worker = await running(id);
+    await waitForState(server, id, /RUNNING/);
+    await server.get(Database).db.updateTable('attempts').set({ started_at: null }).execute();
+    await server.close();
+    server = await startServer({ WARM_POOL: 'default=0' });
+    const { jobDir } = worker.spec.workspace;
+    await waitFor(() => readFileSync(join(jobDir, ORDER_FILE), 'utf8').includes('withdrawn'));
+    // That would end it.
+    expect(existsSync(join(jobDir, STOP_FILE))).toBe(false);
+    worker.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+  });
+
+  /** The worker that got the job still has its folders, and the job ends well with it. */
+  const expectUnharmed = async (id: string): Promise<void> => {
+    const worker = await running(id);
+    expect(existsSync(worker.spec.workspace.jobDir)).toBe(true);
+    worker.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+  };
+
+  it.each([
+    ['workloads', 1],
+    ['inputs', 2],
+  ])('sweeps no worker that gets its job while the sweeper looks at %s', async (_, look) => {
+    let id = '';
+    let looks = 0;
+    await sweepWith({
+      liveAttempts: async () => {
+        const live = await server.get(AttemptRepository).liveAttempts();
+        if ((looks += 1) !== look) return live;
+        id = await submit();
+        await waitForState(server, id, /RUNNING/);
+        return live;
+      },
+    });
+    await expectUnharmed(id);
+  });
+
+  it('sweeps no worker that was taken for a job, until nobody holds it', async () => {
+    const pool = server.get(WarmPool);
+    const { limits, network } = workers()[0]!.spec;
+    const need = { environment: 'default', limits, network, env: [], secrets: [] };
+    const worker = pool.take(need) as WarmWorker;
+    const workload = engine.workload(worker.workload);
+    await sweep();
+    expect([workload.state, existsSync(workload.spec.workspace.jobDir)]).toEqual(['running', true]);
+    pool.release(worker);
+    await sweep();
+    expect([workload.state, existsSync(workload.spec.workspace.jobDir)]).toEqual(['ended', false]);
+  });
+
+  it('sweeps no folder of a worker that gets its job while the sweeper looks', async () => {
+    let id = '';
+    await mkdir(server.get(Workspaces).paths('nobodys').outputDir, { recursive: true });
+    await sweepWith({
+      knownWorkspaces: async (ids) => {
+        const known = await server.get(AttemptRepository).knownWorkspaces(ids);
+        if (id !== '') return known;
+        id = await submit();
+        await waitForState(server, id, /RUNNING/);
+        return known;
+      },
+    });
+    await expectUnharmed(id);
+  });
+
+  it('starts a repeated attempt cold, with workers at hand', async () => {
+    const id = await submit({ retries: 1 });
+    (await running(id)).end({ kind: 'exited', exitCode: 1, oomKilled: false });
+    await untilReady(2);
+    const second = await running(id, 2);
+    expect(second.spec.worker).toBeUndefined();
+    second.end();
+    await waitForState(server, id, DONE);
+    expect((await attempts(id)).map(({ start_kind }) => start_kind)).toEqual(['WARM', 'COLD']);
+  });
+
+  it('starts a job cold that sets what a library has read already', async () => {
+    spool.environmentRead = ['CITY'];
+    const before = server.get(WarmPool).readyWorkloads;
+    for (const name of before) engine.vanish(name);
+    await waitFor(() => !server.get(WarmPool).readyWorkloads.some((name) => before.includes(name)));
+    await untilReady(2);
+    const id = await submit({ env: { CITY: 'Bern' } });
+    (await running(id)).end();
+    await waitForState(server, id, DONE);
+    expect(await attempts(id)).toMatchObject([
+      { start_kind: 'COLD', start_why: expect.stringMatching(/CITY/) },
+    ]);
+    expect(status()).toMatchObject({ ready: 2, hits: 0, misses: 0 });
+  });
+
+  it('runs a script once whose order was written although the write was reported as failed', async () => {
+    failAfter(server, async (handOut) => {
+      await handOut();
+      await waitFor(() => workers().some(({ order }) => order !== undefined));
+    });
+    const id = await submit();
+    const worker = await running(id);
+    await waitForState(server, id, /RUNNING/);
+    worker.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    expect(runsOf(id)).toEqual([worker]);
+  });
+
+  it('gives a job another attempt whose files could not be written for its worker, which runs nothing', async () => {
+    failAfter(server, () => undefined);
+    const id = await submit();
+    const cold = await running(id);
+    cold.end();
+    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect(runsOf(id)).toEqual([cold]);
+    await untilReady(2);
+    expect(workers()).toHaveLength(2);
+  });
+
+  it('makes others in place of workers of an image that was built anew', async () => {
+    const before = workers();
+    engine.imageVersion = 'second';
+    await waitFor(() => before.every(({ state }) => state === 'ended'));
+    await untilReady(2);
+    expect(workers()).toHaveLength(2);
+  });
+
+  it('leaves no worker, none of their folders and no wait behind when it stops', async () => {
+    await server.close();
+    expect(engine.all()).toEqual([]);
+    const left = await server.get(Workspaces).listInputs(() => Infinity);
+    expect(left).toEqual([]);
+    server = await startServer();
+  });
+});
+
+/** Lets the next hand-out fail, after `before` has done some or all of it. */
+function failAfter(server: TestingModule, before: (handOut: () => Promise<unknown>) => unknown): void {
+  const workspaces = server.get(Workspaces);
+  const handOut = workspaces.handOut.bind(workspaces);
+  workspaces.handOut = async (id: string, content: WorkspaceContent) => {
+    workspaces.handOut = handOut;
+    await before(() => handOut(id, content));
+    throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+  };
+}

@@ -1,0 +1,4 @@
+import { kubernetesSetup } from '../../support/runtimes/runtime-setups.js';
+import { describeWarmPool } from '../runtime/warm-pool.contract.js';
+
+describeWarmPool('kubernetes', await kubernetesSetup());

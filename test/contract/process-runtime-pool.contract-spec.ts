@@ -1,4 +1,0 @@
-import { processSetup } from '../support/runtime-setups.js';
-import { describeWarmPool } from './warm-pool.contract.js';
-
-describeWarmPool('process (bubblewrap)', await processSetup());
