@@ -71,7 +71,7 @@ function describeStoredJobs(
     const foldersOf = (id: string): Promise<string[]> =>
       service.app
         .get(JobRepository)
-        .attempts([id])
+        .attemptsOf(id)
         .then((attempts) => attempts.map((attempt) => attempt.workspace));
 
     const folders = async (): Promise<string[]> =>
@@ -198,7 +198,12 @@ function describeStoredJobs(
 
     it('know what they keep on the disks', async () => {
       const id = await finished('open("a", "w").write("x" * 1000); print("y" * 5000)');
-      const { stored_bytes } = (await service.app.get(JobRepository).find(id))!;
+      const { stored_bytes } = await service.app
+        .get(Database)
+        .db.selectFrom('jobs')
+        .select('stored_bytes')
+        .where('id', '=', id)
+        .executeTakeFirstOrThrow();
       expect(stored_bytes).toBeGreaterThan(6_000);
       expect(stored_bytes).toBeLessThan(8_000);
     });

@@ -14,10 +14,11 @@ import { Dispatcher } from './admission/dispatcher.js';
 import { ExecutionLoops } from './execution-loops.js';
 import { ExecutionService } from './execution.service.js';
 import { JobQueue } from './admission/job-queue.js';
+import { JobSlots } from './admission/job-slots.js';
 import { JobRecorder } from './attempt/job-recorder.js';
 import { LeaseKeeper } from './takeover/lease-keeper.js';
 import { OrphanSweeper } from './upkeep/orphan-sweeper.js';
-import { RecoveryWork } from './takeover/recovery-work.js';
+import { AttemptResumer } from './takeover/attempt-resumer.js';
 import { Recovery } from './takeover/recovery.js';
 import { Replica } from './replica.js';
 import { RetentionKeeper } from './upkeep/retention-keeper.js';
@@ -41,11 +42,12 @@ import { WorkloadStarter } from './attempt/workload-starter.js';
     ExecutionLoops,
     ExecutionService,
     JobQueue,
+    JobSlots,
     JobRecorder,
     LeaseKeeper,
     OrphanSweeper,
     Recovery,
-    RecoveryWork,
+    AttemptResumer,
     Replica,
     RetentionKeeper,
     RunningAttempts,

@@ -2,14 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { Bell } from '../common/bell.js';
 import { Database } from '../database/database.js';
 import { rideOut } from '../database/ride-out.js';
-import type { JobRow } from '../database/tables.js';
+import type { Job } from './record/job.js';
 import { JobEvents } from './record/job-events.js';
 import { JobService } from './job.service.js';
 import type { JobFilter } from './store/job.repository.js';
 import { JobRepository } from './store/job.repository.js';
-import type { JobState } from './record/job-state.js';
 import { isTerminal } from './record/job-state.js';
-import { toJobModel } from './api/to-job-model.js';
 
 /** Changed jobs that one follower of all jobs may be behind by; beyond it the oldest news is dropped. */
 const MAX_PENDING = 10_000;
@@ -25,17 +23,16 @@ export class JobFollower {
   ) {}
 
   /** The present state first, then the latest whenever it differs, the terminal one last. */
-  async *follow(jobId: string, signal: AbortSignal): AsyncGenerator<JobRow, void, undefined> {
+  async *follow(jobId: string, signal: AbortSignal): AsyncGenerator<Job, void, undefined> {
     const bell = new Bell();
     const off = this.events.onJob(jobId, () => bell.ring());
     try {
       for (let last = ''; !signal.aborted;) {
         const job = await rideOut(() => this.jobs.get(jobId), signal);
-        // Not the whole row: a renewed lease is no news.
-        const version = JSON.stringify(toJobModel(job));
+        const version = versionOf(job);
         if (version !== last) yield job;
         last = version;
-        if (isTerminal(job.state as JobState)) return;
+        if (isTerminal(job.state)) return;
         await bell.wait(this.database.recheckMs, signal);
       }
     } finally {
@@ -44,7 +41,7 @@ export class JobFollower {
   }
 
   /** Every job that matches, at each of its changes from now on; coalesced while the reader is busy. */
-  async *followAll(filter: JobFilter, signal: AbortSignal): AsyncGenerator<JobRow, void, undefined> {
+  async *followAll(filter: JobFilter, signal: AbortSignal): AsyncGenerator<Job, void, undefined> {
     const changed = new Set<string>();
     const bell = new Bell();
     const off = this.events.onAny((jobId) => {
@@ -65,4 +62,9 @@ export class JobFollower {
       off();
     }
   }
+}
+
+/** Who runs the job is no news. */
+function versionOf({ owner: _, epoch: __, ...seen }: Job): string {
+  return JSON.stringify(seen);
 }

@@ -3,16 +3,17 @@ import { BadInputError, ConflictError } from '../common/app-error.js';
 import { Clock } from '../common/clock.js';
 import { isId, newId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
-import type { JobRow } from '../database/tables.js';
+import type { Job } from './record/job.js';
 import { JobEvents } from './record/job-events.js';
-import { JobPlaces } from './job-places.js';
+import { JobAdmission } from './job-admission.js';
 import { JobRemover } from './retention/job-remover.js';
 import { JobRepository } from './store/job.repository.js';
-import { JobNotFoundError } from './record/job.errors.js';
-import type { JobState } from './record/job-state.js';
+import { IdempotencyMismatchError, JobNotFoundError, QueueFullError } from './record/job.errors.js';
 import { isTerminal } from './record/job-state.js';
 import type { JobSubmission } from './record/job-submission.js';
 import { StorageSpace } from './retention/storage-space.js';
+import type { StoredJob } from './store/submission.repository.js';
+import { SubmissionRepository } from './store/submission.repository.js';
 
 /** What callers do with jobs. Running them is execution's business, which hears of changes through `JobEvents`. */
 @Injectable()
@@ -20,7 +21,8 @@ export class JobService {
   constructor(
     private readonly jobs: JobRepository,
     private readonly events: JobEvents,
-    private readonly places: JobPlaces,
+    private readonly submissions: SubmissionRepository,
+    private readonly admission: JobAdmission,
     private readonly remover: JobRemover,
     private readonly space: StorageSpace,
     private readonly clock: Clock,
@@ -28,32 +30,47 @@ export class JobService {
   ) {}
 
   /** Accepts a job: when this resolves the job is on disk. */
-  async submit(submission: JobSubmission): Promise<JobRow> {
+  async submit(submission: JobSubmission): Promise<Job> {
     if (!this.config.environments.has(submission.environment)) {
       throw new BadInputError(
         `There is no environment ${JSON.stringify(submission.environment)}; there are: ${[...this.config.environments.keys()].join(', ')}.`,
         'input.environment',
       );
     }
-    const { MAX_QUEUED_JOBS } = this.config;
-    const refusal = await this.space.refusal();
-    const { job, claim } = await this.places.store((taker) =>
-      this.jobs.insert(newId(), submission, this.clock.nowMs(), MAX_QUEUED_JOBS, refusal, taker),
-    );
+    const { job, claim } = await this.store(newId(), submission);
     this.events.emit(job.id);
     if (!claim) this.events.emitQueued();
     return job;
   }
 
+  /** Stores the job, and begins it at once where there is a place and nobody waits before it. */
+  private async store(id: string, submission: JobSubmission): Promise<StoredJob> {
+    const refusal = await this.space.refusal();
+    const slot = refusal ? undefined : this.admission.reserve(id, submission);
+    const more = { id, nowMs: this.clock.nowMs(), maxQueued: this.config.MAX_QUEUED_JOBS, refusal };
+    let stored: StoredJob;
+    try {
+      stored = await this.submissions.insert(submission, { ...more, take: slot?.take });
+    } catch (error) {
+      // Refused instead of stored; after any other error nobody knows.
+      if (error instanceof QueueFullError || error instanceof IdempotencyMismatchError) slot?.release();
+      else slot?.abandon();
+      throw error;
+    }
+    if (stored.claim) slot?.launch(stored.claim);
+    else slot?.release();
+    return stored;
+  }
+
   /** @throws JobNotFoundError */
-  async get(id: string): Promise<JobRow> {
+  async get(id: string): Promise<Job> {
     const job = isId(id) ? await this.jobs.find(id) : undefined;
     if (!job) throw new JobNotFoundError(id);
     return job;
   }
 
   /** Ends a waiting job, asks a live one to end, returns a finished one as it is. */
-  async cancel(id: string): Promise<JobRow> {
+  async cancel(id: string): Promise<Job> {
     await this.get(id);
     const nowMs = this.clock.nowMs();
     // A job may be claimed between the two writes, or be put back by a retry: one more round settles either.
@@ -68,8 +85,7 @@ export class JobService {
   async delete(id: string): Promise<void> {
     const job = isId(id) ? await this.jobs.find(id) : undefined;
     if (!job) return;
-    if (!isTerminal(job.state as JobState))
-      throw new ConflictError('The job has not finished; cancel it first.');
+    if (!isTerminal(job.state)) throw new ConflictError('The job has not finished; cancel it first.');
     await this.remover.remove(id);
   }
 }

@@ -6,7 +6,7 @@ import { JobDetailsLoader } from './api/job-details.loader.js';
 import { JobEvents } from './record/job-events.js';
 import { JobFollower } from './job-follower.js';
 import { JobHolds } from './retention/job-holds.js';
-import { JobPlaces } from './job-places.js';
+import { JobAdmission } from './job-admission.js';
 import { JobRemover } from './retention/job-remover.js';
 import { JobRepository } from './store/job.repository.js';
 import { JobResolver } from './api/job.resolver.js';
@@ -14,6 +14,7 @@ import { ReplicaHints } from './replica-hints.js';
 import { JobService } from './job.service.js';
 import { RetentionBounds } from './retention/retention-bounds.js';
 import { RetentionRepository } from './store/retention.repository.js';
+import { SubmissionRepository } from './store/submission.repository.js';
 import { StorageSpace } from './retention/storage-space.js';
 
 @Module({
@@ -26,11 +27,12 @@ import { StorageSpace } from './retention/storage-space.js';
     JobFollower,
     ReplicaHints,
     JobHolds,
-    JobPlaces,
+    JobAdmission,
     JobRemover,
     RetentionBounds,
     RetentionRepository,
     StorageSpace,
+    SubmissionRepository,
     JobService,
     JobDetailsLoader,
     JobResolver,
@@ -41,7 +43,7 @@ import { StorageSpace } from './retention/storage-space.js';
     Clock,
     JobEvents,
     JobHolds,
-    JobPlaces,
+    JobAdmission,
     JobRemover,
     JobRepository,
     JobService,

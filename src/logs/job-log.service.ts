@@ -2,12 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { JoinedReads } from '../common/joined-reads.js';
 import { Database } from '../database/database.js';
 import { rideOut } from '../database/ride-out.js';
-import type { AttemptRow, JobRow } from '../database/tables.js';
+import type { Attempt, Job } from '../jobs/record/job.js';
 import { JobEvents } from '../jobs/record/job-events.js';
 import { JobHolds } from '../jobs/retention/job-holds.js';
 import { JobRepository } from '../jobs/store/job.repository.js';
 import { JobService } from '../jobs/job.service.js';
-import type { JobState } from '../jobs/record/job-state.js';
 import { isTerminal } from '../jobs/record/job-state.js';
 import type { SpoolChunk } from './log-chunk.js';
 import type { LogPosition } from './log-cursor.js';
@@ -22,7 +21,7 @@ export interface JobLogStep {
   /** Set once per attempt whose log turned out not to be one. */
   damage: string | null;
   /** Set in the last step of all: the job in its final state. */
-  job: JobRow | null;
+  job: Job | null;
 }
 
 export interface JobLogPage {
@@ -79,12 +78,12 @@ export class JobLogService {
         try {
           // Read before the log is: what a job wrote before it was final is then certainly seen.
           const job = await rideOut(() => this.readJob(jobId), signal);
-          const isOver = isTerminal(job.state as JobState);
+          const isOver = isTerminal(job.state);
           // Live jobs are not deleted; from its end on, retention must wait for who still reads.
           if (isOver) release ??= await rideOut(() => this.holds.hold(jobId), signal);
           const isPast = isOver || place.attempt < job.attempt;
           if (place.attempt <= job.attempt) {
-            const find = (): Promise<AttemptRow | undefined> => this.readAttempt(jobId, place.attempt);
+            const find = (): Promise<Attempt | undefined> => this.readAttempt(jobId, place.attempt);
             const attempt = place.isDamaged ? undefined : await rideOut(find, signal);
             if (attempt) place = yield* this.followAttempt(attempt, place, isPast, change.signal);
           }
@@ -106,17 +105,17 @@ export class JobLogService {
     }
   }
 
-  private readJob(jobId: string): Promise<JobRow> {
+  private readJob(jobId: string): Promise<Job> {
     return this.reads.read(jobId, () => this.jobs.get(jobId));
   }
 
-  private readAttempt(jobId: string, number: number): Promise<AttemptRow | undefined> {
+  private readAttempt(jobId: string, number: number): Promise<Attempt | undefined> {
     return this.reads.read(`${jobId}:${number}`, () => this.repository.attempt(jobId, number));
   }
 
   /** One attempt's chunks: to its end when it `isPast`, else until something about the job changes. */
   private async *followAttempt(
-    attempt: AttemptRow,
+    attempt: Attempt,
     from: Place,
     isPast: boolean,
     changed: AbortSignal,
@@ -152,7 +151,7 @@ export class JobLogService {
   }
 
   /** Up to `first` chunks after `from`, of one attempt: that of `from`, or the next one that printed something. */
-  async page(job: JobRow, from: LogPosition, first: number): Promise<JobLogPage> {
+  async page(job: Job, from: LogPosition, first: number): Promise<JobLogPage> {
     for (let start = from; ;) {
       const page = await this.attemptPage(job, start, first);
       if (page.chunks.length > 0 || page.damage !== null || page.end.attempt === start.attempt) return page;
@@ -160,7 +159,7 @@ export class JobLogService {
     }
   }
 
-  private async attemptPage(job: JobRow, from: LogPosition, first: number): Promise<JobLogPage> {
+  private async attemptPage(job: Job, from: LogPosition, first: number): Promise<JobLogPage> {
     const attempt = await this.repository.attempt(job.id, from.attempt);
     const empty = { attempt: from.attempt, chunks: [], end: from, hasMore: false, damage: null };
     if (!attempt) return empty;

@@ -2,7 +2,7 @@ import { Args, ID, Int, Parent, ResolveField, Resolver, Subscription } from '@ne
 import { BadInputError } from '../common/app-error.js';
 import { iterateWithAbort } from '../common/iterate-with-abort.js';
 import { pageSize } from '../common/page-size.js';
-import type { JobRow } from '../database/tables.js';
+import type * as record from '../jobs/record/job.js';
 import { JobService } from '../jobs/job.service.js';
 import { Job } from '../jobs/api/models/job.model.js';
 import { JobLogService } from './job-log.service.js';
@@ -67,7 +67,7 @@ export class LogResolver {
   }
 }
 
-function toPosition(after: string | null | undefined, job: JobRow): LogPosition {
+function toPosition(after: string | null | undefined, job: record.Job): LogPosition {
   if (after === null || after === undefined) return LOG_START;
   const position = decodeCursor(after);
   if (position.attempt > Math.max(1, job.attempt))

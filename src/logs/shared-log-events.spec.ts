@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { isShared } from '../common/shared-events.js';
-import type { JobRow } from '../database/tables.js';
+import type { Job } from '../jobs/record/job.js';
 import type { JobLogStep } from './job-log.service.js';
 import { toSharedLogEvent } from './shared-log-events.js';
 import { toLogEvent } from './to-log-models.js';
@@ -27,7 +27,7 @@ describe('toSharedLogEvent', () => {
     toSharedLogEvent(given);
     const damaged = toSharedLogEvent({ ...given, damage: 'cut' });
     expect(damaged.damage).toBe('cut');
-    const last = toSharedLogEvent({ ...given, job: { id: 'x' } as JobRow });
+    const last = toSharedLogEvent({ ...given, job: { id: 'x' } as Job });
     expect(last.job).not.toBeNull();
     const alone = toSharedLogEvent({ ...given, isShared: false });
     expect(alone).toEqual(toLogEvent(given));

@@ -55,8 +55,8 @@ async function send(
     ...UNTRUSTED_HEADERS,
     etag,
     'accept-ranges': 'bytes',
-    'last-modified': new Date(row.modified_at).toUTCString(),
-    'content-type': row.content_type,
+    'last-modified': new Date(row.modifiedAtMs).toUTCString(),
+    'content-type': row.contentType,
     'content-disposition': attachment(name),
   });
   if (headers['if-none-match'] === etag) {

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { NotFoundError, errnoOf } from '../common/app-error.js';
 import { isId } from '../common/ids.js';
-import type { AttemptRow, OutputFileRow } from '../database/tables.js';
+import type { Attempt, OutputFile } from '../jobs/record/job.js';
 import { JobHolds } from '../jobs/retention/job-holds.js';
 import { JobNotFoundError } from '../jobs/record/job.errors.js';
 import { JobRepository } from '../jobs/store/job.repository.js';
@@ -17,7 +17,7 @@ import { zipStream } from './zip-stream.js';
 const PAGE = 1000;
 
 export interface OpenOutput {
-  row: OutputFileRow;
+  row: OutputFile;
   file: FileHandle;
   name: string;
 }
@@ -55,7 +55,7 @@ export class JobFilesService {
   async zip(jobId: string): Promise<Readable> {
     return this.holdWhile(jobId, async () => {
       const attempt = await this.currentAttempt(jobId);
-      const rows: OutputFileRow[] = [];
+      const rows: OutputFile[] = [];
       for (let after: string | undefined; ;) {
         const page = await this.repository.outputs(jobId, attempt.number, PAGE, after);
         rows.push(...page);
@@ -68,7 +68,7 @@ export class JobFilesService {
         rows.map((row) => ({
           path: row.path,
           size: row.size,
-          modifiedAtMs: row.modified_at,
+          modifiedAtMs: row.modifiedAtMs,
           open: () => this.open(attempt, row),
         })),
       );
@@ -107,7 +107,7 @@ export class JobFilesService {
     return this.holds.hold(jobId);
   }
 
-  private async open(attempt: AttemptRow, row: OutputFileRow): Promise<FileHandle> {
+  private async open(attempt: Attempt, row: OutputFile): Promise<FileHandle> {
     try {
       return await this.workspaces.openOutput(attempt.workspace, row.path);
     } catch (error) {
@@ -116,7 +116,7 @@ export class JobFilesService {
     }
   }
 
-  private async currentAttempt(jobId: string): Promise<AttemptRow> {
+  private async currentAttempt(jobId: string): Promise<Attempt> {
     const job = await this.jobs.get(jobId);
     const attempt = await this.repository.attempt(jobId, job.attempt);
     if (!attempt) throw new NotFoundError('The job has not run yet.');

@@ -20,7 +20,7 @@ describe('workspaces', () => {
     const workspaces = new Workspaces(loadConfig({ WORKSPACE_DIR: root }));
     await workspaces.prepare();
     const [whole, spoolOnly] = [newId(), newId()];
-    await workspaces.make(whole, { script: '', request: null, files: [], order: {} as never });
+    await workspaces.make(whole, { script: '', requestText: 'null', files: [], order: {} as never });
     mkdirSync(join(root, 'logs', spoolOnly));
     mkdirSync(join(root, 'outputs', 'lost+found'));
     writeFileSync(join(root, 'outputs', '.database-id'), 'mark');
@@ -37,7 +37,7 @@ describe('workspaces', () => {
   it('withdraw an order for good: also one that somebody is about to write', async () => {
     const root = mkdtempSync(join(tmpdir(), 'maps-workspaces-'));
     const workspaces = new Workspaces(loadConfig({ WORKSPACE_DIR: root }));
-    const content = { script: 'x', request: null, files: [], order: { version: 1 } as never };
+    const content = { script: 'x', requestText: 'null', files: [], order: { version: 1 } as never };
     const [written, late] = [newId(), newId()];
     await workspaces.make(written, content);
     for (const id of [written, late]) {

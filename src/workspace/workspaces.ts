@@ -24,8 +24,8 @@ import {
 
 export interface WorkspaceContent {
   script: string;
-  /** Becomes `/input/request.json`. */
-  request: unknown;
+  /** JSON; becomes `/input/request.json`. */
+  requestText: string;
   files: readonly InputFile[];
   order: JobOrder;
 }
@@ -241,8 +241,8 @@ interface Texts {
   bytes: number;
 }
 
-function toTexts({ script, request, order, files }: WorkspaceContent): Texts {
-  const texts = { script, request: JSON.stringify(request ?? null), order: JSON.stringify(order), files };
+function toTexts({ script, requestText, order, files }: WorkspaceContent): Texts {
+  const texts = { script, request: requestText, order: JSON.stringify(order), files };
   const ofFiles = files.reduce((sum, { content }) => sum + Math.max(content.length, 4 * KiB), 0);
   return { ...texts, bytes: script.length + texts.request.length + texts.order.length + ofFiles };
 }

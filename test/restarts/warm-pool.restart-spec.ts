@@ -59,8 +59,8 @@ class PooledServer {
   async run(): Promise<{ state: string; kind: string | undefined; attempts: number }> {
     const id = await submitTo(this.module, { memoryMb: MEMORY_MB, cpus: 1 });
     const { state } = await waitForState(this.module, id, /SUCCEEDED|FAILED|LOST/, PATIENCE_MS);
-    const attempts = await this.module.get(JobRepository).attempts([id]);
-    return { state, kind: attempts.at(-1)?.start_kind, attempts: attempts.length };
+    const attempts = await this.module.get(JobRepository).attemptsOf(id);
+    return { state, kind: attempts.at(-1)?.startKind, attempts: attempts.length };
   }
 
   get workers(): string[] {

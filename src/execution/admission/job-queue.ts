@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../common/clock.js';
-import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
-import { ClaimRepository } from '../../jobs/store/claim.repository.js';
-import type { Store } from '../../jobs/job-places.js';
-import type { StoredJob } from '../../jobs/store/job.repository.js';
+import type { ClaimedJob } from '../../jobs/record/job.js';
 import { StorageSpace } from '../../jobs/retention/storage-space.js';
+import { ClaimRepository } from '../../jobs/store/claim.repository.js';
 import { LEASE_MS, Replica } from '../replica.js';
+import type { StartPlan } from './start-planner.js';
 import { StartPlanner } from './start-planner.js';
 
 /** How soon a full disk is looked at again. */
@@ -25,14 +24,25 @@ export class JobQueue {
   /** None while a disk is full: a job that is started then has no room for its log. */
   async claim(limit: number): Promise<ClaimedJob[]> {
     if (await this.space.refusal()) return [];
-    return this.planner.plan((plan) =>
-      this.claims.claim(this.replica.id, limit, this.clock.nowMs(), LEASE_MS, plan),
-    );
-  }
-
-  /** Stores a new job, and takes it when nobody waits before it. */
-  async take(store: Store): Promise<StoredJob> {
-    return this.planner.plan((plan) => store({ owner: this.replica.id, leaseMs: LEASE_MS, plan }));
+    const plans: StartPlan[] = [];
+    try {
+      const claims = await this.claims.claim(
+        this.replica.id,
+        limit,
+        this.clock.nowMs(),
+        LEASE_MS,
+        (job, spec) => {
+          const plan = this.planner.plan(job, spec);
+          plans.push(plan);
+          return plan.attempt;
+        },
+      );
+      for (const plan of plans) this.planner.commit(plan);
+      return claims;
+    } catch (error) {
+      for (const plan of plans) this.planner.discard(plan);
+      throw error;
+    }
   }
 
   /** How long until the next waiting job may be claimed, milliseconds; undefined when none waits. */

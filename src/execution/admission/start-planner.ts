@@ -1,16 +1,24 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { newId } from '../../common/ids.js';
 import { AppConfig } from '../../config/app-config.js';
-import type { JobRow, JobSpecRow } from '../../database/tables.js';
-import type { AttemptPlan, NewAttempt } from '../../jobs/store/claimed-job.js';
-import type { WarmWorker } from '../../runtime/pool/warm-worker.js';
+import type { Job, JobSpec, NewAttempt } from '../../jobs/record/job.js';
 import { WarmPool } from '../../runtime/pool/warm-pool.js';
+import type { WarmWorker } from '../../runtime/pool/warm-worker.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { workloadName } from '../../runtime/workload-name.js';
-import { toNetwork, toWorkloadLimits } from '../attempt/job-order.js';
+import { toWorkloadLimits } from '../attempt/job-order.js';
 
-/** Decides for claimed jobs whether they go to a worker that waits or start cold, and why. */
+/** What decides where a job starts; a job that is about to be stored has it, too. */
+export type PlannedJob = Pick<Job, 'id' | 'attempt' | 'environment' | 'memoryMb' | 'cpus' | 'network'>;
+
+/** How an attempt starts, and the worker that is taken for it, if any. */
+export interface StartPlan {
+  readonly attempt: NewAttempt;
+  readonly worker: WarmWorker | undefined;
+}
+
+/** Decides for jobs that are being taken whether they go to a worker that waits or start cold, and why. */
 @Injectable()
 export class StartPlanner {
   constructor(
@@ -19,43 +27,47 @@ export class StartPlanner {
     private readonly config: AppConfig,
   ) {}
 
-  /**
-   * Runs `claim` with a planner of its attempts. The workers that it plans with are the jobs' when it resolves; when it
-   * rejects nobody knows whether they are, so nobody gets them.
-   */
-  async plan<T>(claim: (plan: AttemptPlan) => Promise<T>): Promise<T> {
-    const workers: WarmWorker[] = [];
-    try {
-      const claimed = await claim((job, spec) => this.planOne(job, spec, workers));
-      for (const worker of workers) this.pool.release(worker);
-      return claimed;
-    } catch (error) {
-      for (const worker of workers) void this.pool.discard(worker);
-      throw error;
-    }
-  }
-
-  private planOne(job: JobRow, spec: JobSpecRow, workers: WarmWorker[]): NewAttempt {
+  /** Takes a worker out of the pool where one fits: each plan ends by `commit`, `giveBack` or `discard`. */
+  plan(job: PlannedJob, spec: Pick<JobSpec, 'env' | 'secrets'>): StartPlan {
     const where = { runtime: this.runtime.name, scope: this.runtime.scope };
     const worker = this.workerFor(job, spec);
-    if (typeof worker === 'string') {
-      const workload = workloadName(job.id, job.attempt);
-      return { ...where, workload, workspace: newId(), handle: null, startKind: 'COLD', startWhy: worker };
+    if (typeof worker !== 'string') {
+      const { workload, id: workspace, handle } = worker;
+      const start = { startKind: 'WARM', startWhy: 'A worker was waiting.' } as const;
+      return { attempt: { ...where, workload, workspace, handle, ...start }, worker };
     }
-    workers.push(worker);
-    const { workload, id: workspace, handle } = worker;
-    return { ...where, workload, workspace, handle, startKind: 'WARM', startWhy: 'A worker was waiting.' };
+    const workload = workloadName(job.id, job.attempt);
+    const start = { startKind: 'COLD', startWhy: worker } as const;
+    return { attempt: { ...where, workload, workspace: newId(), handle: null, ...start }, worker: undefined };
   }
 
-  private workerFor(job: JobRow, spec: JobSpecRow): WarmWorker | string {
+  /** The job has been taken with its plan. */
+  commit({ worker }: StartPlan): void {
+    if (worker) this.pool.release(worker);
+  }
+
+  /** The job has certainly not been taken. */
+  giveBack({ worker }: StartPlan): void {
+    if (worker) this.pool.giveBack(worker);
+  }
+
+  /** Nobody knows whether the job has been taken. */
+  discard({ worker }: StartPlan): void {
+    if (worker) void this.pool.discard(worker);
+  }
+
+  private workerFor(
+    job: PlannedJob,
+    { env, secrets }: Pick<JobSpec, 'env' | 'secrets'>,
+  ): WarmWorker | string {
     // What made the first attempt fail may be the worker.
     if (job.attempt > 1) return 'Repeated attempts start cold.';
     return this.pool.take({
       environment: job.environment,
       limits: toWorkloadLimits(job, this.config),
-      network: toNetwork(job),
-      env: Object.keys(JSON.parse(spec.env) as object),
-      secrets: JSON.parse(spec.secrets) as string[],
+      network: job.network,
+      env: Object.keys(env),
+      secrets,
     });
   }
 }

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
+import type { ClaimedJob } from '../../jobs/record/job.js';
 import type { RuntimeProvider, WorkloadExit } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { Workspaces } from '../../workspace/workspaces.js';

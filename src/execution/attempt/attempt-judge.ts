@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../config/app-config.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
-import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
+import type { ClaimedJob } from '../../jobs/record/job.js';
 import type { EndedFrame } from '../../logs/spool-ends.js';
 import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { SettledScript } from './attempt-settler.js';
@@ -29,15 +29,15 @@ export class AttemptJudge {
       exit: end.exit,
       stoppedFor: end.stoppedFor ?? (await this.stoppedBefore(job.id, ended)),
       ended,
-      started: attempt.started_at !== null || !isEmpty,
-      timeoutSeconds: job.timeout_seconds,
-      memoryMb: job.memory_mb,
+      started: attempt.startedAtMs !== null || !isEmpty,
+      timeoutSeconds: job.timeoutSeconds,
+      memoryMb: job.memoryMb,
       maxOutputBytes: this.config.MAX_OUTPUT_BYTES,
     });
     return {
       outcome,
       script: {
-        startedAtMs: startedAtMs ?? attempt.started_at ?? undefined,
+        startedAtMs: startedAtMs ?? attempt.startedAtMs ?? undefined,
         ended,
         endedAtMs,
         logBytes: sizeBytes,
@@ -49,6 +49,6 @@ export class AttemptJudge {
   private async stoppedBefore(jobId: string, ended: EndedFrame | undefined): Promise<StopReason | undefined> {
     if (!ended?.stopped) return undefined;
     const job = await this.jobs.find(jobId);
-    return job?.cancel_requested === 1 ? 'cancel' : undefined;
+    return job?.isCancelRequested ? 'cancel' : undefined;
   }
 }

@@ -3,7 +3,7 @@ import { Backoff } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
+import type { ClaimedJob } from '../../jobs/record/job.js';
 import { StaleFenceError } from '../../jobs/record/job.errors.js';
 import { AttemptCleaner } from './attempt-cleaner.js';
 import { AttemptJudge } from './attempt-judge.js';

@@ -3,9 +3,8 @@ import { messageOf } from '../../common/app-error.js';
 import { Clock } from '../../common/clock.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import type { JobRow } from '../../database/tables.js';
 import type { JobResult } from '../../jobs/store/attempt.repository.js';
-import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
+import type { ClaimedJob, Job } from '../../jobs/record/job.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
 import type { EndedFrame } from '../../logs/spool-ends.js';
 import { SpoolEnds } from '../../logs/spool-ends.js';
@@ -79,20 +78,20 @@ export class AttemptSettler {
     if (outcome.state === 'SUCCEEDED') return { final: outcome };
     const job = await this.jobs.find(claim.job.id);
     if (!job) return { final: outcome };
-    if (job.cancel_requested === 1)
+    if (job.isCancelRequested)
       return { final: outcome.retryable && !thisOneStarted ? cancelledBefore() : outcome };
     return { final: outcome, delayMs: await this.retryDelayMs(job, claim, outcome, thisOneStarted) };
   }
 
   private async retryDelayMs(
-    job: JobRow,
+    job: Job,
     claim: ClaimedJob,
     outcome: Outcome,
     thisOneStarted: boolean,
   ): Promise<number | undefined> {
-    const attempts = await this.jobs.attempts([job.id]);
+    const attempts = await this.jobs.attemptsOf(job.id);
     const startedBefore = attempts.filter(
-      (row) => row.number !== claim.fence.attempt && row.started_at !== null,
+      (each) => each.number !== claim.fence.attempt && each.startedAtMs !== null,
     ).length;
     const started = startedBefore + (thisOneStarted ? 1 : 0);
     return retryDelayMs(outcome, {

@@ -3,7 +3,7 @@ import { childSignal, sleep } from '../../common/abort.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { AppConfig } from '../../config/app-config.js';
-import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
+import type { ClaimedJob } from '../../jobs/record/job.js';
 import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { RuntimeProvider, WorkloadExit } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
@@ -87,7 +87,7 @@ export class AttemptWatcher {
     live: AbortSignal,
   ): Promise<number | undefined> {
     const patience = childSignal(live);
-    const isWarm = claim.attempt.start_kind === 'WARM';
+    const isWarm = claim.attempt.startKind === 'WARM';
     const patienceMs = isWarm ? this.takingMs : this.runtime.startTimeoutSeconds * 1000;
     const timer = setTimeout(patience.abort, patienceMs);
     const starting = this.spools.waitForStart(claim.attempt.workspace, patience.signal).finally(() => {
@@ -102,9 +102,9 @@ export class AttemptWatcher {
     }
     // Whatever else is in the spool, the script was there to write it.
     const beganAtMs = Math.round(startedAtMs ?? Date.now());
-    const deadlineInMs = claim.job.timeout_seconds * 1000;
+    const deadlineInMs = claim.job.timeoutSeconds * 1000;
     // Remembered here too: a script that empties its own spool must not look as if it had never begun.
-    claim.attempt.started_at = beganAtMs;
+    claim.attempt = { ...claim.attempt, startedAtMs: beganAtMs };
     await sleep(SHORT_SCRIPT_MS, live);
     if (live.aborted) return undefined;
     await this.recorder.markRunning(claim.fence, beganAtMs, deadlineInMs, handle, live);
@@ -125,7 +125,7 @@ export class AttemptWatcher {
     patience.release();
     if (patience.signal.aborted) return;
     await this.recorder.saveHandle(claim.fence, handle, live);
-    claim.attempt.handle = handle;
+    claim.attempt = { ...claim.attempt, handle };
   }
 }
 

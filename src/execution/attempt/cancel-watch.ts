@@ -15,7 +15,7 @@ export class CancelWatch {
     let isDone = false;
     const look = async (): Promise<void> => {
       const job = isDone ? undefined : await this.jobs.find(jobId);
-      if (isDone || job?.cancel_requested !== 1) return;
+      if (isDone || !job?.isCancelRequested) return;
       isDone = true;
       onCancel();
     };

@@ -1,7 +1,6 @@
 import { MiB } from '../../common/bytes.js';
 import type { AppConfig } from '../../config/app-config.js';
-import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
-import type { JobRow } from '../../database/tables.js';
+import type { ClaimedJob, Job } from '../../jobs/record/job.js';
 import type { RuntimeCapabilities, WorkloadLimits, WorkloadSpec } from '../../runtime/runtime-provider.js';
 import type { JobOrder } from '../../workspace/job-order.js';
 import { isRoot } from '../../workspace/runner-user.js';
@@ -26,18 +25,18 @@ export function toJobOrder(
     version: 1,
     jobId: job.id,
     attempt: fence.attempt,
-    env: JSON.parse(spec.env) as Record<string, string>,
-    timeoutSeconds: job.timeout_seconds,
+    env: spec.env,
+    timeoutSeconds: job.timeoutSeconds,
     graceSeconds: config.STOP_GRACE_SECONDS,
     maxLogBytes: config.MAX_LOG_BYTES,
     maxOutputBytes: config.MAX_OUTPUT_BYTES,
     limits: {
       addressSpaceBytes:
-        capabilities.memoryLimit === 'perProcess' ? job.memory_mb * MiB + ADDRESS_SPACE_SLACK_BYTES : null,
+        capabilities.memoryLimit === 'perProcess' ? job.memoryMb * MiB + ADDRESS_SPACE_SLACK_BYTES : null,
       processes: capabilities.pidsLimit === 'perUser' ? processesOfUser(config) : null,
       openFiles: OPEN_FILES,
     },
-    secrets: JSON.parse(spec.secrets) as string[],
+    secrets: spec.secrets,
   };
 }
 
@@ -53,19 +52,18 @@ export function toWorkloadSpec(
     image: config.imageOf(job.environment),
     workspace,
     limits: toWorkloadLimits(job, config),
-    network: toNetwork(job),
-    timeoutSeconds: job.timeout_seconds,
+    network: job.network,
+    timeoutSeconds: job.timeoutSeconds,
     graceSeconds: config.STOP_GRACE_SECONDS,
-    secrets: JSON.parse(spec.secrets) as string[],
+    secrets: spec.secrets,
   };
 }
 
-export function toWorkloadLimits(job: JobRow, config: AppConfig): WorkloadLimits {
-  return { memoryMb: job.memory_mb, cpus: job.cpus, pids: config.MAX_PIDS, tmpBytes: config.MAX_TMP_BYTES };
-}
-
-export function toNetwork(job: JobRow): WorkloadSpec['network'] {
-  return job.network === 'INTERNET' ? 'INTERNET' : 'NONE';
+export function toWorkloadLimits(
+  { memoryMb, cpus }: Pick<Job, 'memoryMb' | 'cpus'>,
+  config: AppConfig,
+): WorkloadLimits {
+  return { memoryMb, cpus, pids: config.MAX_PIDS, tmpBytes: config.MAX_TMP_BYTES };
 }
 
 /** Counted over all that the user runs, so it cannot be one job's share: it bounds a fork storm, no more. */

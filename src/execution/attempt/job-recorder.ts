@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import type { JobResult } from '../../jobs/store/attempt.repository.js';
-import type { Fence } from '../../jobs/store/claimed-job.js';
+import type { Fence } from '../../jobs/record/job.js';
 import { AttemptRepository } from '../../jobs/store/attempt.repository.js';
 import { JobEvents } from '../../jobs/record/job-events.js';
 import { persist } from './persist.js';

@@ -4,7 +4,7 @@ import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { AppConfig } from '../../config/app-config.js';
-import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
+import type { ClaimedJob } from '../../jobs/record/job.js';
 import { StaleFenceError } from '../../jobs/record/job.errors.js';
 
 interface RunningAttempt {
@@ -17,8 +17,8 @@ interface RunningAttempt {
 export class RunningAttempts {
   private readonly byJob = new Map<string, RunningAttempt>();
   private readonly limit: number;
-  /** Places kept for jobs that are just being stored or claimed. */
-  private kept = 0;
+  /** Places reserved for jobs that are just being stored or claimed. */
+  private reserved = 0;
   private onFree: () => void = () => undefined;
 
   constructor(
@@ -30,7 +30,7 @@ export class RunningAttempts {
 
   /** Places left; none while adopted attempts exceed the limit. */
   get free(): number {
-    return Math.max(0, this.limit - this.byJob.size - this.kept);
+    return Math.max(0, this.limit - this.byJob.size - this.reserved);
   }
 
   get count(): number {
@@ -50,14 +50,14 @@ export class RunningAttempts {
     this.onFree = listener;
   }
 
-  /** Keeps places that are free, for jobs that are being taken, until they are given back. */
-  keep(places: number): void {
-    this.kept += places;
+  /** Keeps free places for jobs that are being taken, until they are released. */
+  reserve(places: number): void {
+    this.reserved += places;
   }
 
-  /** Says nothing to who waits for a place: often a job has it now, launched before anybody else could look. */
-  giveBack(places: number): void {
-    this.kept -= places;
+  /** Does not call the listener of `whenFree`: most reserved places are taken by their job in the same turn. */
+  release(places: number): void {
+    this.reserved -= places;
   }
 
   /** Starts `work`, whose signal aborts with `signal`, and keeps its place until it is done, whatever becomes of it. */

@@ -4,7 +4,7 @@ import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { AppConfig } from '../../config/app-config.js';
-import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
+import type { ClaimedJob } from '../../jobs/record/job.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
 import { RuntimeHealthMonitor } from '../../runtime/runtime-health.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
@@ -66,10 +66,14 @@ export class WorkloadStarter {
   }
 
   private async contentOf(claim: ClaimedJob): Promise<WorkspaceContent> {
+    const files = claim.files ?? (await this.jobs.inputFiles(claim.job.id));
+    // Written now, and not needed while the job runs.
+    claim.files = undefined;
+    const { script, requestText } = claim.spec;
     return {
-      script: claim.spec.script,
-      request: JSON.parse(claim.spec.request) as unknown,
-      files: await this.jobs.inputFiles(claim.job.id),
+      script,
+      requestText,
+      files,
       order: toJobOrder(claim, this.runtime.capabilities, this.config),
     };
   }

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AppConfig } from '../../config/app-config.js';
 import { Database } from '../../database/database.js';
-import type { AdoptableJob } from '../../jobs/store/claimed-job.js';
+import type { AdoptableJob } from '../../jobs/record/job.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { Replica } from '../replica.js';

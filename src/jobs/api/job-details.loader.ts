@@ -1,19 +1,13 @@
 import DataLoader from 'dataloader';
 import { Injectable } from '@nestjs/common';
-import type { AttemptRow } from '../../database/tables.js';
+import type { Attempt, JobSpec, Label } from '../record/job.js';
 import { JobRepository } from '../store/job.repository.js';
-
-interface Spec {
-  script: string;
-  request: string;
-  secrets: string;
-}
 
 /** Batched reads of what belongs to jobs, so that a list of a hundred jobs costs one query per field. */
 export interface JobDetails {
-  labels: DataLoader<string, { name: string; value: string }[]>;
-  attempts: DataLoader<string, AttemptRow[]>;
-  specs: DataLoader<string, Spec | undefined>;
+  labels: DataLoader<string, readonly Label[]>;
+  attempts: DataLoader<string, readonly Attempt[]>;
+  specs: DataLoader<string, JobSpec | undefined>;
 }
 
 /** Makes one set of loaders per GraphQL context: a loader that lived longer would show one caller what another read. */
@@ -35,24 +29,18 @@ export class JobDetailsLoader {
   private make(): JobDetails {
     const options = { cache: false };
     return {
-      labels: new DataLoader(
-        async (ids: readonly string[]) => groupByJob(ids, await this.jobs.labels(ids)),
-        options,
-      ),
-      attempts: new DataLoader(
-        async (ids: readonly string[]) => groupByJob(ids, await this.jobs.attempts(ids)),
-        options,
-      ),
-      specs: new DataLoader(
-        async (ids: readonly string[]) => groupByJob(ids, await this.jobs.specs(ids)).map((rows) => rows[0]),
-        options,
-      ),
+      labels: new DataLoader(async (ids: readonly string[]) => {
+        const labels = await this.jobs.labels(ids);
+        return ids.map((id) => labels.get(id) ?? []);
+      }, options),
+      attempts: new DataLoader(async (ids: readonly string[]) => {
+        const attempts = await this.jobs.attempts(ids);
+        return ids.map((id) => attempts.get(id) ?? []);
+      }, options),
+      specs: new DataLoader(async (ids: readonly string[]) => {
+        const specs = await this.jobs.specs(ids);
+        return ids.map((id) => specs.get(id));
+      }, options),
     };
   }
-}
-
-function groupByJob<T extends { job_id: string }>(ids: readonly string[], rows: T[]): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const row of rows) groups.set(row.job_id, [...(groups.get(row.job_id) ?? []), row]);
-  return ids.map((id) => groups.get(id) ?? []);
 }

@@ -16,7 +16,6 @@ import { isId } from '../../common/ids.js';
 import { pageSize } from '../../common/page-size.js';
 import { iterateWithAbort } from '../../common/iterate-with-abort.js';
 import { AppConfig } from '../../config/app-config.js';
-import type { AttemptRow, JobRow } from '../../database/tables.js';
 import { JobDetailsLoader } from './job-details.loader.js';
 import { JobFollower } from '../job-follower.js';
 import type { JobFilter as JobQuery } from '../store/job.repository.js';
@@ -25,9 +24,8 @@ import { JobService } from '../job.service.js';
 import { JobConnection, RunScriptPayload } from './models/job-connection.model.js';
 import { Attempt, Job, JobStart, Label, OutputFile, SkippedOutput } from './models/job.model.js';
 import { JobFilter, RunScriptInput } from './models/run-script.input.js';
-import { outputUrl } from './output-url.js';
-import type { JobReason } from '../record/job-reason.js';
-import { toDate, toJobModel } from './to-job-model.js';
+import type * as record from '../record/job.js';
+import { toAttemptModel, toJobModel, toOutputModel } from './to-job-model.js';
 import { checkLabels, storable, toJobSubmission } from './to-job-submission.js';
 
 const DEFAULT_PAGE = 20;
@@ -86,8 +84,8 @@ export class JobResolver {
     @Args('after', { type: () => String, nullable: true }) after: string | null,
   ): Promise<JobConnection> {
     const size = pageSize(first, DEFAULT_PAGE, MAX_PAGE);
-    const rows = await this.repository.list(toQuery(filter), size + 1, decodeJobCursor(after));
-    return toConnection(rows, size, Boolean(after));
+    const jobs = await this.repository.list(toQuery(filter), size + 1, decodeJobCursor(after));
+    return toConnection(jobs, size, Boolean(after));
   }
 
   @Subscription(() => Job, {
@@ -112,7 +110,7 @@ export class JobResolver {
 
   @ResolveField(() => [Label])
   async labels(@Parent() job: Job, @Context() context: object): Promise<Label[]> {
-    return this.loader.of(context).labels.load(job.id);
+    return [...(await this.loader.of(context).labels.load(job.id))];
   }
 
   @ResolveField(() => String, { complexity: SPEC_COST, description: 'The script as it was sent.' })
@@ -123,7 +121,7 @@ export class JobResolver {
   @ResolveField(() => GraphQLJSON, { nullable: true, complexity: SPEC_COST })
   async request(@Parent() job: Job, @Context() context: object): Promise<unknown> {
     const spec = await this.loader.of(context).specs.load(job.id);
-    return spec ? (JSON.parse(spec.request) as unknown) : null;
+    return spec ? (JSON.parse(spec.requestText) as unknown) : null;
   }
 
   @ResolveField(() => [String], {
@@ -132,12 +130,12 @@ export class JobResolver {
   })
   async secrets(@Parent() job: Job, @Context() context: object): Promise<string[]> {
     const spec = await this.loader.of(context).specs.load(job.id);
-    return spec ? (JSON.parse(spec.secrets) as string[]) : [];
+    return [...(spec?.secrets ?? [])];
   }
 
   @ResolveField(() => [Attempt])
   async attempts(@Parent() job: Job, @Context() context: object): Promise<Attempt[]> {
-    return (await this.loader.of(context).attempts.load(job.id)).map(toAttempt);
+    return (await this.loader.of(context).attempts.load(job.id)).map(toAttemptModel);
   }
 
   @ResolveField(() => String, {
@@ -151,7 +149,7 @@ export class JobResolver {
   @ResolveField(() => JobStart, { nullable: true })
   async start(@Parent() job: Job, @Context() context: object): Promise<JobStart | null> {
     const attempt = await this.currentAttempt(job, context);
-    return attempt ? { kind: attempt.start_kind as JobStart['kind'], why: attempt.start_why } : null;
+    return attempt ? { kind: attempt.startKind, why: attempt.startWhy } : null;
   }
 
   @ResolveField(() => [OutputFile], {
@@ -175,48 +173,31 @@ export class JobResolver {
     after: string | null,
   ): Promise<OutputFile[]> {
     const size = pageSize(first, MAX_OUTPUTS_PAGE, MAX_OUTPUTS_PAGE);
-    const rows = await this.repository.outputs(
+    const files = await this.repository.outputs(
       job.id,
       job.attempt,
       size,
       after ? storable('after', after, 'outputs') : undefined,
     );
-    return rows.map((row) => ({
-      path: row.path,
-      size: row.size,
-      sha256: row.sha256,
-      contentType: row.content_type,
-      modifiedAt: new Date(row.modified_at),
-      url: outputUrl(job.id, row.path),
-    }));
+    return files.map((file) => toOutputModel(job.id, file));
   }
 
   @ResolveField(() => [SkippedOutput], { description: 'What in /output was not kept, at most 100 entries.' })
   async skippedOutputs(@Parent() job: Job, @Context() context: object): Promise<SkippedOutput[]> {
     const attempt = await this.currentAttempt(job, context);
-    return JSON.parse(attempt?.skipped_outputs ?? '[]') as SkippedOutput[];
+    return [...(attempt?.skippedOutputs ?? [])];
   }
 
-  private async currentAttempt(job: Job, context: object): Promise<AttemptRow | undefined> {
+  private async currentAttempt(job: Job, context: object): Promise<record.Attempt | undefined> {
     const attempts = await this.loader.of(context).attempts.load(job.id);
     return attempts.find((attempt) => attempt.number === job.attempt);
   }
 }
 
-async function* mapJobs(rows: AsyncGenerator<JobRow, void, undefined>): AsyncGenerator<Job, void, undefined> {
-  for await (const row of rows) yield toJobModel(row);
-}
-
-function toAttempt(row: AttemptRow): Attempt {
-  return {
-    number: row.number,
-    workload: row.workload,
-    runtime: row.runtime,
-    startedAt: toDate(row.started_at),
-    endedAt: toDate(row.ended_at),
-    reason: row.reason as JobReason | null,
-    message: row.message,
-  };
+async function* mapJobs(
+  jobs: AsyncGenerator<record.Job, void, undefined>,
+): AsyncGenerator<Job, void, undefined> {
+  for await (const job of jobs) yield toJobModel(job);
 }
 
 function toQuery(filter: JobFilter | null): JobQuery {
@@ -230,14 +211,14 @@ function toQuery(filter: JobFilter | null): JobQuery {
   };
 }
 
-function toConnection(rows: JobRow[], first: number, hasPreviousPage: boolean): JobConnection {
-  const edges = rows
+function toConnection(jobs: record.Job[], first: number, hasPreviousPage: boolean): JobConnection {
+  const edges = jobs
     .slice(0, first)
-    .map((row) => ({ cursor: encodeJobCursor(row.id), node: toJobModel(row) }));
+    .map((job) => ({ cursor: encodeJobCursor(job.id), node: toJobModel(job) }));
   return {
     edges,
     pageInfo: {
-      hasNextPage: rows.length > first,
+      hasNextPage: jobs.length > first,
       hasPreviousPage,
       startCursor: edges[0]?.cursor ?? null,
       endCursor: edges.at(-1)?.cursor ?? null,

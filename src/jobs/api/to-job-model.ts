@@ -1,49 +1,47 @@
-import type { JobRow } from '../../database/tables.js';
-import type { JobReason } from '../record/job-reason.js';
-import type { JobState } from '../record/job-state.js';
-import type { Job, JobTimings } from './models/job.model.js';
+import type * as record from '../record/job.js';
+import type { Attempt, Job, JobTimings, OutputFile } from './models/job.model.js';
+import { outputUrl } from './output-url.js';
 
-/** The API's view of a job row. Pure. */
-export function toJobModel(row: JobRow): Job {
+/** The API's view of a job. Pure. */
+export function toJobModel(job: record.Job): Job {
+  const { id, name, environment, priority, state, reason, message, hint, exitCode, signal } = job;
+  const { attempt, retries, wallMs, cpuMs, peakMemoryBytes, timeoutSeconds, memoryMb, cpus, network } = job;
   return {
-    id: row.id,
-    name: row.name,
-    environment: row.environment,
-    priority: row.priority,
-    state: row.state as JobState,
-    reason: row.reason as JobReason | null,
-    message: row.message,
-    hint: row.hint,
-    exitCode: row.exit_code,
-    signal: row.signal,
-    cancelRequested: row.cancel_requested === 1,
-    attempt: row.attempt,
-    retries: row.retries,
-    createdAt: new Date(row.created_at),
-    startedAt: toDate(row.started_at),
-    finishedAt: toDate(row.finished_at),
-    timings: toTimings(row),
-    usage: { wallMs: row.wall_ms, cpuMs: row.cpu_ms, peakMemoryBytes: row.peak_memory_bytes },
-    limits: {
-      timeoutSeconds: row.timeout_seconds,
-      memoryMb: row.memory_mb,
-      cpus: row.cpus,
-      network: row.network as 'NONE' | 'INTERNET',
-    },
-    logTruncated: row.log_dropped_bytes > 0,
+    ...{ id, name, environment, priority, state, reason, message, hint, exitCode, signal, attempt, retries },
+    cancelRequested: job.isCancelRequested,
+    createdAt: new Date(job.createdAtMs),
+    startedAt: toDate(job.startedAtMs),
+    finishedAt: toDate(job.finishedAtMs),
+    timings: toTimings(job),
+    usage: { wallMs, cpuMs, peakMemoryBytes },
+    limits: { timeoutSeconds, memoryMb, cpus, network },
+    logTruncated: job.logDroppedBytes > 0,
   };
 }
 
-export function toDate(ms: number | null): Date | null {
+export function toAttemptModel(attempt: record.Attempt): Attempt {
+  const { number, workload, runtime, reason, message, startedAtMs, endedAtMs } = attempt;
+  return {
+    ...{ number, workload, runtime, reason, message },
+    startedAt: toDate(startedAtMs),
+    endedAt: toDate(endedAtMs),
+  };
+}
+
+export function toOutputModel(jobId: string, { modifiedAtMs, ...file }: record.OutputFile): OutputFile {
+  return { ...file, modifiedAt: new Date(modifiedAtMs), url: outputUrl(jobId, file.path) };
+}
+
+function toDate(ms: number | null): Date | null {
   return ms === null ? null : new Date(ms);
 }
 
-function toTimings(row: JobRow): JobTimings {
+function toTimings(job: record.Job): JobTimings {
   return {
-    queuedMs: between(row.created_at, row.claimed_at),
-    startMs: between(row.claimed_at, row.started_at),
-    runMs: between(row.started_at, row.ended_at),
-    collectMs: between(row.ended_at, row.finished_at),
+    queuedMs: between(job.createdAtMs, job.claimedAtMs),
+    startMs: between(job.claimedAtMs, job.startedAtMs),
+    runMs: between(job.startedAtMs, job.endedAtMs),
+    collectMs: between(job.endedAtMs, job.finishedAtMs),
   };
 }
 

@@ -27,7 +27,7 @@ import type { EnvVarInput, InputFileInput, LabelInput, RunScriptInput } from './
 export function toJobSubmission(input: RunScriptInput, config: AppConfig): JobSubmission {
   return {
     script: checkScript(input.script),
-    request: checkRequest(input.request),
+    requestText: toRequestText(input.request),
     files: toFiles(input.files ?? []),
     environment: input.environment ?? 'default',
     name: checkName(input.name ?? null),
@@ -64,9 +64,10 @@ function wellFormed(field: string, text: string, root = 'input'): string {
   return text;
 }
 
-function checkRequest(request: unknown): unknown {
-  tooLarge('request', Buffer.byteLength(toJson(request ?? null)), MAX_REQUEST_BYTES);
-  return request ?? null;
+function toRequestText(request: unknown): string {
+  const text = toJson(request ?? null);
+  tooLarge('request', Buffer.byteLength(text), MAX_REQUEST_BYTES);
+  return text;
 }
 
 function toJson(request: unknown): string {

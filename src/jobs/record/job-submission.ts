@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { InputFile } from '../../workspace/workspaces.js';
+import type { JobSpec, Network } from './job.js';
 
 /** A checked request to run a script, with every default filled in. */
-export interface JobSubmission {
-  script: string;
-  request: unknown;
+export interface JobSubmission extends JobSpec {
   files: InputFile[];
   environment: string;
   name: string | null;
@@ -13,19 +12,17 @@ export interface JobSubmission {
   timeoutSeconds: number;
   memoryMb: number;
   cpus: number;
-  network: 'NONE' | 'INTERNET';
-  env: Record<string, string>;
-  /** Names; the values are never part of a job. */
-  secrets: string[];
+  network: Network;
   retries: number;
   idempotencyKey: string | null;
 }
 
 /** What two requests with one idempotency key must share. Independent of the order of keys in objects. */
 export function submissionDigest(submission: JobSubmission): string {
-  const { idempotencyKey: _, files, secrets, ...rest } = submission;
+  const { idempotencyKey: _, files, secrets, requestText, ...rest } = submission;
   const body = {
     ...rest,
+    request: JSON.parse(requestText) as unknown,
     files: files.map((file) => [file.path, file.content.toString('base64')]),
     // Left out where there are none, so that keys of a version without secrets go on finding their jobs.
     ...(secrets.length > 0 ? { secrets: [...secrets].sort() } : {}),

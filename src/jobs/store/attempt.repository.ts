@@ -5,7 +5,7 @@ import { Database } from '../../database/database.js';
 import type { Tables } from '../../database/tables.js';
 import type { OutputManifest } from '../../workspace/output-collector.js';
 import { StaleFenceError } from '../record/job.errors.js';
-import type { Fence } from './claimed-job.js';
+import type { Fence } from '../record/job.js';
 import { isLive } from './is-live.js';
 import type { JobReason } from '../record/job-reason.js';
 import type { JobState, TerminalState } from '../record/job-state.js';

@@ -2,15 +2,18 @@ import { Injectable } from '@nestjs/common';
 import type { QueryCreator, RawBuilder, SelectQueryBuilder } from 'kysely';
 import { sql } from 'kysely';
 import { Database } from '../../database/database.js';
-import type { AttemptRow, JobRow, JobSpecRow, Tables } from '../../database/tables.js';
-import type { AdoptableJob, AttemptPlan, ClaimedJob } from './claimed-job.js';
-import { toAttemptRow, toClaim } from './claimed-job.js';
+import type { Tables } from '../../database/tables.js';
+import type { AdoptableJob, ClaimedJob, Job, JobSpec, NewAttempt } from '../record/job.js';
 import { isLive } from './is-live.js';
+import { toAttempt, toAttemptRow, toClaim, toJob, toJobSpec } from './rows.js';
 
 /** Longer than any wait before another attempt (retry-policy.ts). */
 const MAX_WAIT_MS = 10 * 60_000;
 /** Jobs of one claim: a statement of SQLite has room for 2,184 of their attempts (32,766 variables, 15 each). */
 const MAX_CLAIM = 500;
+
+/** Plans the next attempt of a job as it is taken. */
+export type AttemptPlan = (job: Job, spec: JobSpec) => NewAttempt;
 
 /** How replicas come to own jobs: claims from the queue, adoptions, leases. Each hands out the fence of what it took. */
 @Injectable()
@@ -53,15 +56,28 @@ export class ClaimRepository {
         .execute();
       if (taken.length === 0) return [];
       // Rows that were written come in any order.
-      const jobs = taken.sort((a, b) => b.priority - a.priority || (a.id < b.id ? -1 : 1));
-      const ids = jobs.map(({ id }) => id);
-      const specs = await tx.selectFrom('job_specs').selectAll().where('job_id', 'in', ids).execute();
-      const attempts = jobs.flatMap((job) => {
-        const spec = specs.find((row) => row.job_id === job.id);
-        return spec ? [toAttemptRow(job, nowMs, plan(job, spec))] : [];
+      const jobs = taken.sort((a, b) => b.priority - a.priority || (a.id < b.id ? -1 : 1)).map(toJob);
+      const rows = await tx
+        .selectFrom('job_specs')
+        .selectAll()
+        .where(
+          'job_id',
+          'in',
+          jobs.map(({ id }) => id),
+        )
+        .execute();
+      const specs = new Map(rows.map((row) => [row.job_id, row]));
+      const planned = jobs.flatMap((job) => {
+        const row = specs.get(job.id);
+        if (!row) return [];
+        const spec = toJobSpec(row);
+        return [{ job, spec, attempt: toAttemptRow(job, nowMs, plan(job, spec)) }];
       });
-      await tx.insertInto('attempts').values(attempts).execute();
-      return joinClaims(ids, jobs, attempts, specs, owner);
+      await tx
+        .insertInto('attempts')
+        .values(planned.map(({ attempt }) => attempt))
+        .execute();
+      return planned.map(({ job, spec, attempt }) => toClaim(job, toAttempt(attempt), spec, owner));
     });
   }
 
@@ -121,11 +137,15 @@ export class ClaimRepository {
         ]),
       )
       .execute();
-    return rows.map(({ scope, lapsed_ms, ...job }) => ({ job, scope, lapsedMs: Number(lapsed_ms) }));
+    return rows.map(({ scope, lapsed_ms, ...row }) => ({
+      job: toJob(row),
+      scope,
+      lapsedMs: Number(lapsed_ms),
+    }));
   }
 
   /** Takes over a live job as it is: same attempt, next epoch. Undefined when somebody else was faster. */
-  async adopt(job: JobRow, owner: string, leaseMs: number): Promise<ClaimedJob | undefined> {
+  async adopt(job: Job, owner: string, leaseMs: number): Promise<ClaimedJob | undefined> {
     const takeOver = this.database.db
       .updateTable('jobs')
       .set((eb) => ({
@@ -153,11 +173,10 @@ export class ClaimRepository {
       .selectAll()
       .where('job_id', '=', job.id)
       .executeTakeFirstOrThrow();
-    const [claim] = joinClaims([job.id], [adopted], [attempt], [spec], owner);
     // The lease was just given, so it tells what time it is for the database.
     const nowMs = (adopted.lease_until ?? 0) - leaseMs;
     const deadlineInMs = adopted.deadline_at === null ? null : adopted.deadline_at - nowMs;
-    return claim && { ...claim, deadlineInMs };
+    return { ...toClaim(toJob(adopted), toAttempt(attempt), toJobSpec(spec), owner), deadlineInMs };
   }
 
   /**
@@ -199,20 +218,4 @@ export class ClaimRepository {
       .execute();
     return rows.map((row) => row.id);
   }
-}
-
-function joinClaims(
-  ids: readonly string[],
-  jobs: JobRow[],
-  attempts: AttemptRow[],
-  specs: JobSpecRow[],
-  owner: string,
-): ClaimedJob[] {
-  return ids.flatMap((id) => {
-    const job = jobs.find((row) => row.id === id);
-    const attempt = attempts.find((row) => row.job_id === id);
-    const spec = specs.find((row) => row.job_id === id);
-    if (!job || !attempt || !spec) return [];
-    return [toClaim(job, attempt, spec, owner)];
-  });
 }

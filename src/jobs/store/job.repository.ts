@@ -1,44 +1,25 @@
 import { Injectable } from '@nestjs/common';
-import type { Selectable, Transaction } from 'kysely';
-import { sql } from 'kysely';
 import { Database } from '../../database/database.js';
-import type {
-  AttemptRow,
-  AttemptsTable,
-  JobRow,
-  JobSpecsTable,
-  OutputFileRow,
-  Tables,
-} from '../../database/tables.js';
-import type { ClaimedJob, Taker } from './claimed-job.js';
-import { toAttemptRow, toClaim } from './claimed-job.js';
-import { deleteJobRows } from './delete-job-rows.js';
-import type { DeletedJob } from './deleted-job.js';
-import { IdempotencyMismatchError, JobNotFoundError, QueueFullError } from '../record/job.errors.js';
+import type { InputFile } from '../../workspace/workspaces.js';
+import type { Attempt, Job, JobSpec, Label, OutputFile } from '../record/job.js';
 import type { JobReason } from '../record/job-reason.js';
 import type { JobState } from '../record/job-state.js';
 import { LIVE_STATES, statesBefore } from '../record/job-state.js';
-import type { JobSubmission } from '../record/job-submission.js';
-import { submissionDigest } from '../record/job-submission.js';
+import { deleteJobRows } from './delete-job-rows.js';
+import type { DeletedJob } from './deleted-job.js';
+import { toAttempt, toJob, toJobSpec, toOutputFile } from './rows.js';
+import { TENANT } from './tenant.js';
 
 export interface JobFilter {
   states?: JobState[];
   reasons?: JobReason[];
   nameContains?: string;
-  labels?: { name: string; value: string }[];
+  labels?: readonly Label[];
   createdAfterMs?: number;
   createdBeforeMs?: number;
 }
 
-export interface StoredJob {
-  job: JobRow;
-  /** Set when the job was taken as it was stored. */
-  claim?: ClaimedJob;
-}
-
-const TENANT = 'default';
-
-/** Reads and the writes that need no fence: submit, cancel, delete. */
+/** Reads and the writes that need no fence: cancel, delete. */
 @Injectable()
 export class JobRepository {
   constructor(private readonly database: Database) {}
@@ -47,112 +28,27 @@ export class JobRepository {
     return this.database.db;
   }
 
-  /**
-   * Stores a new job in one commit, or finds the one that its idempotency key names. Where there is a `refusal`, nothing
-   * new is stored and it is thrown. A new job that nobody waits before is taken by `taker` with the same commit.
-   * @throws QueueFullError, IdempotencyMismatchError, StorageFullError
-   */
-  async insert(
-    id: string,
-    submission: JobSubmission,
-    nowMs: number,
-    maxQueued: number,
-    refusal?: Error,
-    taker?: Taker,
-  ): Promise<StoredJob> {
-    const stored = await this.db.transaction().execute(async (tx): Promise<StoredJob | string> => {
-      const known = await this.claimIdempotencyKey(tx, id, submission);
-      if (known) return known;
-      if (refusal) throw refusal;
-      const waiting = await countWaiting(tx);
-      if (waiting >= maxQueued) throw new QueueFullError(maxQueued);
-      const takes = waiting === 0 ? taker : undefined;
-      const job = await tx
-        .insertInto('jobs')
-        .values({ ...toJobRow(id, submission, nowMs), ...(takes && this.toTaken(takes, nowMs)) })
-        .returningAll()
-        .executeTakeFirstOrThrow();
-      const spec = toSpecRow(id, submission);
-      await tx.insertInto('job_specs').values(spec).execute();
-      if (submission.files.length > 0) {
-        await tx
-          .insertInto('job_input_files')
-          .values(submission.files.map((file) => ({ job_id: id, ...file })))
-          .execute();
-      }
-      if (submission.labels.length > 0) {
-        await tx
-          .insertInto('job_labels')
-          .values(submission.labels.map((label) => ({ job_id: id, ...label })))
-          .execute();
-      }
-      if (submission.idempotencyKey !== null) {
-        await tx
-          .insertInto('idempotency_keys')
-          .values({
-            key: submission.idempotencyKey,
-            job_id: id,
-            body_sha256: submissionDigest(submission),
-            created_at: nowMs,
-          })
-          .execute();
-      }
-      if (!takes) return { job };
-      const attempt = toAttemptRow(job, nowMs, takes.plan(job, spec));
-      await tx.insertInto('attempts').values(attempt).execute();
-      return { job, claim: toClaim(job, attempt, spec, takes.owner) };
-    });
-    if (typeof stored !== 'string') return stored;
-    const job = await this.find(stored);
-    if (!job) throw new JobNotFoundError(stored);
-    return { job };
-  }
-
-  /** As a claim leaves the row. */
-  private toTaken({ owner, leaseMs }: Taker, nowMs: number) {
-    return {
-      state: 'STARTING',
-      attempt: 1,
-      epoch: 1,
-      owner,
-      lease_until: sql<number>`${this.database.now()} + ${sql.lit(leaseMs)}`,
-      claimed_at: nowMs,
-    };
-  }
-
-  private async claimIdempotencyKey(
-    tx: Transaction<Tables>,
-    id: string,
-    submission: JobSubmission,
-  ): Promise<string | undefined> {
-    if (submission.idempotencyKey === null) return undefined;
-    await this.database.lockText(tx, `idempotency:${TENANT}:${submission.idempotencyKey}`);
-    const known = await tx
-      .selectFrom('idempotency_keys')
-      .select(['job_id', 'body_sha256'])
-      .where('tenant_id', '=', TENANT)
-      .where('key', '=', submission.idempotencyKey)
-      .executeTakeFirst();
-    if (known && known.body_sha256 !== submissionDigest(submission)) throw new IdempotencyMismatchError();
-    return known?.job_id;
-  }
-
-  async find(id: string): Promise<JobRow | undefined> {
-    return this.db
+  async find(id: string): Promise<Job | undefined> {
+    const row = await this.db
       .selectFrom('jobs')
       .selectAll()
       .where('tenant_id', '=', TENANT)
       .where('id', '=', id)
       .executeTakeFirst();
+    return row && toJob(row);
   }
 
   /** Those of `ids` that match, in no particular order. */
-  async findMatching(ids: readonly string[], filter: JobFilter): Promise<JobRow[]> {
-    return this.matching(filter).where('jobs.id', 'in', ids).execute();
+  async findMatching(ids: readonly string[], filter: JobFilter): Promise<Job[]> {
+    return (await this.matching(filter).where('jobs.id', 'in', ids).execute()).map(toJob);
   }
 
   /** Newest first; `after` is the id that the page begins behind. */
-  async list(filter: JobFilter, limit: number, after?: string): Promise<JobRow[]> {
+  async list(filter: JobFilter, limit: number, after?: string): Promise<Job[]> {
+    return (await this.page(filter, limit, after)).map(toJob);
+  }
+
+  private page(filter: JobFilter, limit: number, after?: string) {
     const [first, ...others] = filter.labels ?? [];
     const query = this.matching({ ...filter, labels: others }).limit(limit);
     if (!first) {
@@ -183,7 +79,7 @@ export class JobRepository {
     return query;
   }
 
-  private idsWithLabel(label: { name: string; value: string }) {
+  private idsWithLabel(label: Label) {
     return this.db
       .selectFrom('job_labels')
       .select('job_id')
@@ -192,15 +88,13 @@ export class JobRepository {
       .where('value', '=', label.value);
   }
 
-  async spec(id: string): Promise<Selectable<JobSpecsTable> | undefined> {
-    return this.db.selectFrom('job_specs').selectAll().where('job_id', '=', id).executeTakeFirst();
+  /** By the id of their job. */
+  async specs(ids: readonly string[]): Promise<Map<string, JobSpec>> {
+    const rows = await this.db.selectFrom('job_specs').selectAll().where('job_id', 'in', ids).execute();
+    return new Map(rows.map((row) => [row.job_id, toJobSpec(row)]));
   }
 
-  async specs(ids: readonly string[]): Promise<Selectable<JobSpecsTable>[]> {
-    return this.db.selectFrom('job_specs').selectAll().where('job_id', 'in', ids).execute();
-  }
-
-  async inputFiles(id: string): Promise<{ path: string; content: Buffer }[]> {
+  async inputFiles(id: string): Promise<InputFile[]> {
     const rows = await this.db
       .selectFrom('job_input_files')
       .select(['path', 'content'])
@@ -212,47 +106,62 @@ export class JobRepository {
     }));
   }
 
-  async labels(ids: readonly string[]): Promise<{ job_id: string; name: string; value: string }[]> {
-    return this.db
+  /** By the id of their job, each job's by name. */
+  async labels(ids: readonly string[]): Promise<Map<string, Label[]>> {
+    const rows = await this.db
       .selectFrom('job_labels')
       .select(['job_id', 'name', 'value'])
       .where('job_id', 'in', ids)
       .orderBy('name')
       .execute();
+    return groupByJob(rows.map(({ job_id, ...label }) => [job_id, label]));
   }
 
-  async attempts(ids: readonly string[]): Promise<AttemptRow[]> {
-    return this.db.selectFrom('attempts').selectAll().where('job_id', 'in', ids).orderBy('number').execute();
+  /** By the id of their job, each job's by number. */
+  async attempts(ids: readonly string[]): Promise<Map<string, Attempt[]>> {
+    const rows = await this.db
+      .selectFrom('attempts')
+      .selectAll()
+      .where('job_id', 'in', ids)
+      .orderBy('number')
+      .execute();
+    return groupByJob(rows.map((row) => [row.job_id, toAttempt(row)]));
   }
 
-  async attempt(id: string, number: number): Promise<Selectable<AttemptsTable> | undefined> {
-    return this.db
+  async attemptsOf(id: string): Promise<Attempt[]> {
+    return (await this.attempts([id])).get(id) ?? [];
+  }
+
+  async attempt(id: string, number: number): Promise<Attempt | undefined> {
+    const row = await this.db
       .selectFrom('attempts')
       .selectAll()
       .where('job_id', '=', id)
       .where('number', '=', number)
       .executeTakeFirst();
+    return row && toAttempt(row);
   }
 
   /** The output files of one attempt, by path, behind the path `after`. */
-  async outputs(id: string, attempt: number, limit: number, after?: string): Promise<OutputFileRow[]> {
+  async outputs(id: string, attempt: number, limit: number, after?: string): Promise<OutputFile[]> {
     let query = this.db
       .selectFrom('output_files')
       .selectAll()
       .where('job_id', '=', id)
       .where('attempt', '=', attempt);
     if (after) query = query.where('path', '>', after);
-    return query.orderBy('path').limit(limit).execute();
+    return (await query.orderBy('path').limit(limit).execute()).map(toOutputFile);
   }
 
-  async output(id: string, attempt: number, path: string): Promise<OutputFileRow | undefined> {
-    return this.db
+  async output(id: string, attempt: number, path: string): Promise<OutputFile | undefined> {
+    const row = await this.db
       .selectFrom('output_files')
       .selectAll()
       .where('job_id', '=', id)
       .where('attempt', '=', attempt)
       .where('path', '=', path)
       .executeTakeFirst();
+    return row && toOutputFile(row);
   }
 
   /** How many jobs wait and run. Finished ones are not counted: that would read the whole table. */
@@ -320,39 +229,12 @@ export class JobRepository {
   }
 }
 
-async function countWaiting(tx: Transaction<Tables>): Promise<number> {
-  const row = await tx
-    .selectFrom('jobs')
-    .select((eb) => eb.fn.countAll<number>().as('count'))
-    .where('state', '=', sql.lit('QUEUED'))
-    .executeTakeFirstOrThrow();
-  return Number(row.count);
-}
-
-function toJobRow(id: string, submission: JobSubmission, nowMs: number) {
-  return {
-    id,
-    name: submission.name,
-    environment: submission.environment,
-    priority: submission.priority,
-    state: 'QUEUED',
-    // At once, whatever the clocks say.
-    available_at: 0,
-    timeout_seconds: submission.timeoutSeconds,
-    memory_mb: submission.memoryMb,
-    cpus: submission.cpus,
-    network: submission.network,
-    retries: submission.retries,
-    created_at: nowMs,
-  };
-}
-
-function toSpecRow(id: string, submission: JobSubmission) {
-  return {
-    job_id: id,
-    script: submission.script,
-    request: JSON.stringify(submission.request ?? null),
-    env: JSON.stringify(submission.env),
-    secrets: JSON.stringify(submission.secrets),
-  };
+function groupByJob<T>(entries: readonly (readonly [jobId: string, value: T])[]): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const [id, value] of entries) {
+    const group = groups.get(id);
+    if (group) group.push(value);
+    else groups.set(id, [value]);
+  }
+  return groups;
 }

@@ -124,12 +124,37 @@ describe('the pool of an environment', () => {
 
   it('gives the one that has waited longest, each once, and holds none of them any more', async () => {
     const ids = await filled();
-    expect(ids.map((id) => pool.holds(id))).toEqual([true, true]);
     expect([take(), take(), take()]).toEqual([...ids, 'No worker was ready.']);
+    // Until it is known whether their jobs are committed.
+    expect(ids.map((id) => pool.holds(id))).toEqual([true, true]);
+    for (const id of ids) pool.release(id);
     expect(ids.map((id) => pool.holds(id))).toEqual([false, false]);
     expect(pool.status(Date.now())).toMatchObject({ ready: 0, hits: 2, misses: 1 });
     // Nor does it wait for their ends.
     expect(workers.ends.size).toBe(0);
+  });
+
+  it('takes one back whose job was not committed, and watches it again', async () => {
+    const [first, second] = await filled();
+    expect(take()).toBe(first);
+    pool.giveBack(first!);
+    expect(pool.status(Date.now())).toMatchObject({ ready: 2, hits: 0, misses: 0 });
+    expect([take(), take()]).toEqual([second, first]);
+    pool.giveBack(first!);
+    workers.ends.get(first!)!(ENDED);
+    await settled();
+    expect(workers.removed).toEqual([first]);
+    pool.giveBack(first!);
+    expect(pool.status(Date.now()).ready).toBe(0);
+  });
+
+  it('takes away one that is given back after the pool was emptied', async () => {
+    const [first, second] = await filled();
+    expect(take()).toBe(first);
+    await pool.empty();
+    pool.giveBack(first!);
+    await settled();
+    expect(workers.removed).toEqual([second, first]);
   });
 
   it('gives none that may have ended by itself while the server was paused', async () => {

@@ -53,6 +53,8 @@ interface Member {
 export class EnvironmentPool {
   /** By the worker's id, the one that has waited longest first. */
   private readonly ready = new Map<string, Member>();
+  /** Taken for jobs of which it is not known yet whether they are committed. */
+  private readonly taken = new Map<string, Member>();
   /** Ids of workers on their way. */
   private readonly starting = new Set<string>();
   /** Starts and removals under way. */
@@ -66,6 +68,7 @@ export class EnvironmentPool {
   private hits = 0;
   private misses = 0;
   private hasWarned = false;
+  private isEmptied = false;
 
   constructor(
     readonly bounds: WarmPoolBounds,
@@ -100,7 +103,23 @@ export class EnvironmentPool {
     this.hits += 1;
     this.ready.delete(member.worker.id);
     member.release();
+    this.taken.set(member.worker.id, member);
     return member.worker;
+  }
+
+  /** The one that was taken is not the pool's any more. */
+  release(id: string): void {
+    this.taken.delete(id);
+  }
+
+  /** The one that was taken waits on, as if it had not been. */
+  giveBack(id: string): void {
+    const member = this.taken.get(id);
+    if (!member) return;
+    this.taken.delete(id);
+    this.hits -= 1;
+    this.admit(member.worker, member.heartbeat);
+    if (this.isEmptied) void this.empty();
   }
 
   /** Starts what is missing. Does not wait for it. */
@@ -161,11 +180,12 @@ export class EnvironmentPool {
   }
 
   holds(id: string): boolean {
-    return this.starting.has(id) || this.ready.has(id);
+    return this.starting.has(id) || this.ready.has(id) || this.taken.has(id);
   }
 
   /** Takes every worker away. Resolves when they are gone, or have been left to the sweeper. */
   async empty(): Promise<void> {
+    this.isEmptied = true;
     for (const member of [...this.ready.values()]) this.drop(member);
     await Promise.all(this.pending);
   }
@@ -217,7 +237,7 @@ export class EnvironmentPool {
       this.fillSeconds += (seconds - this.fillSeconds) * NEWEST;
       this.noteSuccess();
       if (signal.aborted) await this.launcher.remove(id, worker.handle);
-      else this.admit(worker, report.hasHeartbeat);
+      else this.admit(worker, report.hasHeartbeat ? new Heartbeat(performance.now()) : undefined);
     } catch (error) {
       if (!signal.aborted) this.noteFailure(publicReason(error), error);
     } finally {
@@ -226,9 +246,8 @@ export class EnvironmentPool {
     }
   }
 
-  private admit(worker: WarmWorker, hasHeartbeat: boolean): void {
+  private admit(worker: WarmWorker, heartbeat: Heartbeat | undefined): void {
     const letGo = new AbortController();
-    const heartbeat = hasHeartbeat ? new Heartbeat(performance.now()) : undefined;
     const member: Member = { worker, heartbeat, release: () => letGo.abort() };
     this.ready.set(worker.id, member);
     this.runtime.wait(worker.handle, letGo.signal).then(

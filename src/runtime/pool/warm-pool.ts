@@ -28,15 +28,14 @@ const NOT_POOLED = 'There is no pool of workers for this environment.';
  * Workers that wait for jobs, over any runtime. A worker has no identity until it is handed out: it is started without
  * secrets, with an empty workspace of its own and with the limits of a job that names none. It takes one job and is
  * removed with it. Whoever takes a worker from here commits that in the database before the job is written into its
- * workspace, so that no worker can be given two jobs; one that is taken and never committed is given to `discard`.
+ * workspace, so that no worker can be given two jobs; one that is certainly not committed is given
+ * back, and one of which that is not known is discarded.
  */
 @Injectable()
 export class WarmPool {
   private readonly pools: ReadonlyMap<string, EnvironmentPool>;
   private readonly launcher: WorkerLauncher;
   private readonly bell = new Bell();
-  /** Ids of workers that were taken and whose job is not committed yet. */
-  private readonly taken = new Set<string>();
 
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
@@ -56,25 +55,29 @@ export class WarmPool {
     if (!pool) return NOT_POOLED;
     const misfit = whyNoWorkerFits(need, this.terms, this.runtime.capabilities);
     if (misfit !== undefined) return misfit;
-    const worker = pool.take(need, Date.now());
-    if (typeof worker !== 'string') this.taken.add(worker.id);
-    return worker;
+    return pool.take(need, Date.now());
   }
 
   /** The worker belongs to a job now, which is committed: it is nothing of the pool's any more. */
   release(worker: WarmWorker): void {
-    this.taken.delete(worker.id);
+    this.pools.get(worker.environment)?.release(worker.id);
+  }
+
+  /** No job was committed to the worker: it waits for another one. */
+  giveBack(worker: WarmWorker): void {
+    this.pools.get(worker.environment)?.giveBack(worker.id);
+    this.bell.ring();
   }
 
   /** It is not known whether the worker was committed to a job: it gets no other one, and does not run that one either. */
   async discard(worker: WarmWorker): Promise<void> {
     await this.launcher.remove(worker.id, worker.handle);
-    this.taken.delete(worker.id);
+    this.release(worker);
   }
 
   /** Whether this server's pool has the worker of this id, on its way, waiting or taken. */
   holds(id: string): boolean {
-    return this.taken.has(id) || [...this.pools.values()].some((pool) => pool.holds(id));
+    return [...this.pools.values()].some((pool) => pool.holds(id));
   }
 
   /**

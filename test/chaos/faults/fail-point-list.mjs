@@ -18,7 +18,7 @@
 const BOTH = ['before', 'after'];
 
 const METHODS = [
-  ['jobs/store/job.repository.js', 'JobRepository', 'insert'],
+  ['jobs/store/submission.repository.js', 'SubmissionRepository', 'insert'],
   ['jobs/store/job.repository.js', 'JobRepository', 'requestCancel', { needs: 'cancelled' }],
   ['jobs/store/claim.repository.js', 'ClaimRepository', 'claim'],
   ['jobs/store/claim.repository.js', 'ClaimRepository', 'adopt', { atStart: true }],
@@ -39,8 +39,8 @@ const METHODS = [
   ['runtime/pool/worker-launcher.js', 'WorkerLauncher', 'launch', { warm: true, when: ['after'] }],
   ['runtime/pool/worker-launcher.js', 'WorkerLauncher', 'remove', { warm: true }],
   [
-    'execution/takeover/recovery-work.js',
-    'RecoveryWork',
+    'execution/takeover/attempt-resumer.js',
+    'AttemptResumer',
     'withdrawFromWorker',
     { warm: true, atStart: true },
   ],

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { JobRow } from '../../../src/database/tables.js';
 import { newId } from '../../../src/common/ids.js';
 import type { Database } from '../../../src/database/database.js';
 import type { JobResult } from '../../../src/jobs/store/attempt.repository.js';
-import type { ClaimedJob, NewAttempt } from '../../../src/jobs/store/claimed-job.js';
+import type { ClaimedJob, Job, NewAttempt } from '../../../src/jobs/record/job.js';
 import { AttemptRepository } from '../../../src/jobs/store/attempt.repository.js';
 import { ClaimRepository } from '../../../src/jobs/store/claim.repository.js';
 import {
@@ -11,7 +10,8 @@ import {
   QueueFullError,
   StaleFenceError,
 } from '../../../src/jobs/record/job.errors.js';
-import type { StoredJob } from '../../../src/jobs/store/job.repository.js';
+import type { NewJob, StoredJob } from '../../../src/jobs/store/submission.repository.js';
+import { SubmissionRepository } from '../../../src/jobs/store/submission.repository.js';
 import { JobRepository } from '../../../src/jobs/store/job.repository.js';
 import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
 import { submission } from '../../support/service/job-submission.js';
@@ -24,6 +24,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
   describe(`the job store on ${name}`, () => {
     let database: Database;
     let jobs: JobRepository;
+    let submissions: SubmissionRepository;
     let attempts: AttemptRepository;
     let claims: ClaimRepository;
 
@@ -31,6 +32,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       database = await open();
       await database.migrate();
       jobs = new JobRepository(database);
+      submissions = new SubmissionRepository(database, jobs);
       attempts = new AttemptRepository(database);
       claims = new ClaimRepository(database);
     });
@@ -43,21 +45,36 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       await database.db.deleteFrom('jobs').execute();
     });
 
+    const store = (more: Partial<JobSubmission> = {}, how: Partial<NewJob> = {}): Promise<StoredJob> =>
+      submissions.insert(submission(more), { id: newId(), nowMs: NOW, maxQueued: 1000, ...how });
+
     const insert = async (more: Partial<JobSubmission> = {}, maxQueued = 1000): Promise<string> =>
-      (await jobs.insert(newId(), submission(more), NOW, maxQueued)).job.id;
+      (await store(more, { maxQueued })).job.id;
 
     /** As a server with a free place does. */
-    const insertTaken = (more: Partial<JobSubmission> = {}, planned = plan): Promise<StoredJob> =>
-      jobs.insert(newId(), submission(more), NOW, 1000, undefined, {
-        owner: 'a',
-        leaseMs: LEASE_MS,
-        plan: planned,
-      });
+    const insertTaken = (more: Partial<JobSubmission> = {}): Promise<StoredJob> => {
+      const id = newId();
+      return store(more, { id, take: { owner: 'a', leaseMs: LEASE_MS, attempt: plan({ id, attempt: 1 }) } });
+    };
 
     const claim = (owner: string, limit = 10, nowMs = NOW): Promise<ClaimedJob[]> =>
       claims.claim(owner, limit, nowMs, LEASE_MS, plan);
 
     const claimOne = async (owner = 'a'): Promise<ClaimedJob> => (await claim(owner, 1))[0]!;
+
+    /** What is stored of a job that is none of its record. */
+    const column = async (
+      id: string,
+      name: 'stored_bytes' | 'lease_until' | 'start_intent_at',
+    ): Promise<number | null> => {
+      const row = await database.db
+        .selectFrom('jobs')
+        .innerJoin('attempts', 'attempts.job_id', 'jobs.id')
+        .select(['stored_bytes', 'lease_until', 'start_intent_at'])
+        .where('jobs.id', '=', id)
+        .executeTakeFirstOrThrow();
+      return row[name];
+    };
 
     it('migrates again without harm', async () => {
       await insert();
@@ -71,26 +88,25 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
         files,
         env: { A: 'ä' },
         secrets: ['KEY'],
-        request: { x: [1, null] },
+        requestText: '{"x":[1,null]}',
         labels: [{ name: 'n', value: 'v' }],
       });
       expect(await jobs.find(id)).toMatchObject({
         id,
         state: 'QUEUED',
         attempt: 0,
-        created_at: NOW,
+        createdAtMs: NOW,
         cpus: 0.5,
-        tenant_id: 'default',
       });
-      expect(await jobs.spec(id)).toMatchObject({
+      expect((await jobs.specs([id])).get(id)).toMatchObject({
         script: 'print(1)',
-        request: '{"x":[1,null]}',
-        env: '{"A":"ä"}',
-        secrets: '["KEY"]',
+        requestText: '{"x":[1,null]}',
+        env: { A: 'ä' },
+        secrets: ['KEY'],
       });
       const [file] = await jobs.inputFiles(id);
       expect([file!.path, Buffer.compare(file!.content, files[0]!.content)]).toEqual(['a/b.bin', 0]);
-      expect(await jobs.labels([id])).toEqual([{ job_id: id, name: 'n', value: 'v' }]);
+      expect((await jobs.labels([id])).get(id)).toEqual([{ name: 'n', value: 'v' }]);
     });
 
     it('refuses a job beyond the bound, and stores nothing of it', async () => {
@@ -129,7 +145,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
     it('stores nothing new where it is refused, and still finds what a key names', async () => {
       const known = await insert({ idempotencyKey: 'known' });
       const refused = (key: string): Promise<StoredJob> =>
-        jobs.insert(newId(), submission({ idempotencyKey: key }), NOW, 1000, new Error('no room'));
+        store({ idempotencyKey: key }, { refusal: new Error('no room') });
       expect((await refused('known')).job.id).toBe(known);
       await expect(refused('new')).rejects.toThrow('no room');
       expect(await jobs.list({}, 10)).toHaveLength(1);
@@ -141,7 +157,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       await attempts.requeue(first.fence, result({ storedBytes: 7 }), NOW);
       const { fence } = await claimOne();
       await attempts.finish(fence, result({ storedBytes: 2 ** 41 }));
-      expect((await jobs.find(fence.jobId))?.stored_bytes).toBe(2 ** 41 + 7);
+      expect(await column(fence.jobId, 'stored_bytes')).toBe(2 ** 41 + 7);
     });
 
     it('claims by priority, then age, not before its time, and each job once', async () => {
@@ -152,7 +168,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       const [last] = await claim('a');
       expect(last).toMatchObject({
         job: { id: next, state: 'STARTING', attempt: 1, epoch: 1, owner: 'a' },
-        attempt: { number: 1, workload: `w-${next}-1`, handle: null, start_intent_at: NOW },
+        attempt: { number: 1, workload: `w-${next}-1`, handle: null, startedAtMs: null },
         fence: { jobId: next, attempt: 1, epoch: 1, owner: 'a' },
         spec: { script: 'print(1)' },
       });
@@ -171,16 +187,19 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       expect(await claim('b')).toEqual([]);
       await insert({ env: { A: '1' } });
       const claimed = await claimOne();
-      // But for who it is and by when.
+      // But for who it is.
       const shape = ({ fence, job, attempt, spec }: ClaimedJob): unknown => {
-        const text = JSON.stringify({ fence, job, attempt: { ...attempt, workspace: '' }, spec });
-        return JSON.parse(text.replaceAll(job.id, 'ID').replaceAll(String(job.lease_until), '0'));
+        const { script, requestText, env, secrets } = spec;
+        const asked = { script, requestText, env, secrets };
+        const text = JSON.stringify({ fence, job, attempt: { ...attempt, workspace: '' }, asked });
+        return JSON.parse(text.replaceAll(job.id, 'ID'));
       };
       expect(shape(taken.claim!)).toEqual(shape(claimed));
-      const [row] = await jobs.attempts([taken.job.id]);
-      expect(row).toEqual(taken.claim!.attempt);
+      expect(await jobs.attemptsOf(taken.job.id)).toEqual([taken.claim!.attempt]);
+      expect(await column(taken.job.id, 'start_intent_at')).toBe(NOW);
       expect(await jobs.find(taken.job.id)).toEqual(taken.job);
-      expect(claimed.job.lease_until! - taken.job.lease_until!).toBeGreaterThanOrEqual(0);
+      const leases = [await column(taken.job.id, 'lease_until'), await column(claimed.job.id, 'lease_until')];
+      expect(leases[1]! - leases[0]!).toBeGreaterThanOrEqual(0);
       await attempts.markRunning(taken.claim!.fence, NOW + 4, 1000, 'h');
       await attempts.finish(taken.claim!.fence, result());
       expect(await jobs.find(taken.job.id)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
@@ -188,19 +207,13 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
 
     it('takes no new job while another waits, however low its priority, nor one that is known', async () => {
       const low = await insert({ priority: -5 });
-      const next = await insertTaken({ priority: 5, idempotencyKey: 'next' }, neverPlanned);
+      const next = await insertTaken({ priority: 5, idempotencyKey: 'next' });
       expect(next).toMatchObject({ job: { state: 'QUEUED', attempt: 0, owner: null } });
       expect(next.claim).toBeUndefined();
       expect((await claim('a')).map(({ job }) => job.id)).toEqual([next.job.id, low]);
-      const again = await insertTaken({ priority: 5, idempotencyKey: 'next' }, neverPlanned);
+      const again = await insertTaken({ priority: 5, idempotencyKey: 'next' });
       expect(again).toMatchObject({ job: { id: next.job.id, state: 'STARTING' } });
       expect(again.claim).toBeUndefined();
-    });
-
-    it('stores nothing of a job whose attempt cannot be planned', async () => {
-      await expect(insertTaken({ idempotencyKey: 'k' }, neverPlanned)).rejects.toThrow('not asked for');
-      expect(await jobs.list({}, 10)).toEqual([]);
-      expect((await insertTaken({ idempotencyKey: 'k' })).claim).toBeDefined();
     });
 
     it('gives each of many jobs that are sent at once to one taker', async () => {
@@ -242,12 +255,12 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       expect(await jobs.find(fence.jobId)).toMatchObject({
         state: 'SUCCEEDED',
         reason: 'EXIT_ZERO',
-        exit_code: 0,
-        started_at: NOW + 1,
+        exitCode: 0,
+        startedAtMs: NOW + 1,
       });
       expect((await jobs.outputs(fence.jobId, 1, 10)).map(({ path }) => path)).toEqual(['a', 'b']);
       expect((await jobs.outputs(fence.jobId, 1, 10, 'a')).map(({ path }) => path)).toEqual(['b']);
-      expect((await jobs.attempt(fence.jobId, 1))?.skipped_outputs).toBe('[{"path":"c","why":"d"}]');
+      expect((await jobs.attempt(fence.jobId, 1))?.skippedOutputs).toEqual([{ path: 'c', why: 'd' }]);
       await expect(attempts.finish(fence, result({ state: 'FAILED' }))).rejects.toThrow(StaleFenceError);
       await expect(attempts.markRunning(fence, NOW, NOW, 'h')).rejects.toThrow(StaleFenceError);
       expect((await jobs.find(fence.jobId))?.state).toBe('SUCCEEDED');
@@ -287,7 +300,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
         .execute();
       const again = (await claim('a', 1))[0]!;
       expect(again.fence).toMatchObject({ attempt: 2, epoch: 2 });
-      expect((await jobs.attempts([fence.jobId])).map(({ number, reason }) => [number, reason])).toEqual([
+      expect((await jobs.attemptsOf(fence.jobId)).map(({ number, reason }) => [number, reason])).toEqual([
         [1, 'START_FAILED'],
         [2, null],
       ]);
@@ -325,7 +338,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       expect(await jobs.find(waiting)).toMatchObject({
         state: 'CANCELLED',
         reason: 'CANCELLED_BY_USER',
-        finished_at: NOW,
+        finishedAtMs: NOW,
       });
       const live = await insert();
       const { fence } = await claimOne();
@@ -400,14 +413,10 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
   });
 }
 
-function plan({ id, attempt }: JobRow): NewAttempt {
+function plan({ id, attempt }: Pick<Job, 'id' | 'attempt'>): NewAttempt {
   const workload = `w-${id}-${attempt}`;
   const where = { runtime: 'fake', scope: 's', workload, workspace: newId(), handle: null };
   return { ...where, startKind: 'COLD', startWhy: 'test' };
-}
-
-function neverPlanned(): never {
-  throw new Error('not asked for');
 }
 
 function result(more: Partial<JobResult> = {}): JobResult {

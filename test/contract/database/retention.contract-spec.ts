@@ -241,7 +241,8 @@ describe('retention', () => {
       expect(await other.keeper.enforce(signal)).toBe(0);
       const { db } = replica.database;
       await db.updateTable('jobs').set({ in_use_until: 1 }).execute();
-      await waitFor(async () => ((await replica.jobs.find(id))?.in_use_until ?? 0) > 1);
+      const renewed = db.selectFrom('jobs').select('id').where('in_use_until', '>', 1);
+      await waitFor(async () => (await renewed.execute()).length > 0);
       release();
     });
 

@@ -7,7 +7,7 @@ import type { TestingModule } from '@nestjs/testing';
 import { newId } from '../../../src/common/ids.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 import { Database } from '../../../src/database/database.js';
-import type { JobRow } from '../../../src/database/tables.js';
+import type { Job } from '../../../src/jobs/record/job.js';
 import { DataOwnership } from '../../../src/execution/upkeep/data-ownership.js';
 import { OrphanSweeper } from '../../../src/execution/upkeep/orphan-sweeper.js';
 import { Recovery } from '../../../src/execution/takeover/recovery.js';
@@ -15,6 +15,7 @@ import { RunningAttempts } from '../../../src/execution/attempt/running-attempts
 import { ClaimRepository } from '../../../src/jobs/store/claim.repository.js';
 import { JobEvents } from '../../../src/jobs/record/job-events.js';
 import { JobRepository } from '../../../src/jobs/store/job.repository.js';
+import { SubmissionRepository } from '../../../src/jobs/store/submission.repository.js';
 import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
 import { JobService } from '../../../src/jobs/job.service.js';
 import { FakeEngine } from '../../../src/runtime/fake/fake-engine.js';
@@ -56,7 +57,7 @@ describe('execution', () => {
   const startServer = (more: Record<string, string> = {}): Promise<TestingModule> =>
     startExecution(engine, { DATA_DIR: dataDir, ...more });
   const submit = (more: Partial<JobSubmission> = {}): Promise<string> => submitTo(server, more);
-  const waitForState = (id: string, state: RegExp): Promise<JobRow> => waitForJob(server, id, state);
+  const waitForState = (id: string, state: RegExp): Promise<Job> => waitForJob(server, id, state);
 
   const running = (name: string): Promise<FakeWorkload> =>
     waitFor(() => {
@@ -72,7 +73,7 @@ describe('execution', () => {
     expect(await waitForState(id, TERMINAL)).toMatchObject({
       state: 'SUCCEEDED',
       reason: 'EXIT_ZERO',
-      exit_code: 0,
+      exitCode: 0,
     });
     await waitFor(async () => (await new FakeRuntime(engine).list()).length === 0);
   });
@@ -83,8 +84,8 @@ describe('execution', () => {
     (await running(`runner-${id}`)).end();
     await waitForState(id, TERMINAL);
   };
-  const send = (): Promise<JobRow> => server.get(JobService).submit(submission({}));
-  const finish = async ({ id }: JobRow): Promise<unknown> => {
+  const send = (): Promise<Job> => server.get(JobService).submit(submission({}));
+  const finish = async ({ id }: Job): Promise<unknown> => {
     (await running(`runner-${id}`)).end();
     return waitForState(id, TERMINAL);
   };
@@ -100,7 +101,9 @@ describe('execution', () => {
 
   it('keeps no place for a job that could not be stored', async () => {
     await untilTaking();
-    const insert = jest.spyOn(server.get(JobRepository), 'insert').mockRejectedValue(new Error('no disk'));
+    const insert = jest
+      .spyOn(server.get(SubmissionRepository), 'insert')
+      .mockRejectedValue(new Error('no disk'));
     for (let n = 0; n < 3; n++) await expect(send()).rejects.toThrow('no disk');
     insert.mockRestore();
     const sent = await whileNobodyClaims(server, async () => [await send(), await send()]);
@@ -111,7 +114,7 @@ describe('execution', () => {
   it('takes a job that came while the last place was kept for one that could not be stored', async () => {
     await untilTaking();
     const [busy] = await whileNobodyClaims(server, async () => [await send()]);
-    const jobs = server.get(JobRepository);
+    const jobs = server.get(SubmissionRepository);
     let fail: (error: Error) => void = () => undefined;
     const insert = jest
       .spyOn(jobs, 'insert')
@@ -136,7 +139,10 @@ describe('execution', () => {
       if (claimed.length > 0) await new Promise<void>((resolve) => (letGo = resolve));
       return claimed;
     });
-    const insert = () => server.get(JobRepository).insert(newId(), submission({}), Date.now(), 1000);
+    const insert = () =>
+      server
+        .get(SubmissionRepository)
+        .insert(submission({}), { id: newId(), nowMs: Date.now(), maxQueued: 1000 });
     // Both are there before either can be claimed.
     const first = await whileNobodyClaims(server, async () => [(await insert()).job, (await insert()).job]);
     server.get(JobEvents).emitQueued();
@@ -188,7 +194,7 @@ describe('execution', () => {
     const id = await submit();
     (await running(`runner-${id}-2`)).end();
     expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
-    const attempts = await server.get(JobRepository).attempts([id]);
+    const attempts = await server.get(JobRepository).attemptsOf(id);
     expect(attempts.map(({ reason, message }) => [reason, message])).toEqual([
       ['START_FAILED', 'no space'],
       ['EXIT_ZERO', 'The script ended normally.'],
@@ -302,7 +308,7 @@ describe('execution', () => {
     expect(await waitForState(id, TERMINAL)).toMatchObject({
       state: 'FAILED',
       reason: 'EXIT_NONZERO',
-      exit_code: 3,
+      exitCode: 3,
     });
   });
 
@@ -347,7 +353,7 @@ describe('execution', () => {
     expect(workload.stops).toEqual([]);
     failures = 18;
     workload.end({ kind: 'exited', exitCode: 3, oomKilled: false });
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ reason: 'EXIT_NONZERO', exit_code: 3 });
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ reason: 'EXIT_NONZERO', exitCode: 3 });
   });
 
   it('calls a job lost whose workload is gone after a restart', async () => {

@@ -7,7 +7,7 @@ import type { TestingModule } from '@nestjs/testing';
 import { newId } from '../../../src/common/ids.js';
 import { LOG } from '../../../src/common/log.js';
 import { Database } from '../../../src/database/database.js';
-import type { AttemptRow } from '../../../src/database/tables.js';
+import type { Attempt } from '../../../src/jobs/record/job.js';
 import { AttemptWatcher } from '../../../src/execution/attempt/attempt-watcher.js';
 import { DataOwnership } from '../../../src/execution/upkeep/data-ownership.js';
 import { OrphanSweeper } from '../../../src/execution/upkeep/orphan-sweeper.js';
@@ -17,7 +17,10 @@ import { AttemptRepository } from '../../../src/jobs/store/attempt.repository.js
 import { ClaimRepository } from '../../../src/jobs/store/claim.repository.js';
 import { JobEvents } from '../../../src/jobs/record/job-events.js';
 import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
+import { JobService } from '../../../src/jobs/job.service.js';
 import { JobRepository } from '../../../src/jobs/store/job.repository.js';
+import { IdempotencyMismatchError } from '../../../src/jobs/record/job.errors.js';
+import { SubmissionRepository } from '../../../src/jobs/store/submission.repository.js';
 import { FakeEngine } from '../../../src/runtime/fake/fake-engine.js';
 import type { FakeWorkload } from '../../../src/runtime/fake/fake-workload.js';
 import type { PoolStatus } from '../../../src/runtime/pool/environment-pool.js';
@@ -69,7 +72,7 @@ describe('execution with warm workers', () => {
   const status = (): PoolStatus => server.get(WarmPool).status()[0]!;
   const untilReady = (count: number): Promise<unknown> =>
     waitFor(() => status().ready === count, { describe: () => JSON.stringify(status()) });
-  const attempts = (id: string): Promise<AttemptRow[]> => server.get(JobRepository).attempts([id]);
+  const attempts = (id: string): Promise<Attempt[]> => server.get(JobRepository).attemptsOf(id);
   const workers = (): FakeWorkload[] => engine.all().filter(({ spec }) => isWorkerWorkload(spec.name));
 
   /** A sweep that looks also at what is new, and finds in the database what `looks` say. */
@@ -121,18 +124,18 @@ describe('execution with warm workers', () => {
   it('commits the worker to the job before it writes anything for it', async () => {
     const workspaces = server.get(Workspaces);
     const handOut = workspaces.handOut.bind(workspaces);
-    const before: AttemptRow[] = [];
+    const before: Attempt[] = [];
     workspaces.handOut = async (workspace, content) => {
       const db = server.get(Database).db;
-      before.push(
-        ...(await db.selectFrom('attempts').selectAll().where('workspace', '=', workspace).execute()),
-      );
+      const known = db.selectFrom('attempts').select('job_id').where('workspace', '=', workspace);
+      const { job_id } = await known.executeTakeFirstOrThrow();
+      before.push(...(await attempts(job_id)));
       return handOut(workspace, content);
     };
     const id = await submit();
     const worker = await running(id);
     expect(before).toMatchObject([
-      { job_id: id, workload: worker.spec.name, handle: worker.handle, start_kind: 'WARM' },
+      { jobId: id, workload: worker.spec.name, handle: worker.handle, startKind: 'WARM' },
     ]);
     worker.end();
     await waitForState(server, id, DONE);
@@ -150,7 +153,11 @@ describe('execution with warm workers', () => {
         lost += 1;
         throw new Error('the answer was lost');
       };
-      const { job } = await server.get(JobRepository).insert(newId(), submission({}), Date.now(), 1000);
+      const { job } = await server.get(SubmissionRepository).insert(submission({}), {
+        id: newId(),
+        nowMs: Date.now(),
+        maxQueued: 1000,
+      });
       server.get(JobEvents).emitQueued();
       await waitFor(() => lost === 1);
       return job.id;
@@ -161,7 +168,7 @@ describe('execution with warm workers', () => {
       (await running(before)).end();
       await waitForState(server, before, DONE);
       await untilReady(2);
-      const jobs = server.get(JobRepository);
+      const jobs = server.get(SubmissionRepository);
       const insert = jobs.insert.bind(jobs);
       let id = '';
       jobs.insert = async (...args) => {
@@ -200,6 +207,22 @@ describe('execution with warm workers', () => {
       await waitForState(server, other, DONE);
     },
   );
+
+  it('keeps the worker that was planned for a job which is not stored, or was before', async () => {
+    const first = await server.get(JobService).submit(submission({ idempotencyKey: 'once' }));
+    (await running(first.id)).end();
+    await waitForState(server, first.id, DONE);
+    await untilReady(2);
+    const waiting = server.get(WarmPool).readyWorkloads;
+    const again = await server.get(JobService).submit(submission({ idempotencyKey: 'once' }));
+    expect(again.id).toBe(first.id);
+    const other = submission({ idempotencyKey: 'once', script: 'print(2)' });
+    await expect(server.get(JobService).submit(other)).rejects.toThrow(IdempotencyMismatchError);
+    expect(server.get(WarmPool).readyWorkloads.sort()).toEqual(waiting.sort());
+    expect(status()).toMatchObject({ hits: 1, misses: 0 });
+    const next = await submit();
+    expect(waiting).toContain((await running(next)).spec.name);
+  });
 
   it('withdraws the order of a worker that it adopts; one that comes late reaches nobody', async () => {
     const workspaces = server.get(Workspaces);
@@ -256,7 +279,7 @@ describe('execution with warm workers', () => {
     const id = await submit();
     const cold = await running(id);
     const [first] = await attempts(id);
-    expect(first).toMatchObject({ start_kind: 'WARM', reason: 'START_FAILED' });
+    expect(first).toMatchObject({ startKind: 'WARM', reason: 'START_FAILED' });
     expect(engine.all().map(({ spec }) => spec.name)).not.toContain(first!.workload);
     cold.end();
     expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
@@ -339,7 +362,7 @@ describe('execution with warm workers', () => {
     expect(second.spec.worker).toBeUndefined();
     second.end();
     await waitForState(server, id, DONE);
-    expect((await attempts(id)).map(({ start_kind }) => start_kind)).toEqual(['WARM', 'COLD']);
+    expect((await attempts(id)).map(({ startKind }) => startKind)).toEqual(['WARM', 'COLD']);
   });
 
   it('starts a job cold that sets what a library has read already', async () => {
@@ -352,7 +375,7 @@ describe('execution with warm workers', () => {
     (await running(id)).end();
     await waitForState(server, id, DONE);
     expect(await attempts(id)).toMatchObject([
-      { start_kind: 'COLD', start_why: expect.stringMatching(/CITY/) },
+      { startKind: 'COLD', startWhy: expect.stringMatching(/CITY/) },
     ]);
     expect(status()).toMatchObject({ ready: 2, hits: 0, misses: 0 });
   });

@@ -3,7 +3,7 @@ import type { TestingModule } from '@nestjs/testing';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AttemptRow, JobRow } from '../../../src/database/tables.js';
+import type { Attempt, Job } from '../../../src/jobs/record/job.js';
 import { OrphanSweeper } from '../../../src/execution/upkeep/orphan-sweeper.js';
 import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
 import { JobRepository } from '../../../src/jobs/store/job.repository.js';
@@ -123,7 +123,7 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
 
     const read = async (id: string): Promise<RanJob> => {
       const job = await waitForState(server!, id, DONE, PATIENCE_MS);
-      const attempts = await server!.get(JobRepository).attempts([id]);
+      const attempts = await server!.get(JobRepository).attemptsOf(id);
       const last = attempts.find((attempt) => attempt.number === job.attempt)!;
       const spool = await SpoolContent.read(server!.get(Workspaces).paths(last.workspace));
       return { job, attempts, attempt: last, stdout: spool.stdout, stderr: spool.stderr };
@@ -136,7 +136,7 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
         await untilReady(2);
         const first = await run({ script: LEAVES_TRACES });
         const second = await run({ script: LOOKS_FOR_TRACES });
-        expect([first, second].map(({ attempt }) => attempt.start_kind)).toEqual(['WARM', 'WARM']);
+        expect([first, second].map(({ attempt }) => attempt.startKind)).toEqual(['WARM', 'WARM']);
         expect([first.stdout, second.stdout]).toEqual(['left\n', 'found []\n']);
         expect(first.attempt.workload).not.toBe(second.attempt.workload);
         for (const { attempt } of [first, second]) expect(isWorkerWorkload(attempt.workload)).toBe(true);
@@ -155,13 +155,13 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
         const ran = await run({
           script: SHOWS_WHAT_CAME,
           env: { CITY: 'Zürich' },
-          request: { zoom: 3 },
+          requestText: '{"zoom":3}',
           files: [{ path: 'data/a.txt', content: Buffer.from('from a file') }],
         });
         expect(ran.stderr).toBe('');
         expect(ran.stdout).toContain("Zürich {'zoom': 3} from a file\n");
         expect(ran.stdout).toContain(' __main__ ');
-        expect(ran.attempt.start_kind).toBe('WARM');
+        expect(ran.attempt.startKind).toBe('WARM');
         const output = server!.get(Workspaces).paths(ran.attempt.workspace).outputDir;
         expect(await readFile(join(output, 'result.txt'), 'utf8')).toBe('Zürich');
       },
@@ -178,10 +178,10 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
           run({ script: 'raise SystemExit(1)', retries: 1 }),
         ]);
         expect(hashed.attempt).toMatchObject({
-          start_kind: 'COLD',
-          start_why: expect.stringContaining('PYTHONHASHSEED'),
+          startKind: 'COLD',
+          startWhy: expect.stringContaining('PYTHONHASHSEED'),
         });
-        expect(repeated.attempts.map((each) => each.start_kind).sort()).toEqual(['COLD', 'WARM']);
+        expect(repeated.attempts.map((each) => each.startKind).sort()).toEqual(['COLD', 'WARM']);
       },
       CASE_TIMEOUT_MS,
     );
@@ -201,7 +201,7 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
         );
         const workloads = new Set(ran.map(({ attempt }) => attempt.workload));
         expect(workloads.size).toBe(50);
-        const warm = ran.filter(({ attempt }) => attempt.start_kind === 'WARM');
+        const warm = ran.filter(({ attempt }) => attempt.startKind === 'WARM');
         expect(warm.length).toBeGreaterThanOrEqual(5);
         expect(status()).toMatchObject({ hits: warm.length, misses: 50 - warm.length });
         await untilReady(5);
@@ -217,8 +217,8 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
         await waitFor(() => faults.failed >= 3 && status().starting === 0, { deadlineMs: PATIENCE_MS });
         expect(status()).toMatchObject({ ready: 0, message: 'the disk of the engine is full' });
         const ran = await run({});
-        expect([ran.job.state, ran.attempt.start_kind]).toEqual(['SUCCEEDED', 'COLD']);
-        expect(ran.attempt.start_why).toMatch(/No worker was ready/);
+        expect([ran.job.state, ran.attempt.startKind]).toEqual(['SUCCEEDED', 'COLD']);
+        expect(ran.attempt.startWhy).toMatch(/No worker was ready/);
         const tries = faults.failed;
         expect(tries).toBeLessThan(12);
         faults.mend();
@@ -237,7 +237,7 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
         const id = await submit({ script: 'print("ran")' });
         const stuck = await waitFor(
           async () =>
-            (await dying.get(JobRepository).attempts([id])).find(({ start_kind }) => start_kind === 'WARM'),
+            (await dying.get(JobRepository).attemptsOf(id)).find(({ startKind }) => startKind === 'WARM'),
           { deadlineMs: PATIENCE_MS },
         );
         await dying.close();
@@ -246,7 +246,7 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
         const ran = await read(id);
         expect([ran.job.state, ran.stdout]).toEqual(['SUCCEEDED', 'ran\n']);
         expect(ran.attempts).toHaveLength(2);
-        expect(ran.attempt.start_kind).toBe('COLD');
+        expect(ran.attempt.startKind).toBe('COLD');
         const spool = await SpoolContent.read(server!.get(Workspaces).paths(stuck.workspace));
         expect(spool.frames).toEqual([]);
       },
@@ -266,7 +266,7 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
         await start({ WARM_POOL: 'default=0' });
         const ran = await read(id);
         expect([ran.job.state, ran.stdout, ran.attempts.length]).toEqual(['SUCCEEDED', 'begins\nends\n', 1]);
-        expect(ran.attempt.start_kind).toBe('WARM');
+        expect(ran.attempt.startKind).toBe('WARM');
       },
       CASE_TIMEOUT_MS,
     );
@@ -290,7 +290,7 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
         await provider.close();
         expect([own, left.length]).toEqual([2, 2]);
         const ran = await run({});
-        expect([ran.job.state, ran.attempt.start_kind]).toEqual(['SUCCEEDED', 'WARM']);
+        expect([ran.job.state, ran.attempt.startKind]).toEqual(['SUCCEEDED', 'WARM']);
       },
       CASE_TIMEOUT_MS,
     );
@@ -319,9 +319,9 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
 }
 
 interface RanJob {
-  job: JobRow;
-  attempts: AttemptRow[];
-  attempt: AttemptRow;
+  job: Job;
+  attempts: Attempt[];
+  attempt: Attempt;
   stdout: string;
   stderr: string;
 }

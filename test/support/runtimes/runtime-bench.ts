@@ -123,7 +123,7 @@ export class RuntimeBench {
     const timing = { timeoutSeconds: order.timeoutSeconds ?? 60, graceSeconds: order.graceSeconds ?? 5 };
     const workspace = await this.workspaces.make(randomUUID(), {
       script: order.script,
-      request: order.request,
+      requestText: JSON.stringify(order.request ?? null),
       files: order.files ?? [],
       order: this.toJobOrder({ ...order, ...timing, attempt }, jobId, limits),
     });
@@ -177,7 +177,7 @@ export class RuntimeBench {
     });
     await this.workspaces.handOut(id, {
       script: order.script,
-      request: order.request,
+      requestText: JSON.stringify(order.request ?? null),
       files: order.files ?? [],
       order: this.toJobOrder({ ...order, ...timing, attempt: order.attempt ?? 1 }, jobId, limits),
     });

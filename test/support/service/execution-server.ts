@@ -4,7 +4,7 @@ import type { TestingModule } from '@nestjs/testing';
 import { Test } from '@nestjs/testing';
 import { ConfigModule } from '../../../src/config/config.module.js';
 import { DatabaseModule } from '../../../src/database/database.module.js';
-import type { JobRow } from '../../../src/database/tables.js';
+import type { Job } from '../../../src/jobs/record/job.js';
 import { ExecutionModule } from '../../../src/execution/execution.module.js';
 import { JobQueue } from '../../../src/execution/admission/job-queue.js';
 import { RunningAttempts } from '../../../src/execution/attempt/running-attempts.js';
@@ -86,8 +86,8 @@ export async function waitForState(
   id: string,
   state: RegExp,
   deadlineMs?: number,
-): Promise<JobRow> {
-  let last: JobRow | undefined;
+): Promise<Job> {
+  let last: Job | undefined;
   return waitFor(
     async () => {
       last = await server.get(JobRepository).find(id);

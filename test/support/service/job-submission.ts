@@ -4,7 +4,7 @@ import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
 export function submission(more: Partial<JobSubmission>): JobSubmission {
   return {
     script: 'print(1)',
-    request: null,
+    requestText: 'null',
     files: [],
     environment: 'default',
     name: null,

@@ -45,7 +45,12 @@ export async function runProbe<T>(
     maxOutputBytes: MiB,
     limits,
   };
-  const workspace = await workspaces.make(id, { script, request, files: [], order });
+  const workspace = await workspaces.make(id, {
+    script,
+    requestText: JSON.stringify(request ?? null),
+    files: [],
+    order,
+  });
   const name = `runner-${id}`;
   const spec = { name, ...identity, image, workspace, limits: LIMITS, network, ...timing, secrets: [] };
   try {

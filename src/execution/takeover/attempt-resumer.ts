@@ -1,0 +1,102 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Backoff } from '../../common/abort.js';
+import { messageOf } from '../../common/app-error.js';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
+import type { ClaimedJob } from '../../jobs/record/job.js';
+import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
+import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
+import { Workspaces } from '../../workspace/workspaces.js';
+import { AttemptRunner } from '../attempt/attempt-runner.js';
+import { AttemptSettler } from '../attempt/attempt-settler.js';
+import type { Outcome } from '../outcome/outcome.js';
+
+/**
+ * Goes on with an attempt that an earlier server began. A workload outlives its server, so most are simply watched on.
+ * A worker may never have been given the job that was committed to it: its order is withdrawn, which changes nothing for
+ * one that runs it. Without a stored handle the workload is looked for by its name. When it is not there its order is
+ * withdrawn, so that a server that was only paused cannot start it any more, and it is looked for once again; what is
+ * absent then and has an empty spool never ran and never will, which permits another attempt. Everything else that is
+ * absent is LOST.
+ */
+@Injectable()
+export class AttemptResumer {
+  constructor(
+    @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
+    @Inject(LOG) private readonly log: Log,
+    private readonly runner: AttemptRunner,
+    private readonly settler: AttemptSettler,
+    private readonly workspaces: Workspaces,
+  ) {}
+
+  async resume(claim: ClaimedJob, signal: AbortSignal): Promise<void> {
+    const { handle, scope } = claim.attempt;
+    if (scope !== this.runtime.scope) return this.resumeElsewhere(claim, signal);
+    await this.withdrawFromWorker(claim);
+    const found = handle ?? (await this.findHandle(claim, signal));
+    if (found !== undefined) return this.runner.watch(claim, found, signal);
+    await this.withdraw(claim);
+    const late = await this.findHandle(claim, signal);
+    if (late !== undefined) return this.runner.watch(claim, late, signal);
+    await this.conclude(claim, VANISHED, signal);
+  }
+
+  /** A worker that still waits ends now, since its order cannot come any more; one that runs its job is left alone. */
+  async withdrawFromWorker({ attempt }: ClaimedJob): Promise<void> {
+    if (attempt.startKind !== 'WARM' || attempt.startedAtMs !== null) return;
+    await this.workspaces.withdrawOrder(attempt.workspace);
+  }
+
+  /** From now on no server can start the attempt's script, however late it comes. */
+  private withdraw({ attempt }: ClaimedJob): Promise<void> {
+    return this.workspaces.withdraw(attempt.workspace);
+  }
+
+  /** Where a scope has ended the spool tells whether the script ran; where it cannot be reached nothing does. */
+  private async resumeElsewhere(claim: ClaimedJob, signal: AbortSignal): Promise<void> {
+    const { runtime, scope } = claim.attempt;
+    if (this.runtime.isGone(scope)) return this.conclude(claim, HOST_RESTARTED, signal);
+    await this.withdraw(claim);
+    await this.settler.settle(claim, outOfReach(runtime, this.runtime.name), undefined, signal);
+  }
+
+  /** Settles an attempt whose workload is certainly not there, by what its spool says. */
+  private conclude(claim: ClaimedJob, message: string, signal: AbortSignal): Promise<void> {
+    const end = { exit: { kind: 'lost', message }, stoppedFor: undefined } as const;
+    return this.runner.conclude(claim, undefined, end, signal);
+  }
+
+  /** An engine that is away says nothing about its workloads: it is waited for. */
+  private async findHandle(claim: ClaimedJob, signal: AbortSignal): Promise<string | undefined> {
+    const backoff = new Backoff(500, 10_000);
+    for (;;) {
+      try {
+        const workloads = await this.runtime.list(signal);
+        return workloads.find((workload) => workload.name === claim.attempt.workload)?.handle;
+      } catch (error) {
+        signal.throwIfAborted();
+        this.log.warn(
+          { jobId: claim.job.id, err: messageOf(error) },
+          'the engine cannot be asked for a workload; trying again',
+        );
+        await backoff.wait(signal);
+        signal.throwIfAborted();
+      }
+    }
+  }
+}
+
+const VANISHED = 'The server stopped while the job was being started, and its workload is not there.';
+const HOST_RESTARTED = 'The host was restarted while the job ran.';
+
+function outOfReach(theirs: string, ours: string): Outcome {
+  return {
+    state: 'LOST',
+    reason: 'RUNTIME_LOST',
+    message: `The job ran on ${theirs}, which this server (${ours}) cannot reach, and no other server came back.`,
+    exitCode: null,
+    signal: null,
+    hint: 'The engine, the host or its boot changed while the job ran.',
+    retryable: false,
+  };
+}

@@ -1,0 +1,135 @@
+import type { InputFile } from '../../workspace/workspaces.js';
+import type { JobReason } from './job-reason.js';
+import type { JobState } from './job-state.js';
+
+/** One job as the service knows it. Times are milliseconds since 1970 UTC; null: not (yet) so. */
+export interface Job {
+  /** UUID v7: sorts by creation. */
+  readonly id: string;
+  readonly name: string | null;
+  readonly environment: string;
+  readonly priority: number;
+  readonly state: JobState;
+  readonly reason: JobReason | null;
+  readonly message: string | null;
+  readonly hint: string | null;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly isCancelRequested: boolean;
+  /** Number of the current attempt; 0 before the first. */
+  readonly attempt: number;
+  /** Raised by every claim and every adoption. */
+  readonly epoch: number;
+  /** The replica that runs the job. */
+  readonly owner: string | null;
+  readonly timeoutSeconds: number;
+  readonly memoryMb: number;
+  readonly cpus: number;
+  readonly network: Network;
+  readonly retries: number;
+  readonly createdAtMs: number;
+  readonly claimedAtMs: number | null;
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+  readonly finishedAtMs: number | null;
+  readonly wallMs: number | null;
+  readonly cpuMs: number | null;
+  readonly peakMemoryBytes: number | null;
+  /** Bytes of output that the log's size limit dropped. */
+  readonly logDroppedBytes: number;
+}
+
+export type Network = 'NONE' | 'INTERNET';
+
+/** What was asked of a job, apart from what lists show. */
+export interface JobSpec {
+  readonly script: string;
+  /** JSON, as it becomes `/input/request.json`. */
+  readonly requestText: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Names, never a value. */
+  readonly secrets: readonly string[];
+}
+
+/** One try to run a job. */
+export interface Attempt {
+  readonly jobId: string;
+  readonly number: number;
+  readonly runtime: string;
+  /** Where its workload is: the engine and, for some, its boot. */
+  readonly scope: string;
+  /** Name of its container, pod or process. */
+  readonly workload: string;
+  /** Id of its folders. */
+  readonly workspace: string;
+  readonly handle: string | null;
+  readonly startKind: StartKind;
+  /** Why it started that way. */
+  readonly startWhy: string;
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+  readonly reason: JobReason | null;
+  readonly message: string | null;
+  readonly skippedOutputs: readonly SkippedOutput[];
+}
+
+export interface Label {
+  readonly name: string;
+  readonly value: string;
+}
+
+export type StartKind = 'COLD' | 'WARM';
+
+/** Something in `/output` that was not kept. */
+export interface SkippedOutput {
+  readonly path: string;
+  readonly why: string;
+}
+
+/** A file that an attempt left in `/output`. */
+export interface OutputFile {
+  /** Relative to `/output`. */
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+  readonly contentType: string;
+  readonly modifiedAtMs: number;
+}
+
+/** An attempt that is about to begin, before the job of it is taken. */
+export type NewAttempt = Pick<
+  Attempt,
+  'runtime' | 'scope' | 'workload' | 'workspace' | 'handle' | 'startKind' | 'startWhy'
+>;
+
+/** Who may write: every write to a live job compares all of it, and a writer that fails the comparison stops. */
+export interface Fence {
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly epoch: number;
+  readonly owner: string;
+}
+
+/** A job that this replica has just taken, with all that is needed to start it. */
+export interface ClaimedJob {
+  readonly fence: Fence;
+  readonly job: Job;
+  /** As it was stored, and what this server has seen of it since. */
+  attempt: Attempt;
+  readonly spec: JobSpec;
+  /** At hand for a job that was just submitted, until they are written into its workspace; else they are in the store. */
+  files?: readonly InputFile[];
+  /** How long the script may still run, milliseconds by the database's clock; null when it has not begun. */
+  readonly deadlineInMs: number | null;
+}
+
+/** A live job whose owner has not been heard of. */
+export interface AdoptableJob {
+  readonly job: Job;
+  /** Where its workload is. */
+  readonly scope: string;
+  /** How long ago its lease ended, milliseconds by the database's clock; negative while it holds. */
+  readonly lapsedMs: number;
+}

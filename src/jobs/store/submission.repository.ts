@@ -1,0 +1,141 @@
+import { Injectable } from '@nestjs/common';
+import type { Transaction } from 'kysely';
+import { sql } from 'kysely';
+import { Database } from '../../database/database.js';
+import type { Tables } from '../../database/tables.js';
+import type { ClaimedJob, Job, NewAttempt } from '../record/job.js';
+import { IdempotencyMismatchError, JobNotFoundError, QueueFullError } from '../record/job.errors.js';
+import type { JobSubmission } from '../record/job-submission.js';
+import { submissionDigest } from '../record/job-submission.js';
+import { JobRepository } from './job.repository.js';
+import { toAttempt, toAttemptRow, toClaim, toJob, toJobRow, toSpecRow } from './rows.js';
+import { TENANT } from './tenant.js';
+
+/** How a job is taken by the very commit that stores it. */
+export interface Take {
+  readonly owner: string;
+  readonly leaseMs: number;
+  /** Its first attempt. */
+  readonly attempt: NewAttempt;
+}
+
+export interface NewJob {
+  readonly id: string;
+  readonly nowMs: number;
+  /** How many jobs may wait. */
+  readonly maxQueued: number;
+  /** Why nothing new is stored now, if so. */
+  readonly refusal?: Error;
+  /** Set when there is a place for it, in case that nobody waits before it. */
+  readonly take?: Take;
+}
+
+export interface StoredJob {
+  readonly job: Job;
+  /** Set when the job was taken as it was stored. */
+  readonly claim?: ClaimedJob;
+}
+
+/** How jobs come to be. */
+@Injectable()
+export class SubmissionRepository {
+  constructor(
+    private readonly database: Database,
+    private readonly jobs: JobRepository,
+  ) {}
+
+  /**
+   * Stores a new job in one commit, or finds the one that its idempotency key names. Where there is a refusal, nothing
+   * new is stored and it is thrown. A new job that nobody waits before is taken with the same commit.
+   * @throws QueueFullError, IdempotencyMismatchError, StorageFullError
+   */
+  async insert(submission: JobSubmission, more: NewJob): Promise<StoredJob> {
+    const digest = submission.idempotencyKey === null ? undefined : submissionDigest(submission);
+    const stored = await this.database.db.transaction().execute(async (tx): Promise<StoredJob | string> => {
+      const known = await this.knownBy(tx, submission.idempotencyKey, digest);
+      if (known !== undefined) return known;
+      if (more.refusal) throw more.refusal;
+      const waiting = await countWaiting(tx);
+      if (waiting >= more.maxQueued) throw new QueueFullError(more.maxQueued);
+      return this.store(tx, submission, { ...more, take: waiting === 0 ? more.take : undefined }, digest);
+    });
+    if (typeof stored !== 'string') return stored;
+    const job = await this.jobs.find(stored);
+    if (!job) throw new JobNotFoundError(stored);
+    return { job };
+  }
+
+  private async store(
+    tx: Transaction<Tables>,
+    submission: JobSubmission,
+    { id, nowMs, take }: NewJob,
+    digest: string | undefined,
+  ): Promise<StoredJob> {
+    const row = await tx
+      .insertInto('jobs')
+      .values({ ...toJobRow(id, submission, nowMs), ...(take && this.toTaken(take, nowMs)) })
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    await tx.insertInto('job_specs').values(toSpecRow(id, submission)).execute();
+    const { files, labels, idempotencyKey } = submission;
+    if (files.length > 0)
+      await tx
+        .insertInto('job_input_files')
+        .values(files.map((file) => ({ job_id: id, ...file })))
+        .execute();
+    if (labels.length > 0)
+      await tx
+        .insertInto('job_labels')
+        .values(labels.map((label) => ({ job_id: id, ...label })))
+        .execute();
+    if (idempotencyKey !== null && digest !== undefined)
+      await tx
+        .insertInto('idempotency_keys')
+        .values({ key: idempotencyKey, job_id: id, body_sha256: digest, created_at: nowMs })
+        .execute();
+    const job = toJob(row);
+    if (!take) return { job };
+    const attempt = toAttemptRow(job, nowMs, take.attempt);
+    await tx.insertInto('attempts').values(attempt).execute();
+    return { job, claim: { ...toClaim(job, toAttempt(attempt), submission, take.owner), files } };
+  }
+
+  /** As a claim leaves the row. */
+  private toTaken({ owner, leaseMs }: Take, nowMs: number) {
+    return {
+      state: 'STARTING',
+      attempt: 1,
+      epoch: 1,
+      owner,
+      lease_until: sql<number>`${this.database.now()} + ${sql.lit(leaseMs)}`,
+      claimed_at: nowMs,
+    };
+  }
+
+  /** The job that was stored with the key before. */
+  private async knownBy(
+    tx: Transaction<Tables>,
+    key: string | null,
+    digest: string | undefined,
+  ): Promise<string | undefined> {
+    if (key === null) return undefined;
+    await this.database.lockText(tx, `idempotency:${TENANT}:${key}`);
+    const known = await tx
+      .selectFrom('idempotency_keys')
+      .select(['job_id', 'body_sha256'])
+      .where('tenant_id', '=', TENANT)
+      .where('key', '=', key)
+      .executeTakeFirst();
+    if (known && known.body_sha256 !== digest) throw new IdempotencyMismatchError();
+    return known?.job_id;
+  }
+}
+
+async function countWaiting(tx: Transaction<Tables>): Promise<number> {
+  const row = await tx
+    .selectFrom('jobs')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('state', '=', sql.lit('QUEUED'))
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+}

@@ -1,0 +1,2 @@
+/** Whose every job is. */
+export const TENANT = 'default';
