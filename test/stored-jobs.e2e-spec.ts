@@ -25,6 +25,7 @@ for name in "ab":
     with open(name, "wb") as f:
         for _ in range(20): f.write(os.urandom(1048576))
 for i in range(200000): print(i, "x" * 80)`;
+import { CALLER } from './support/service/caller.js';
 
 await describeServiceRuntimes(
   ({ variables }) => {
@@ -71,7 +72,7 @@ function describeStoredJobs(
     const foldersOf = (id: string): Promise<string[]> =>
       service.app
         .get(JobRepository)
-        .attemptsOf(id)
+        .attemptsOf(CALLER, id)
         .then((attempts) => attempts.map((attempt) => attempt.workspace));
 
     const folders = async (): Promise<string[]> =>

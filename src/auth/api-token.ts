@@ -1,6 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import type { Principal } from '../common/principal.js';
+import { DEFAULT_TENANT, SCOPES } from '../common/principal.js';
 import { AppConfig } from '../config/app-config.js';
+
+/** Whoever has the token; and everybody, where none is asked for. */
+const ADMIN: Principal = { name: 'admin', tenant: DEFAULT_TENANT, scopes: new Set(SCOPES) };
 
 /** The one bearer token of this service. */
 @Injectable()
@@ -15,11 +20,11 @@ export class ApiToken {
     return this.digest !== undefined;
   }
 
-  /** Whether an `Authorization` value (`Bearer <token>`) lets its sender in. */
-  accepts(authorization: unknown): boolean {
-    if (!this.digest) return true;
+  /** Whom an `Authorization` value (`Bearer <token>`) lets in; undefined: nobody. */
+  principalOf(authorization: unknown): Principal | undefined {
+    if (!this.digest) return ADMIN;
     const token = typeof authorization === 'string' ? /^Bearer +(\S+)$/i.exec(authorization)?.[1] : undefined;
-    return token !== undefined && timingSafeEqual(sha256(token), this.digest);
+    return token !== undefined && timingSafeEqual(sha256(token), this.digest) ? ADMIN : undefined;
   }
 }
 

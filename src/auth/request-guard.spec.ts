@@ -45,7 +45,7 @@ describe('the API token', () => {
   const token = new ApiToken(loadConfig({ API_TOKEN: 'abcdefghijklmnop' }));
 
   it('accepts itself only', () => {
-    expect(token.accepts('Bearer abcdefghijklmnop')).toBe(true);
+    expect(token.principalOf('Bearer abcdefghijklmnop')).toMatchObject({ name: 'admin', tenant: 'default' });
     for (const wrong of [
       undefined,
       '',
@@ -55,14 +55,14 @@ describe('the API token', () => {
       'Basic abcdefghijklmnop',
       7,
     ]) {
-      expect(token.accepts(wrong)).toBe(false);
+      expect(token.principalOf(wrong)).toBeUndefined();
     }
   });
 
   it('is not asked for where there is none, or by choice', () => {
-    expect(new ApiToken(loadConfig({})).accepts(undefined)).toBe(true);
+    expect(new ApiToken(loadConfig({})).principalOf(undefined)).toBeDefined();
     expect(
-      new ApiToken(loadConfig({ API_TOKEN: 'abcdefghijklmnop', AUTH_MODE: 'none' })).accepts(undefined),
-    ).toBe(true);
+      new ApiToken(loadConfig({ API_TOKEN: 'abcdefghijklmnop', AUTH_MODE: 'none' })).principalOf(undefined),
+    ).toBeDefined();
   });
 });

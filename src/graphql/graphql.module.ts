@@ -33,7 +33,10 @@ import { SubscriptionServer } from './subscription.server.js';
         // The stock landing page loads scripts from elsewhere.
         playground: false,
         plugins: [ApolloServerPluginLandingPageDisabled(), queryCostPlugin, errorPlugin(log)],
-        context: (request: FastifyRequest) => createContext(request.id),
+        context: ({ principal, id }: FastifyRequest) => {
+          if (!principal) throw new Error('a request reached GraphQL that was not let in');
+          return createContext(principal, id);
+        },
       }),
     }),
   ],

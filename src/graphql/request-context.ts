@@ -1,10 +1,12 @@
+import type { Called } from '../common/caller.decorator.js';
 import { newId } from '../common/ids.js';
+import type { Principal } from '../common/principal.js';
 
 /** What every resolver gets as its context; one per HTTP request and one per subscription. */
-export interface RequestContext {
-  requestId: string;
+export interface RequestContext extends Called {
+  readonly requestId: string;
 }
 
-export function createContext(requestId: string = newId()): RequestContext {
-  return { requestId };
+export function createContext(principal: Principal, requestId: string = newId()): RequestContext {
+  return { principal, requestId };
 }

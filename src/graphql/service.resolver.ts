@@ -1,5 +1,7 @@
 import { Inject } from '@nestjs/common';
 import { Query, Resolver } from '@nestjs/graphql';
+import { Caller } from '../common/caller.decorator.js';
+import type { Principal } from '../common/principal.js';
 import { VERSION } from '../common/version.js';
 import { AppConfig } from '../config/app-config.js';
 import { OrphanSweeper } from '../execution/upkeep/orphan-sweeper.js';
@@ -29,13 +31,13 @@ export class ServiceResolver {
   }
 
   @Query(() => Service, { description: 'This service: what it runs on and what it allows.' })
-  async service(): Promise<Service> {
+  async service(@Caller() caller: Principal): Promise<Service> {
     const { runtime, reason } = this.choice;
     return {
       version: VERSION,
       runtime: { name: runtime.name, ...this.health.current, reason, capabilities: runtime.capabilities },
       isolation: this.isolation(),
-      queue: await this.queue(),
+      queue: await this.queue(caller),
       pool: this.poolStatus(),
       sweeper: this.sweeper.removed,
       limits: this.limits(),
@@ -54,8 +56,8 @@ export class ServiceResolver {
     return name === 'process' ? 'sandbox' : 'container';
   }
 
-  private async queue(): Promise<ServiceQueue> {
-    const counts = await this.jobs.countByState();
+  private async queue(caller: Principal): Promise<ServiceQueue> {
+    const counts = await this.jobs.countByState(caller);
     return {
       queued: counts.get('QUEUED') ?? 0,
       running: (counts.get('STARTING') ?? 0) + (counts.get('RUNNING') ?? 0),

@@ -7,6 +7,7 @@ import type { ApiToken } from '../auth/api-token.js';
 import type { Log } from '../common/log.js';
 import { AppError } from '../common/app-error.js';
 import { newId } from '../common/ids.js';
+import type { Principal } from '../common/principal.js';
 import { logUnexpected } from './apollo.plugins.js';
 import { formatError, isUnexpected } from './error-format.js';
 import { refuseCostlyQuery } from './query-cost.js';
@@ -20,22 +21,26 @@ const MAX_SUBSCRIPTIONS_PER_SOCKET = 100;
 /** graphql-ws clients do not retry after this one, and rightly so. */
 const CLOSE_UNAUTHORIZED = 4401;
 
-type SocketContext = Context<Record<string, unknown> | undefined, Extra>;
-type Options = ServerOptions<Record<string, unknown> | undefined, Extra>;
+/** What is kept of a socket: who opened it, once it has been let in. */
+type SocketExtra = Extra & { principal?: Principal };
+type SocketContext = Context<Record<string, unknown> | undefined, SocketExtra>;
+type Options = ServerOptions<Record<string, unknown> | undefined, SocketExtra>;
 
 /** How operations over the socket are let in, run, and answered. */
 export function subscriptionOptions(schema: GraphQLSchema, token: ApiToken, log: Log): Options {
   const documents = new SubscriptionDocuments(schema);
   return {
     onConnect: (context) => {
-      if (token.accepts(authorizationOf(context))) return true;
+      const principal = token.principalOf(authorizationOf(context));
+      context.extra.principal = principal;
+      if (principal) return true;
       context.extra.socket.close(CLOSE_UNAUTHORIZED, 'Unauthorized');
       return false;
     },
     onSubscribe: (context, _id, payload) => {
       try {
         refuseCrowd(context);
-        return toExecutionArgs(schema, documents, payload);
+        return toExecutionArgs(principalOf(context), schema, documents, payload);
       } catch (error) {
         return [toGraphqlError(error)];
       }
@@ -69,6 +74,12 @@ function authorizationOf({ connectionParams, extra }: SocketContext): unknown {
   return typeof params.token === 'string' ? `Bearer ${params.token}` : extra.request.headers.authorization;
 }
 
+/** `onConnect` has let the socket in. */
+function principalOf({ extra }: SocketContext): Principal {
+  if (!extra.principal) throw new Error('an operation came before its socket was let in');
+  return extra.principal;
+}
+
 function refuseCrowd(context: SocketContext): void {
   if (Object.keys(context.subscriptions).length <= MAX_SUBSCRIPTIONS_PER_SOCKET) return;
   throw new AppError(
@@ -79,6 +90,7 @@ function refuseCrowd(context: SocketContext): void {
 
 /** Over the socket only subscriptions: queries and mutations go over HTTP, where every limit holds. */
 function toExecutionArgs(
+  principal: Principal,
   schema: GraphQLSchema,
   documents: SubscriptionDocuments,
   payload: SubscribePayload,
@@ -99,8 +111,9 @@ function toExecutionArgs(
     document,
     operationName: payload.operationName,
     variableValues: variables,
-    contextValue: createContext(),
-    shareKey: known.shareKey(payload.operationName, variables),
+    contextValue: createContext(principal),
+    // Nobody is shown what was made for another tenant.
+    shareKey: `${principal.tenant}:${known.shareKey(payload.operationName, variables)}`,
   };
 }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Bell } from '../common/bell.js';
+import type { Principal } from '../common/principal.js';
 import { Database } from '../database/database.js';
 import { rideOut } from '../database/ride-out.js';
 import type { Job } from './record/job.js';
@@ -23,12 +24,16 @@ export class JobFollower {
   ) {}
 
   /** The present state first, then the latest whenever it differs, the terminal one last. */
-  async *follow(jobId: string, signal: AbortSignal): AsyncGenerator<Job, void, undefined> {
+  async *follow(
+    principal: Principal,
+    jobId: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<Job, void, undefined> {
     const bell = new Bell();
     const off = this.events.onJob(jobId, () => bell.ring());
     try {
       for (let last = ''; !signal.aborted;) {
-        const job = await rideOut(() => this.jobs.get(jobId), signal);
+        const job = await rideOut(() => this.jobs.get(principal, jobId), signal);
         const version = versionOf(job);
         if (version !== last) yield job;
         last = version;
@@ -41,7 +46,11 @@ export class JobFollower {
   }
 
   /** Every job that matches, at each of its changes from now on; coalesced while the reader is busy. */
-  async *followAll(filter: JobFilter, signal: AbortSignal): AsyncGenerator<Job, void, undefined> {
+  async *followAll(
+    principal: Principal,
+    filter: JobFilter,
+    signal: AbortSignal,
+  ): AsyncGenerator<Job, void, undefined> {
     const changed = new Set<string>();
     const bell = new Bell();
     const off = this.events.onAny((jobId) => {
@@ -56,7 +65,8 @@ export class JobFollower {
         const ids = [...changed].slice(0, 100);
         ids.forEach((id) => changed.delete(id));
         if (ids.length === 0) continue;
-        for (const job of await rideOut(() => this.repository.findMatching(ids, filter), signal)) yield job;
+        for (const job of await rideOut(() => this.repository.findMatching(principal, ids, filter), signal))
+          yield job;
       }
     } finally {
       off();

@@ -2,11 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { BadInputError, ConflictError } from '../common/app-error.js';
 import { Clock } from '../common/clock.js';
 import { isId, newId } from '../common/ids.js';
+import type { Principal } from '../common/principal.js';
+import { requireScope } from '../common/principal.js';
 import { AppConfig } from '../config/app-config.js';
 import type { Job } from './record/job.js';
 import { JobEvents } from './record/job-events.js';
 import { JobAdmission } from './job-admission.js';
 import { JobRemover } from './retention/job-remover.js';
+import type { JobFilter } from './store/job.repository.js';
 import { JobRepository } from './store/job.repository.js';
 import { IdempotencyMismatchError, JobNotFoundError, QueueFullError } from './record/job.errors.js';
 import { isTerminal } from './record/job-state.js';
@@ -30,27 +33,28 @@ export class JobService {
   ) {}
 
   /** Accepts a job: when this resolves the job is on disk. */
-  async submit(submission: JobSubmission): Promise<Job> {
+  async submit(principal: Principal, submission: JobSubmission): Promise<Job> {
+    requireScope(principal, 'jobs:write');
     if (!this.config.environments.has(submission.environment)) {
       throw new BadInputError(
         `There is no environment ${JSON.stringify(submission.environment)}; there are: ${[...this.config.environments.keys()].join(', ')}.`,
         'input.environment',
       );
     }
-    const { job, claim } = await this.store(newId(), submission);
+    const { job, claim } = await this.store(principal, newId(), submission);
     this.events.emit(job.id);
     if (!claim) this.events.emitQueued();
     return job;
   }
 
   /** Stores the job, and begins it at once where there is a place and nobody waits before it. */
-  private async store(id: string, submission: JobSubmission): Promise<StoredJob> {
+  private async store(principal: Principal, id: string, submission: JobSubmission): Promise<StoredJob> {
     const refusal = await this.space.refusal();
     const slot = refusal ? undefined : this.admission.reserve(id, submission);
     const more = { id, nowMs: this.clock.nowMs(), maxQueued: this.config.MAX_QUEUED_JOBS, refusal };
     let stored: StoredJob;
     try {
-      stored = await this.submissions.insert(submission, { ...more, take: slot?.take });
+      stored = await this.submissions.insert(principal, submission, { ...more, take: slot?.take });
     } catch (error) {
       // Refused instead of stored; after any other error nobody knows.
       if (error instanceof QueueFullError || error instanceof IdempotencyMismatchError) slot?.release();
@@ -63,29 +67,42 @@ export class JobService {
   }
 
   /** @throws JobNotFoundError */
-  async get(id: string): Promise<Job> {
-    const job = isId(id) ? await this.jobs.find(id) : undefined;
+  async get(principal: Principal, id: string): Promise<Job> {
+    requireScope(principal, 'jobs:read');
+    const job = isId(id) ? await this.jobs.find(principal, id) : undefined;
     if (!job) throw new JobNotFoundError(id);
     return job;
   }
 
+  /** Newest first; `after` is the id that the page begins behind. */
+  async list(principal: Principal, filter: JobFilter, limit: number, after?: string): Promise<Job[]> {
+    requireScope(principal, 'jobs:read');
+    return this.jobs.list(principal, filter, limit, after);
+  }
+
   /** Ends a waiting job, asks a live one to end, returns a finished one as it is. */
-  async cancel(id: string): Promise<Job> {
-    await this.get(id);
+  async cancel(principal: Principal, id: string): Promise<Job> {
+    requireScope(principal, 'jobs:write');
+    await this.get(principal, id);
     const nowMs = this.clock.nowMs();
     // A job may be claimed between the two writes, or be put back by a retry: one more round settles either.
     for (let round = 0; round < 2; round++) {
-      if ((await this.jobs.cancelQueued(id, nowMs)) || (await this.jobs.requestCancel(id))) break;
+      if (
+        (await this.jobs.cancelQueued(principal, id, nowMs)) ||
+        (await this.jobs.requestCancel(principal, id))
+      )
+        break;
     }
     this.events.emit(id);
-    return this.get(id);
+    return this.get(principal, id);
   }
 
   /** Deletes a finished job with its outputs and logs; a job that is not there is a success. */
-  async delete(id: string): Promise<void> {
-    const job = isId(id) ? await this.jobs.find(id) : undefined;
+  async delete(principal: Principal, id: string): Promise<void> {
+    requireScope(principal, 'jobs:write');
+    const job = isId(id) ? await this.jobs.find(principal, id) : undefined;
     if (!job) return;
     if (!isTerminal(job.state)) throw new ConflictError('The job has not finished; cancel it first.');
-    await this.remover.remove(id);
+    await this.remover.remove(principal, id);
   }
 }

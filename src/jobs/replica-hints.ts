@@ -4,6 +4,7 @@ import { newId } from '../common/ids.js';
 import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
+import { SYSTEM } from '../common/principal.js';
 import { AppConfig } from '../config/app-config.js';
 import { Database } from '../database/database.js';
 import { Listener } from '../database/listener.js';
@@ -114,7 +115,7 @@ export class ReplicaHints implements OnApplicationBootstrap, OnApplicationShutdo
     this.events.hearQueued();
     if (!this.events.isAnyFollowed) return;
     try {
-      const { live, newest } = await this.jobs.recent();
+      const { live, newest } = await this.jobs.recent(SYSTEM.dispatcher);
       for (const id of new Set([...this.lastLive, ...live, ...newest])) this.events.hear(id);
       this.lastLive = live;
     } catch (error) {

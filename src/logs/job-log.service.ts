@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { JoinedReads } from '../common/joined-reads.js';
+import type { Principal } from '../common/principal.js';
 import { Database } from '../database/database.js';
 import { rideOut } from '../database/ride-out.js';
 import type { Attempt, Job } from '../jobs/record/job.js';
@@ -66,6 +67,7 @@ export class JobLogService {
    * deleted meanwhile.
    */
   async *follow(
+    principal: Principal,
     jobId: string,
     from: LogPosition,
     signal: AbortSignal,
@@ -77,13 +79,14 @@ export class JobLogService {
         const change = this.nextChange(jobId, signal);
         try {
           // Read before the log is: what a job wrote before it was final is then certainly seen.
-          const job = await rideOut(() => this.readJob(jobId), signal);
+          const job = await rideOut(() => this.readJob(principal, jobId), signal);
           const isOver = isTerminal(job.state);
           // Live jobs are not deleted; from its end on, retention must wait for who still reads.
-          if (isOver) release ??= await rideOut(() => this.holds.hold(jobId), signal);
+          if (isOver) release ??= await rideOut(() => this.holds.hold(principal, jobId), signal);
           const isPast = isOver || place.attempt < job.attempt;
           if (place.attempt <= job.attempt) {
-            const find = (): Promise<Attempt | undefined> => this.readAttempt(jobId, place.attempt);
+            const find = (): Promise<Attempt | undefined> =>
+              this.readAttempt(principal, jobId, place.attempt);
             const attempt = place.isDamaged ? undefined : await rideOut(find, signal);
             if (attempt) place = yield* this.followAttempt(attempt, place, isPast, change.signal);
           }
@@ -92,7 +95,7 @@ export class JobLogService {
             place = { attempt: place.attempt + 1, offset: 0, isDamaged: false };
           else if (isOver) {
             // Had it been deleted meanwhile, its log could have ended too soon, or have had no beginning.
-            await rideOut(() => this.readJob(jobId), signal);
+            await rideOut(() => this.readJob(principal, jobId), signal);
             return yield { attempt: job.attempt, chunks: [], isShared: false, damage: null, job };
           } else await change.happened;
         } finally {
@@ -105,12 +108,14 @@ export class JobLogService {
     }
   }
 
-  private readJob(jobId: string): Promise<Job> {
-    return this.reads.read(jobId, () => this.jobs.get(jobId));
+  private readJob(principal: Principal, jobId: string): Promise<Job> {
+    return this.reads.read(keyOf(principal, jobId), () => this.jobs.get(principal, jobId));
   }
 
-  private readAttempt(jobId: string, number: number): Promise<Attempt | undefined> {
-    return this.reads.read(`${jobId}:${number}`, () => this.repository.attempt(jobId, number));
+  private readAttempt(principal: Principal, jobId: string, number: number): Promise<Attempt | undefined> {
+    return this.reads.read(keyOf(principal, `${jobId}:${number}`), () =>
+      this.repository.attempt(principal, jobId, number),
+    );
   }
 
   /** One attempt's chunks: to its end when it `isPast`, else until something about the job changes. */
@@ -151,16 +156,21 @@ export class JobLogService {
   }
 
   /** Up to `first` chunks after `from`, of one attempt: that of `from`, or the next one that printed something. */
-  async page(job: Job, from: LogPosition, first: number): Promise<JobLogPage> {
+  async page(principal: Principal, job: Job, from: LogPosition, first: number): Promise<JobLogPage> {
     for (let start = from; ;) {
-      const page = await this.attemptPage(job, start, first);
+      const page = await this.attemptPage(principal, job, start, first);
       if (page.chunks.length > 0 || page.damage !== null || page.end.attempt === start.attempt) return page;
       start = page.end;
     }
   }
 
-  private async attemptPage(job: Job, from: LogPosition, first: number): Promise<JobLogPage> {
-    const attempt = await this.repository.attempt(job.id, from.attempt);
+  private async attemptPage(
+    principal: Principal,
+    job: Job,
+    from: LogPosition,
+    first: number,
+  ): Promise<JobLogPage> {
+    const attempt = await this.repository.attempt(principal, job.id, from.attempt);
     const empty = { attempt: from.attempt, chunks: [], end: from, hasMore: false, damage: null };
     if (!attempt) return empty;
     return this.tails.with(attempt.workspace, async (tail) => {
@@ -237,4 +247,9 @@ function toPlainText(chunk: SpoolChunk): string {
   return chunk.droppedBytes === null
     ? chunk.text
     : `\n[${chunk.droppedBytes} bytes of output are missing here]\n`;
+}
+
+/** Only callers who may see the same read together. */
+function keyOf({ tenant, scopes }: Principal, what: string): string {
+  return JSON.stringify([tenant, [...scopes], what]);
 }

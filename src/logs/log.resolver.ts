@@ -1,5 +1,7 @@
 import { Args, ID, Int, Parent, ResolveField, Resolver, Subscription } from '@nestjs/graphql';
 import { BadInputError } from '../common/app-error.js';
+import { Caller } from '../common/caller.decorator.js';
+import type { Principal } from '../common/principal.js';
 import { iterateWithAbort } from '../common/iterate-with-abort.js';
 import { pageSize } from '../common/page-size.js';
 import type * as record from '../jobs/record/job.js';
@@ -30,19 +32,21 @@ export class LogResolver {
     resolve: (event: JobLogEvent) => event,
   })
   async jobLogs(
+    @Caller() caller: Principal,
     @Args('jobId', { type: () => ID }) jobId: string,
     @Args('after', { type: () => String, nullable: true }) after: string | null,
   ): Promise<AsyncIterableIterator<JobLogEvent>> {
-    const from = toPosition(after, await this.jobs.get(jobId));
-    return iterateWithAbort((signal) => this.events(jobId, from, signal));
+    const from = toPosition(after, await this.jobs.get(caller, jobId));
+    return iterateWithAbort((signal) => this.events(caller, jobId, from, signal));
   }
 
   private async *events(
+    caller: Principal,
     jobId: string,
     from: LogPosition,
     signal: AbortSignal,
   ): AsyncGenerator<JobLogEvent, void, undefined> {
-    for await (const step of this.logs.follow(jobId, from, signal)) yield toSharedLogEvent(step);
+    for await (const step of this.logs.follow(caller, jobId, from, signal)) yield toSharedLogEvent(step);
   }
 
   @ResolveField(() => LogPage, {
@@ -51,6 +55,7 @@ export class LogResolver {
     description: 'A page of the log as it is now, from the start or behind `after`.',
   })
   async page(
+    @Caller() caller: Principal,
     @Parent() parent: Job,
     @Args('after', { type: () => String, nullable: true }) after: string | null,
     @Args('first', {
@@ -62,8 +67,8 @@ export class LogResolver {
     first: number | null,
   ): Promise<LogPage> {
     const size = pageSize(first, DEFAULT_PAGE_CHUNKS, MAX_PAGE_CHUNKS);
-    const job = await this.jobs.get(parent.id);
-    return toLogPage(await this.logs.page(job, toPosition(after, job), size));
+    const job = await this.jobs.get(caller, parent.id);
+    return toLogPage(await this.logs.page(caller, job, toPosition(after, job), size));
   }
 }
 

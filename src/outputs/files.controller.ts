@@ -1,5 +1,7 @@
 import { Controller, Get, Headers, HttpException, Param, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { Caller } from '../common/caller.decorator.js';
+import type { Principal } from '../common/principal.js';
 import { toByteRange } from './byte-range.js';
 import { UNTRUSTED_HEADERS, attachment } from './download-headers.js';
 import type { OpenOutput } from './job-files.service.js';
@@ -16,26 +18,27 @@ export class FilesController {
   constructor(private readonly files: JobFilesService) {}
 
   @Get('logs.txt')
-  async log(@Param('id') id: string, @Res() reply: FastifyReply): Promise<void> {
-    const text = await this.files.logText(id);
+  async log(@Caller() caller: Principal, @Param('id') id: string, @Res() reply: FastifyReply): Promise<void> {
+    const text = await this.files.logText(caller, id);
     await reply.headers({ ...UNTRUSTED_HEADERS, 'content-type': 'text/plain; charset=utf-8' }).send(text);
   }
 
   @Get('outputs.zip')
-  async zip(@Param('id') id: string, @Res() reply: FastifyReply): Promise<void> {
-    const zip = await this.files.zip(id);
+  async zip(@Caller() caller: Principal, @Param('id') id: string, @Res() reply: FastifyReply): Promise<void> {
+    const zip = await this.files.zip(caller, id);
     const headers = { 'content-type': 'application/zip', 'content-disposition': attachment(`${id}.zip`) };
     await reply.headers({ ...UNTRUSTED_HEADERS, ...headers }).send(zip);
   }
 
   @Get('outputs/*')
   async output(
+    @Caller() caller: Principal,
     @Param('id') id: string,
     @Param('*') path: string,
     @Headers() headers: RangeHeaders,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const output = await this.files.openOutput(id, path);
+    const output = await this.files.openOutput(caller, id, path);
     try {
       await send(output, headers, reply);
     } catch (error) {

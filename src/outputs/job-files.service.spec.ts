@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { newId } from '../common/ids.js';
+import { SYSTEM } from '../common/principal.js';
 import type { JobHolds } from '../jobs/retention/job-holds.js';
 import type { JobRepository } from '../jobs/store/job.repository.js';
 import type { JobService } from '../jobs/job.service.js';
@@ -12,7 +13,8 @@ describe('the files of a job', () => {
     const asked: string[] = [];
     const repository = {
       attempt: () => Promise.resolve({ number: 1 }),
-      output: (_id: string, _attempt: number, path: string) => Promise.resolve(void asked.push(path)),
+      output: (_principal: unknown, _id: string, _attempt: number, path: string) =>
+        Promise.resolve(void asked.push(path)),
     } as unknown as JobRepository;
     const jobs = { get: () => Promise.resolve({ attempt: 1 }) } as unknown as JobService;
     let held = 0;
@@ -20,7 +22,9 @@ describe('the files of a job', () => {
     const holds = { hold } as unknown as JobHolds;
     const files = new JobFilesService(jobs, repository, {} as Workspaces, {} as JobLogService, holds);
     for (const path of ['a\0b', '\0', 'plain'])
-      await expect(files.openOutput(newId(), path)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      await expect(files.openOutput(SYSTEM.dispatcher, newId(), path)).rejects.toMatchObject({
+        code: 'NOT_FOUND',
+      });
     expect([asked, held]).toEqual([['plain'], 0]);
   });
 });

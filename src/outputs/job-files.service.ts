@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { NotFoundError, errnoOf } from '../common/app-error.js';
 import { isId } from '../common/ids.js';
+import type { Principal } from '../common/principal.js';
 import type { Attempt, OutputFile } from '../jobs/record/job.js';
 import { JobHolds } from '../jobs/retention/job-holds.js';
 import { JobNotFoundError } from '../jobs/record/job.errors.js';
@@ -34,12 +35,14 @@ export class JobFilesService {
   ) {}
 
   /** @throws NotFoundError. The caller closes the file. */
-  async openOutput(jobId: string, path: string): Promise<OpenOutput> {
-    const release = await this.hold(jobId);
+  async openOutput(principal: Principal, jobId: string, path: string): Promise<OpenOutput> {
+    const release = await this.hold(principal, jobId);
     try {
-      const attempt = await this.currentAttempt(jobId);
+      const attempt = await this.currentAttempt(principal, jobId);
       // No file has a NUL in its name, and PostgreSQL takes none in a text.
-      const row = path.includes('\0') ? undefined : await this.repository.output(jobId, attempt.number, path);
+      const row = path.includes('\0')
+        ? undefined
+        : await this.repository.output(principal, jobId, attempt.number, path);
       if (!row) throw new NotFoundError('The job has no such output.');
       const file = await this.open(attempt, row);
       // Node's types do not know the event.
@@ -52,18 +55,18 @@ export class JobFilesService {
   }
 
   /** All outputs as one zip, made while it is read. */
-  async zip(jobId: string): Promise<Readable> {
-    return this.holdWhile(jobId, async () => {
-      const attempt = await this.currentAttempt(jobId);
+  async zip(principal: Principal, jobId: string): Promise<Readable> {
+    return this.holdWhile(principal, jobId, async () => {
+      const attempt = await this.currentAttempt(principal, jobId);
       const rows: OutputFile[] = [];
       for (let after: string | undefined; ;) {
-        const page = await this.repository.outputs(jobId, attempt.number, PAGE, after);
+        const page = await this.repository.outputs(principal, jobId, attempt.number, PAGE, after);
         rows.push(...page);
         after = page.at(-1)?.path;
         if (page.length < PAGE) break;
       }
       // A job that was deleted between two pages would make a zip that lacks files and looks whole.
-      await this.jobs.get(jobId);
+      await this.jobs.get(principal, jobId);
       return zipStream(
         rows.map((row) => ({
           path: row.path,
@@ -76,14 +79,14 @@ export class JobFilesService {
   }
 
   /** The log of the current attempt as plain text, as far as it is there now. */
-  async logText(jobId: string): Promise<Readable> {
-    return this.holdWhile(jobId, async () => {
-      const job = await this.jobs.get(jobId);
-      const attempt = await this.repository.attempt(jobId, job.attempt);
+  async logText(principal: Principal, jobId: string): Promise<Readable> {
+    return this.holdWhile(principal, jobId, async () => {
+      const job = await this.jobs.get(principal, jobId);
+      const attempt = await this.repository.attempt(principal, jobId, job.attempt);
       const text = this.logs.text(attempt?.workspace);
       const first = await text.next();
       // What is open stays whole; what was deleted before it was open would look like an empty log.
-      await this.jobs.get(jobId).catch(async (error: unknown) => {
+      await this.jobs.get(principal, jobId).catch(async (error: unknown) => {
         await text.return();
         throw error;
       });
@@ -91,8 +94,12 @@ export class JobFilesService {
     });
   }
 
-  private async holdWhile(jobId: string, open: () => Promise<Readable>): Promise<Readable> {
-    const release = await this.hold(jobId);
+  private async holdWhile(
+    principal: Principal,
+    jobId: string,
+    open: () => Promise<Readable>,
+  ): Promise<Readable> {
+    const release = await this.hold(principal, jobId);
     try {
       return (await open()).once('close', release);
     } catch (error) {
@@ -102,9 +109,9 @@ export class JobFilesService {
   }
 
   /** From before the first look at the job until the last byte is sent, retention leaves it alone. */
-  private hold(jobId: string): Promise<() => void> {
+  private hold(principal: Principal, jobId: string): Promise<() => void> {
     if (!isId(jobId)) throw new JobNotFoundError(jobId);
-    return this.holds.hold(jobId);
+    return this.holds.hold(principal, jobId);
   }
 
   private async open(attempt: Attempt, row: OutputFile): Promise<FileHandle> {
@@ -116,9 +123,9 @@ export class JobFilesService {
     }
   }
 
-  private async currentAttempt(jobId: string): Promise<Attempt> {
-    const job = await this.jobs.get(jobId);
-    const attempt = await this.repository.attempt(jobId, job.attempt);
+  private async currentAttempt(principal: Principal, jobId: string): Promise<Attempt> {
+    const job = await this.jobs.get(principal, jobId);
+    const attempt = await this.repository.attempt(principal, jobId, job.attempt);
     if (!attempt) throw new NotFoundError('The job has not run yet.');
     return attempt;
   }

@@ -20,6 +20,7 @@ import {
 import { describeTier } from '../support/runtimes/runtime-tier.js';
 import { ENGINE_IMAGE, TestEngine, whyNoTestEngine } from '../support/runtimes/docker/test-engine.js';
 import { waitFor } from '../support/wait-for.js';
+import { CALLER } from '../support/service/caller.js';
 
 const TIMEOUT_MS = 360_000;
 const MEMORY_MB = 256;
@@ -59,7 +60,7 @@ class PooledServer {
   async run(): Promise<{ state: string; kind: string | undefined; attempts: number }> {
     const id = await submitTo(this.module, { memoryMb: MEMORY_MB, cpus: 1 });
     const { state } = await waitForState(this.module, id, /SUCCEEDED|FAILED|LOST/, PATIENCE_MS);
-    const attempts = await this.module.get(JobRepository).attemptsOf(id);
+    const attempts = await this.module.get(JobRepository).attemptsOf(CALLER, id);
     return { state, kind: attempts.at(-1)?.startKind, attempts: attempts.length };
   }
 

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { SYSTEM } from '../../common/principal.js';
 import { AppConfig } from '../../config/app-config.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
@@ -48,7 +49,7 @@ export class AttemptJudge {
   /** A server before this one may have passed a cancel on and died before it saw the end. */
   private async stoppedBefore(jobId: string, ended: EndedFrame | undefined): Promise<StopReason | undefined> {
     if (!ended?.stopped) return undefined;
-    const job = await this.jobs.find(jobId);
+    const job = await this.jobs.find(SYSTEM.dispatcher, jobId);
     return job?.isCancelRequested ? 'cancel' : undefined;
   }
 }

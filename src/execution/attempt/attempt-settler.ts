@@ -3,6 +3,7 @@ import { messageOf } from '../../common/app-error.js';
 import { Clock } from '../../common/clock.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
+import { SYSTEM } from '../../common/principal.js';
 import type { JobResult } from '../../jobs/store/attempt.repository.js';
 import type { ClaimedJob, Job } from '../../jobs/record/job.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
@@ -76,7 +77,7 @@ export class AttemptSettler {
     thisOneStarted: boolean,
   ): Promise<{ final: Outcome; delayMs?: number }> {
     if (outcome.state === 'SUCCEEDED') return { final: outcome };
-    const job = await this.jobs.find(claim.job.id);
+    const job = await this.jobs.find(SYSTEM.dispatcher, claim.job.id);
     if (!job) return { final: outcome };
     if (job.isCancelRequested)
       return { final: outcome.retryable && !thisOneStarted ? cancelledBefore() : outcome };
@@ -89,7 +90,7 @@ export class AttemptSettler {
     outcome: Outcome,
     thisOneStarted: boolean,
   ): Promise<number | undefined> {
-    const attempts = await this.jobs.attemptsOf(job.id);
+    const attempts = await this.jobs.attemptsOf(SYSTEM.dispatcher, job.id);
     const startedBefore = attempts.filter(
       (each) => each.number !== claim.fence.attempt && each.startedAtMs !== null,
     ).length;

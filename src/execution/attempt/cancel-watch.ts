@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { SYSTEM } from '../../common/principal.js';
 import { JobEvents } from '../../jobs/record/job-events.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
 
@@ -14,7 +15,7 @@ export class CancelWatch {
   watch(jobId: string, onCancel: () => void): () => void {
     let isDone = false;
     const look = async (): Promise<void> => {
-      const job = isDone ? undefined : await this.jobs.find(jobId);
+      const job = isDone ? undefined : await this.jobs.find(SYSTEM.dispatcher, jobId);
       if (isDone || !job?.isCancelRequested) return;
       isDone = true;
       onCancel();

@@ -3,6 +3,7 @@ import { Backoff } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
+import { SYSTEM } from '../../common/principal.js';
 import { AppConfig } from '../../config/app-config.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
@@ -66,7 +67,7 @@ export class WorkloadStarter {
   }
 
   private async contentOf(claim: ClaimedJob): Promise<WorkspaceContent> {
-    const files = claim.files ?? (await this.jobs.inputFiles(claim.job.id));
+    const files = claim.files ?? (await this.jobs.inputFiles(SYSTEM.dispatcher, claim.job.id));
     // Written now, and not needed while the job runs.
     claim.files = undefined;
     const { script, requestText } = claim.spec;

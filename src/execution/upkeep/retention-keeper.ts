@@ -4,6 +4,7 @@ import { messageOf } from '../../common/app-error.js';
 import { Clock } from '../../common/clock.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
+import { SYSTEM } from '../../common/principal.js';
 import { Database } from '../../database/database.js';
 import { JobHolds } from '../../jobs/retention/job-holds.js';
 import { JobRemover } from '../../jobs/retention/job-remover.js';
@@ -44,10 +45,10 @@ export class RetentionKeeper {
 
   /** Returns how many jobs were deleted. */
   async enforce(signal: AbortSignal): Promise<number> {
-    const newest = await this.bounds.newestToDelete(this.clock.nowMs(), signal);
+    const newest = await this.bounds.newestToDelete(SYSTEM.retention, this.clock.nowMs(), signal);
     let jobs = 0;
     for (let removed = newest ? 1 : 0; newest && removed > 0 && !signal.aborted; jobs += removed) {
-      removed = await this.remover.removeOldest(newest, () => this.holds.ids());
+      removed = await this.remover.removeOldest(SYSTEM.retention, newest, () => this.holds.ids());
       await sleep(PAUSE_MS, signal);
     }
     if (jobs > 0) this.log.info({ jobs }, 'deleted old jobs beyond the retention');

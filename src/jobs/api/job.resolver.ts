@@ -12,7 +12,11 @@ import {
 } from '@nestjs/graphql';
 import { GraphQLJSON } from 'graphql-scalars';
 import { BadInputError } from '../../common/app-error.js';
+import type { Called } from '../../common/caller.decorator.js';
+import { Caller } from '../../common/caller.decorator.js';
 import { isId } from '../../common/ids.js';
+import type { Principal } from '../../common/principal.js';
+import { requireScope } from '../../common/principal.js';
 import { pageSize } from '../../common/page-size.js';
 import { iterateWithAbort } from '../../common/iterate-with-abort.js';
 import { AppConfig } from '../../config/app-config.js';
@@ -50,41 +54,45 @@ export class JobResolver {
     description:
       'Accepts a script to be run. When this answers, the job is stored: QUEUED, or STARTING when it need not wait.',
   })
-  async runScript(@Args('input') input: RunScriptInput): Promise<RunScriptPayload> {
-    return { job: toJobModel(await this.jobs.submit(toJobSubmission(input, this.config))) };
+  async runScript(
+    @Caller() caller: Principal,
+    @Args('input') input: RunScriptInput,
+  ): Promise<RunScriptPayload> {
+    return { job: toJobModel(await this.jobs.submit(caller, toJobSubmission(input, this.config))) };
   }
 
   @Mutation(() => Job, {
     description:
       'Ends a job. A waiting one at once, a live one when its workload has ended; a finished one is returned as it is.',
   })
-  async cancelJob(@Args('id', { type: () => ID }) id: string): Promise<Job> {
-    return toJobModel(await this.jobs.cancel(id));
+  async cancelJob(@Caller() caller: Principal, @Args('id', { type: () => ID }) id: string): Promise<Job> {
+    return toJobModel(await this.jobs.cancel(caller, id));
   }
 
   @Mutation(() => ID, {
     description:
       'Deletes a finished job with its log and outputs; one that is not there is a success. A live job: CONFLICT.',
   })
-  async deleteJob(@Args('id', { type: () => ID }) id: string): Promise<string> {
-    await this.jobs.delete(id);
+  async deleteJob(@Caller() caller: Principal, @Args('id', { type: () => ID }) id: string): Promise<string> {
+    await this.jobs.delete(caller, id);
     return id;
   }
 
   @Query(() => Job, { nullable: true })
-  async job(@Args('id', { type: () => ID }) id: string): Promise<Job> {
-    return toJobModel(await this.jobs.get(id));
+  async job(@Caller() caller: Principal, @Args('id', { type: () => ID }) id: string): Promise<Job> {
+    return toJobModel(await this.jobs.get(caller, id));
   }
 
   @Query(() => JobConnection, { name: 'jobs', description: 'Jobs, newest first.' })
   async list(
+    @Caller() caller: Principal,
     @Args('filter', { type: () => JobFilter, nullable: true }) filter: JobFilter | null,
     @Args('first', { type: () => Int, nullable: true, defaultValue: DEFAULT_PAGE, description: '1 to 100.' })
     first: number | null,
     @Args('after', { type: () => String, nullable: true }) after: string | null,
   ): Promise<JobConnection> {
     const size = pageSize(first, DEFAULT_PAGE, MAX_PAGE);
-    const jobs = await this.repository.list(toQuery(filter), size + 1, decodeJobCursor(after));
+    const jobs = await this.jobs.list(caller, toQuery(filter), size + 1, decodeJobCursor(after));
     return toConnection(jobs, size, Boolean(after));
   }
 
@@ -92,9 +100,12 @@ export class JobResolver {
     description: 'The job as it is, then as it changes; completes with its final state.',
     resolve: (job: Job) => job,
   })
-  async jobUpdated(@Args('jobId', { type: () => ID }) jobId: string): Promise<AsyncIterableIterator<Job>> {
-    await this.jobs.get(jobId);
-    return iterateWithAbort((signal) => mapJobs(this.follower.follow(jobId, signal)));
+  async jobUpdated(
+    @Caller() caller: Principal,
+    @Args('jobId', { type: () => ID }) jobId: string,
+  ): Promise<AsyncIterableIterator<Job>> {
+    await this.jobs.get(caller, jobId);
+    return iterateWithAbort((signal) => mapJobs(this.follower.follow(caller, jobId, signal)));
   }
 
   @Subscription(() => Job, {
@@ -102,24 +113,26 @@ export class JobResolver {
     resolve: (job: Job) => job,
   })
   jobsUpdated(
+    @Caller() caller: Principal,
     @Args('filter', { type: () => JobFilter, nullable: true }) filter: JobFilter | null,
   ): AsyncIterableIterator<Job> {
+    requireScope(caller, 'jobs:read');
     const query = toQuery(filter);
-    return iterateWithAbort((signal) => mapJobs(this.follower.followAll(query, signal)));
+    return iterateWithAbort((signal) => mapJobs(this.follower.followAll(caller, query, signal)));
   }
 
   @ResolveField(() => [Label])
-  async labels(@Parent() job: Job, @Context() context: object): Promise<Label[]> {
+  async labels(@Parent() job: Job, @Context() context: Called): Promise<Label[]> {
     return [...(await this.loader.of(context).labels.load(job.id))];
   }
 
   @ResolveField(() => String, { complexity: SPEC_COST, description: 'The script as it was sent.' })
-  async script(@Parent() job: Job, @Context() context: object): Promise<string> {
+  async script(@Parent() job: Job, @Context() context: Called): Promise<string> {
     return (await this.loader.of(context).specs.load(job.id))?.script ?? '';
   }
 
   @ResolveField(() => GraphQLJSON, { nullable: true, complexity: SPEC_COST })
-  async request(@Parent() job: Job, @Context() context: object): Promise<unknown> {
+  async request(@Parent() job: Job, @Context() context: Called): Promise<unknown> {
     const spec = await this.loader.of(context).specs.load(job.id);
     return spec ? (JSON.parse(spec.requestText) as unknown) : null;
   }
@@ -128,13 +141,13 @@ export class JobResolver {
     complexity: SPEC_COST,
     description: 'Names of the secrets that the script was given.',
   })
-  async secrets(@Parent() job: Job, @Context() context: object): Promise<string[]> {
+  async secrets(@Parent() job: Job, @Context() context: Called): Promise<string[]> {
     const spec = await this.loader.of(context).specs.load(job.id);
     return [...(spec?.secrets ?? [])];
   }
 
   @ResolveField(() => [Attempt])
-  async attempts(@Parent() job: Job, @Context() context: object): Promise<Attempt[]> {
+  async attempts(@Parent() job: Job, @Context() context: Called): Promise<Attempt[]> {
     return (await this.loader.of(context).attempts.load(job.id)).map(toAttemptModel);
   }
 
@@ -142,12 +155,12 @@ export class JobResolver {
     nullable: true,
     description: 'Name of the current attempt’s container, pod or process.',
   })
-  async workload(@Parent() job: Job, @Context() context: object): Promise<string | null> {
+  async workload(@Parent() job: Job, @Context() context: Called): Promise<string | null> {
     return (await this.currentAttempt(job, context))?.workload ?? null;
   }
 
   @ResolveField(() => JobStart, { nullable: true })
-  async start(@Parent() job: Job, @Context() context: object): Promise<JobStart | null> {
+  async start(@Parent() job: Job, @Context() context: Called): Promise<JobStart | null> {
     const attempt = await this.currentAttempt(job, context);
     return attempt ? { kind: attempt.startKind, why: attempt.startWhy } : null;
   }
@@ -157,6 +170,7 @@ export class JobResolver {
     description: 'What the script left in /output, by path; there once the job has ended.',
   })
   async outputs(
+    @Caller() caller: Principal,
     @Parent() job: Job,
     @Args('first', {
       type: () => Int,
@@ -174,6 +188,7 @@ export class JobResolver {
   ): Promise<OutputFile[]> {
     const size = pageSize(first, MAX_OUTPUTS_PAGE, MAX_OUTPUTS_PAGE);
     const files = await this.repository.outputs(
+      caller,
       job.id,
       job.attempt,
       size,
@@ -183,12 +198,12 @@ export class JobResolver {
   }
 
   @ResolveField(() => [SkippedOutput], { description: 'What in /output was not kept, at most 100 entries.' })
-  async skippedOutputs(@Parent() job: Job, @Context() context: object): Promise<SkippedOutput[]> {
+  async skippedOutputs(@Parent() job: Job, @Context() context: Called): Promise<SkippedOutput[]> {
     const attempt = await this.currentAttempt(job, context);
     return [...(attempt?.skippedOutputs ?? [])];
   }
 
-  private async currentAttempt(job: Job, context: object): Promise<record.Attempt | undefined> {
+  private async currentAttempt(job: Job, context: Called): Promise<record.Attempt | undefined> {
     const attempts = await this.loader.of(context).attempts.load(job.id);
     return attempts.find((attempt) => attempt.number === job.attempt);
   }

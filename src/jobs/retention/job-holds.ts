@@ -3,9 +3,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import { messageOf } from '../../common/app-error.js';
 import { Clock } from '../../common/clock.js';
+import type { Principal } from '../../common/principal.js';
+import { SYSTEM } from '../../common/principal.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { Database } from '../../database/database.js';
+import { ofTenant } from '../store/of-tenant.js';
 import { JobNotFoundError } from '../record/job.errors.js';
 
 /** How long a hold lasts unless it is renewed; also after its release, since one who fetches files comes again. */
@@ -30,12 +33,12 @@ export class JobHolds implements OnApplicationShutdown {
   ) {}
 
   /** Holds a job; returns how to let it go, once or often. @throws JobNotFoundError when it was deleted before. */
-  async hold(jobId: string): Promise<() => void> {
+  async hold(principal: Principal, jobId: string): Promise<() => void> {
     this.counts.set(jobId, (this.counts.get(jobId) ?? 0) + 1);
     this.timer ??= setInterval(() => void this.renew(), this.renewMs).unref();
     const release = this.releaser(jobId);
     try {
-      if ((await this.mark([jobId])) === 0) throw new JobNotFoundError(jobId);
+      if ((await this.mark(principal, [jobId])) === 0) throw new JobNotFoundError(jobId);
       return release;
     } catch (error) {
       release();
@@ -80,21 +83,25 @@ export class JobHolds implements OnApplicationShutdown {
       return;
     }
     try {
-      if (this.database.isShared) await this.mark(held);
+      if (this.database.isShared) await this.mark(SYSTEM.retention, held);
     } catch (error) {
       this.log.warn({ err: messageOf(error) }, 'what is being read could not be marked; trying again');
     }
   }
 
   /** Returns how many of the jobs are there. */
-  private async mark(ids: readonly string[]): Promise<number> {
+  private async mark(principal: Principal, ids: readonly string[]): Promise<number> {
     const { db, isShared } = this.database;
     // One process alone needs no row, and no commit for a download.
-    if (!isShared) return (await db.selectFrom('jobs').select('id').where('id', 'in', ids).execute()).length;
+    if (!isShared)
+      return (
+        await db.selectFrom('jobs').select('id').where('id', 'in', ids).where(ofTenant(principal)).execute()
+      ).length;
     const result = await db
       .updateTable('jobs')
       .set({ in_use_until: sql<number>`${this.database.now()} + ${sql.lit(HOLD_MS)}` })
       .where('id', 'in', ids)
+      .where(ofTenant(principal))
       .executeTakeFirst();
     return Number(result.numUpdatedRows);
   }

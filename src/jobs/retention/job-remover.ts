@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
+import type { Principal } from '../../common/principal.js';
 import { Workspaces } from '../../workspace/workspaces.js';
 import type { DeletedJob } from '../store/deleted-job.js';
 import { JobEvents } from '../record/job-events.js';
@@ -24,14 +25,18 @@ export class JobRemover {
   ) {}
 
   /** Deletes a finished job. One that is live, or not there any more, stays as it is. */
-  async remove(id: string): Promise<void> {
-    const deleted = await this.jobs.deleteFinished(id);
+  async remove(principal: Principal, id: string): Promise<void> {
+    const deleted = await this.jobs.deleteFinished(principal, id);
     if (deleted) await this.finish([deleted]);
   }
 
   /** Deletes some of the oldest jobs, up to and with `newest`; returns how many, 0 when there are no more. */
-  async removeOldest(newest: FinishedAt, held: () => readonly string[]): Promise<number> {
-    const deleted = await this.retention.deleteOldest(newest, held);
+  async removeOldest(
+    principal: Principal,
+    newest: FinishedAt,
+    held: () => readonly string[],
+  ): Promise<number> {
+    const deleted = await this.retention.deleteOldest(principal, newest, held);
     await this.finish(deleted);
     return deleted.length;
   }

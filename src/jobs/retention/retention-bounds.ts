@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
+import type { Principal } from '../../common/principal.js';
 import { AppConfig } from '../../config/app-config.js';
 import type { FinishedAt } from '../store/retention.repository.js';
 import { RetentionRepository } from '../store/retention.repository.js';
@@ -19,9 +20,13 @@ export class RetentionBounds {
   ) {}
 
   /** The newest job that is beyond a bound: it and all older ones are to be deleted. Undefined when there is none. */
-  async newestToDelete(nowMs: number, signal: AbortSignal): Promise<FinishedAt | undefined> {
+  async newestToDelete(
+    principal: Principal,
+    nowMs: number,
+    signal: AbortSignal,
+  ): Promise<FinishedAt | undefined> {
     const byAge = this.byAge(nowMs);
-    const bySize = earlier(await this.bySize(signal), { finishedAtMs: nowMs - GRACE_MS, id: '' });
+    const bySize = earlier(await this.bySize(principal, signal), { finishedAtMs: nowMs - GRACE_MS, id: '' });
     return later(byAge, bySize);
   }
 
@@ -33,16 +38,16 @@ export class RetentionBounds {
   }
 
   /** Walks from the newest job to the first one that is too much, by the page, then within it. */
-  private async bySize(signal: AbortSignal): Promise<FinishedAt | undefined> {
+  private async bySize(principal: Principal, signal: AbortSignal): Promise<FinishedAt | undefined> {
     const maxJobs = this.config.JOB_RETENTION_MAX_JOBS || Infinity;
     const maxBytes = this.config.JOB_RETENTION_MAX_BYTES || Infinity;
     if (maxJobs === Infinity && maxBytes === Infinity) return undefined;
     let after: FinishedAt | undefined;
     for (let jobs = 0, bytes = 0; ;) {
       signal.throwIfAborted();
-      const page = await this.retention.page(PAGE_JOBS, after);
+      const page = await this.retention.page(principal, PAGE_JOBS, after);
       if (jobs + page.jobs > maxJobs || bytes + page.bytes > maxBytes) {
-        const rows = await this.retention.rows(PAGE_JOBS, after);
+        const rows = await this.retention.rows(principal, PAGE_JOBS, after);
         return rows.find((row) => (jobs += 1) > maxJobs || (bytes += row.bytes) > maxBytes);
       }
       if (page.jobs < PAGE_JOBS) return undefined;

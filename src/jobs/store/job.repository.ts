@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Principal } from '../../common/principal.js';
 import { Database } from '../../database/database.js';
 import type { InputFile } from '../../workspace/workspaces.js';
 import type { Attempt, Job, JobSpec, Label, OutputFile } from '../record/job.js';
@@ -8,7 +9,7 @@ import { LIVE_STATES, statesBefore } from '../record/job-state.js';
 import { deleteJobRows } from './delete-job-rows.js';
 import type { DeletedJob } from './deleted-job.js';
 import { toAttempt, toJob, toJobSpec, toOutputFile } from './rows.js';
-import { TENANT } from './tenant.js';
+import { ofTenant, ofTenantsJob } from './of-tenant.js';
 
 export interface JobFilter {
   states?: JobState[];
@@ -28,36 +29,36 @@ export class JobRepository {
     return this.database.db;
   }
 
-  async find(id: string): Promise<Job | undefined> {
+  async find(principal: Principal, id: string): Promise<Job | undefined> {
     const row = await this.db
       .selectFrom('jobs')
       .selectAll()
-      .where('tenant_id', '=', TENANT)
+      .where(ofTenant(principal))
       .where('id', '=', id)
       .executeTakeFirst();
     return row && toJob(row);
   }
 
   /** Those of `ids` that match, in no particular order. */
-  async findMatching(ids: readonly string[], filter: JobFilter): Promise<Job[]> {
-    return (await this.matching(filter).where('jobs.id', 'in', ids).execute()).map(toJob);
+  async findMatching(principal: Principal, ids: readonly string[], filter: JobFilter): Promise<Job[]> {
+    return (await this.matching(principal, filter).where('jobs.id', 'in', ids).execute()).map(toJob);
   }
 
   /** Newest first; `after` is the id that the page begins behind. */
-  async list(filter: JobFilter, limit: number, after?: string): Promise<Job[]> {
-    return (await this.page(filter, limit, after)).map(toJob);
+  async list(principal: Principal, filter: JobFilter, limit: number, after?: string): Promise<Job[]> {
+    return (await this.page(principal, filter, limit, after)).map(toJob);
   }
 
-  private page(filter: JobFilter, limit: number, after?: string) {
+  private page(principal: Principal, filter: JobFilter, limit: number, after?: string) {
     const [first, ...others] = filter.labels ?? [];
-    const query = this.matching({ ...filter, labels: others }).limit(limit);
+    const query = this.matching(principal, { ...filter, labels: others }).limit(limit);
     if (!first) {
       return (after ? query.where('jobs.id', '<', after) : query).orderBy('jobs.id', 'desc').execute();
     }
     // Driven by the label's index, which ends in the job's id: a page costs a page, however many jobs there are.
     const labelled = query
       .innerJoin('job_labels', 'job_labels.job_id', 'jobs.id')
-      .where('job_labels.tenant_id', '=', TENANT)
+      .where(ofTenant(principal, 'job_labels.tenant_id'))
       .where('job_labels.name', '=', first.name)
       .where('job_labels.value', '=', first.value);
     return (after ? labelled.where('job_labels.job_id', '<', after) : labelled)
@@ -65,8 +66,8 @@ export class JobRepository {
       .execute();
   }
 
-  private matching(filter: JobFilter) {
-    let query = this.db.selectFrom('jobs').selectAll('jobs').where('jobs.tenant_id', '=', TENANT);
+  private matching(principal: Principal, filter: JobFilter) {
+    let query = this.db.selectFrom('jobs').selectAll('jobs').where(ofTenant(principal));
     if (filter.states) query = query.where('jobs.state', 'in', filter.states);
     if (filter.reasons) query = query.where('jobs.reason', 'in', filter.reasons);
     if (filter.createdAfterMs !== undefined)
@@ -75,30 +76,37 @@ export class JobRepository {
       query = query.where('jobs.created_at', '<', filter.createdBeforeMs);
     if (filter.nameContains)
       query = query.where(this.database.textContains('jobs.name', filter.nameContains));
-    for (const label of filter.labels ?? []) query = query.where('jobs.id', 'in', this.idsWithLabel(label));
+    for (const label of filter.labels ?? [])
+      query = query.where('jobs.id', 'in', this.idsWithLabel(principal, label));
     return query;
   }
 
-  private idsWithLabel(label: Label) {
+  private idsWithLabel(principal: Principal, label: Label) {
     return this.db
       .selectFrom('job_labels')
       .select('job_id')
-      .where('tenant_id', '=', TENANT)
+      .where(ofTenant(principal, 'job_labels.tenant_id'))
       .where('name', '=', label.name)
       .where('value', '=', label.value);
   }
 
   /** By the id of their job. */
-  async specs(ids: readonly string[]): Promise<Map<string, JobSpec>> {
-    const rows = await this.db.selectFrom('job_specs').selectAll().where('job_id', 'in', ids).execute();
+  async specs(principal: Principal, ids: readonly string[]): Promise<Map<string, JobSpec>> {
+    const rows = await this.db
+      .selectFrom('job_specs')
+      .selectAll()
+      .where('job_id', 'in', ids)
+      .where(ofTenantsJob(principal, 'job_specs.job_id'))
+      .execute();
     return new Map(rows.map((row) => [row.job_id, toJobSpec(row)]));
   }
 
-  async inputFiles(id: string): Promise<InputFile[]> {
+  async inputFiles(principal: Principal, id: string): Promise<InputFile[]> {
     const rows = await this.db
       .selectFrom('job_input_files')
       .select(['path', 'content'])
       .where('job_id', '=', id)
+      .where(ofTenantsJob(principal, 'job_input_files.job_id'))
       .execute();
     return rows.map(({ path, content: { buffer, byteOffset, length } }) => ({
       path,
@@ -107,70 +115,86 @@ export class JobRepository {
   }
 
   /** By the id of their job, each job's by name. */
-  async labels(ids: readonly string[]): Promise<Map<string, Label[]>> {
+  async labels(principal: Principal, ids: readonly string[]): Promise<Map<string, Label[]>> {
     const rows = await this.db
       .selectFrom('job_labels')
       .select(['job_id', 'name', 'value'])
       .where('job_id', 'in', ids)
+      .where(ofTenant(principal, 'job_labels.tenant_id'))
       .orderBy('name')
       .execute();
     return groupByJob(rows.map(({ job_id, ...label }) => [job_id, label]));
   }
 
   /** By the id of their job, each job's by number. */
-  async attempts(ids: readonly string[]): Promise<Map<string, Attempt[]>> {
+  async attempts(principal: Principal, ids: readonly string[]): Promise<Map<string, Attempt[]>> {
     const rows = await this.db
       .selectFrom('attempts')
       .selectAll()
       .where('job_id', 'in', ids)
+      .where(ofTenantsJob(principal, 'attempts.job_id'))
       .orderBy('number')
       .execute();
     return groupByJob(rows.map((row) => [row.job_id, toAttempt(row)]));
   }
 
-  async attemptsOf(id: string): Promise<Attempt[]> {
-    return (await this.attempts([id])).get(id) ?? [];
+  async attemptsOf(principal: Principal, id: string): Promise<Attempt[]> {
+    return (await this.attempts(principal, [id])).get(id) ?? [];
   }
 
-  async attempt(id: string, number: number): Promise<Attempt | undefined> {
+  async attempt(principal: Principal, id: string, number: number): Promise<Attempt | undefined> {
     const row = await this.db
       .selectFrom('attempts')
       .selectAll()
       .where('job_id', '=', id)
       .where('number', '=', number)
+      .where(ofTenantsJob(principal, 'attempts.job_id'))
       .executeTakeFirst();
     return row && toAttempt(row);
   }
 
   /** The output files of one attempt, by path, behind the path `after`. */
-  async outputs(id: string, attempt: number, limit: number, after?: string): Promise<OutputFile[]> {
+  async outputs(
+    principal: Principal,
+    id: string,
+    attempt: number,
+    limit: number,
+    after?: string,
+  ): Promise<OutputFile[]> {
     let query = this.db
       .selectFrom('output_files')
       .selectAll()
       .where('job_id', '=', id)
-      .where('attempt', '=', attempt);
+      .where('attempt', '=', attempt)
+      .where(ofTenantsJob(principal, 'output_files.job_id'));
     if (after) query = query.where('path', '>', after);
     return (await query.orderBy('path').limit(limit).execute()).map(toOutputFile);
   }
 
-  async output(id: string, attempt: number, path: string): Promise<OutputFile | undefined> {
+  async output(
+    principal: Principal,
+    id: string,
+    attempt: number,
+    path: string,
+  ): Promise<OutputFile | undefined> {
     const row = await this.db
       .selectFrom('output_files')
       .selectAll()
       .where('job_id', '=', id)
       .where('attempt', '=', attempt)
+      .where(ofTenantsJob(principal, 'output_files.job_id'))
       .where('path', '=', path)
       .executeTakeFirst();
     return row && toOutputFile(row);
   }
 
   /** How many jobs wait and run. Finished ones are not counted: that would read the whole table. */
-  async countByState(): Promise<Map<string, number>> {
+  async countByState(principal: Principal): Promise<Map<string, number>> {
     const states = ['QUEUED', ...LIVE_STATES] as const;
     const rows = await this.db
       .selectFrom('jobs')
       .select((eb) => ['state', eb.fn.countAll<number>().as('count')])
-      .where('tenant_id', '=', TENANT)
+      .where(ofTenant(principal))
       .where('state', 'in', states)
       .groupBy('state')
       .execute();
@@ -178,8 +202,8 @@ export class JobRepository {
   }
 
   /** The ids of all jobs that have not ended, and of the newest whatever their state. */
-  async recent(): Promise<{ live: string[]; newest: string[] }> {
-    const ids = this.db.selectFrom('jobs').select('id').where('tenant_id', '=', TENANT);
+  async recent(principal: Principal): Promise<{ live: string[]; newest: string[] }> {
+    const ids = this.db.selectFrom('jobs').select('id').where(ofTenant(principal));
     const live = await ids
       .where('state', 'in', ['QUEUED', ...LIVE_STATES])
       .limit(10_000)
@@ -189,7 +213,7 @@ export class JobRepository {
   }
 
   /** Ends a job that waits. False when it does not wait (any more). */
-  async cancelQueued(id: string, nowMs: number): Promise<boolean> {
+  async cancelQueued(principal: Principal, id: string, nowMs: number): Promise<boolean> {
     const query = this.db
       .updateTable('jobs')
       .set({
@@ -200,17 +224,19 @@ export class JobRepository {
         finished_at: nowMs,
       })
       .where('id', '=', id)
+      .where(ofTenant(principal))
       .where('state', '=', 'QUEUED');
     const result = await this.database.essential(() => query.executeTakeFirst());
     return Number(result.numUpdatedRows) === 1;
   }
 
   /** Raises the flag of a live job. False when it is not live. */
-  async requestCancel(id: string): Promise<boolean> {
+  async requestCancel(principal: Principal, id: string): Promise<boolean> {
     const query = this.db
       .updateTable('jobs')
       .set({ cancel_requested: 1 })
       .where('id', '=', id)
+      .where(ofTenant(principal))
       .where(
         'state',
         'in',
@@ -221,9 +247,9 @@ export class JobRepository {
   }
 
   /** Deletes a finished job's rows, all of them. Undefined when it is not there, or not finished. */
-  async deleteFinished(id: string): Promise<DeletedJob | undefined> {
+  async deleteFinished(principal: Principal, id: string): Promise<DeletedJob | undefined> {
     const [deleted] = await this.database.essential(() =>
-      this.db.transaction().execute((tx) => deleteJobRows(tx, [id])),
+      this.db.transaction().execute((tx) => deleteJobRows(tx, principal, [id])),
     );
     return deleted;
   }

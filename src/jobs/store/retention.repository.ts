@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { RawBuilder, Transaction } from 'kysely';
 import { sql } from 'kysely';
+import type { Principal } from '../../common/principal.js';
 import { Database } from '../../database/database.js';
 import type { Tables } from '../../database/tables.js';
 import type { DeletedJob } from './deleted-job.js';
+import { ofTenant } from './of-tenant.js';
 import { deleteJobRows } from './delete-job-rows.js';
 
 /** A place in the order in which jobs finished. */
@@ -31,9 +33,10 @@ export class RetentionRepository {
   constructor(private readonly database: Database) {}
 
   /** Counts up to `limit` finished jobs, from the newest on or from behind `after`. */
-  async page(limit: number, after?: FinishedAt): Promise<FinishedPage> {
+  async page(principal: Principal, limit: number, after?: FinishedAt): Promise<FinishedPage> {
     const older = after ? sql`and ${olderThan(after)}` : sql``;
-    const rows = sql`select finished_at, id, stored_bytes from jobs where finished_at is not null ${older}
+    const rows = sql`select finished_at, id, stored_bytes from jobs where finished_at is not null
+      and ${ofTenant(principal)} ${older}
       order by finished_at desc, id desc`;
     const sums = await sql<{ jobs: number; bytes: number | null }>`
       select count(*) as jobs, sum(stored_bytes) as bytes from (${rows} limit ${limit}) as newest
@@ -52,11 +55,16 @@ export class RetentionRepository {
   }
 
   /** Up to `limit` finished jobs one by one, as `page` counts them. */
-  async rows(limit: number, after?: FinishedAt): Promise<(FinishedAt & { bytes: number })[]> {
+  async rows(
+    principal: Principal,
+    limit: number,
+    after?: FinishedAt,
+  ): Promise<(FinishedAt & { bytes: number })[]> {
     let query = this.database.db
       .selectFrom('jobs')
       .select(['finished_at', 'id', 'stored_bytes'])
-      .where('finished_at', 'is not', null);
+      .where('finished_at', 'is not', null)
+      .where(ofTenant(principal));
     if (after) query = query.where(olderThan(after));
     const rows = await query.orderBy('finished_at', 'desc').orderBy('id', 'desc').limit(limit).execute();
     return rows.map((row) => ({ finishedAtMs: row.finished_at ?? 0, id: row.id, bytes: row.stored_bytes }));
@@ -66,23 +74,29 @@ export class RetentionRepository {
    * Deletes some of the oldest jobs up to and with `newest`, in one commit; none when there are no more. Leaves out what
    * any replica has in use, and what `held` names when its turn has come.
    */
-  async deleteOldest(newest: FinishedAt, held: () => readonly string[]): Promise<DeletedJob[]> {
+  async deleteOldest(
+    principal: Principal,
+    newest: FinishedAt,
+    held: () => readonly string[],
+  ): Promise<DeletedJob[]> {
     return this.database.essential(() =>
       this.database.db.transaction().execute(async (tx) => {
-        const ids = await this.lockOldest(tx, newest, held());
-        return ids.length === 0 ? [] : deleteJobRows(tx, await withinStep(tx, ids));
+        const ids = await this.lockOldest(tx, principal, newest, held());
+        return ids.length === 0 ? [] : deleteJobRows(tx, principal, await withinStep(tx, ids));
       }),
     );
   }
 
   private async lockOldest(
     tx: Transaction<Tables>,
+    principal: Principal,
     newest: FinishedAt,
     held: readonly string[],
   ): Promise<string[]> {
     let query = tx
       .selectFrom('jobs')
       .select('id')
+      .where(ofTenant(principal))
       .where('finished_at', '<=', newest.finishedAtMs)
       .where((eb) => eb.or([eb('finished_at', '<', newest.finishedAtMs), eb('id', '<=', newest.id)]))
       .where((eb) => eb.or([eb('in_use_until', 'is', null), eb('in_use_until', '<', this.database.now())]))

@@ -87,9 +87,15 @@ export function toOutputFile(row: OutputFileRow): OutputFile {
 }
 
 /** A new job that waits. */
-export function toJobRow(id: string, submission: JobSubmission, nowMs: number): Insertable<JobsTable> {
+export function toJobRow(
+  id: string,
+  tenant: string,
+  submission: JobSubmission,
+  nowMs: number,
+): Insertable<JobsTable> {
   return {
     id,
+    tenant_id: tenant,
     name: submission.name,
     environment: submission.environment,
     priority: submission.priority,

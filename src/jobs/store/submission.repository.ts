@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Transaction } from 'kysely';
 import { sql } from 'kysely';
+import type { Principal } from '../../common/principal.js';
 import { Database } from '../../database/database.js';
 import type { Tables } from '../../database/tables.js';
 import type { ClaimedJob, Job, NewAttempt } from '../record/job.js';
@@ -9,7 +10,6 @@ import type { JobSubmission } from '../record/job-submission.js';
 import { submissionDigest } from '../record/job-submission.js';
 import { JobRepository } from './job.repository.js';
 import { toAttempt, toAttemptRow, toClaim, toJob, toJobRow, toSpecRow } from './rows.js';
-import { TENANT } from './tenant.js';
 
 /** How a job is taken by the very commit that stores it. */
 export interface Take {
@@ -49,31 +49,39 @@ export class SubmissionRepository {
    * new is stored and it is thrown. A new job that nobody waits before is taken with the same commit.
    * @throws QueueFullError, IdempotencyMismatchError, StorageFullError
    */
-  async insert(submission: JobSubmission, more: NewJob): Promise<StoredJob> {
+  async insert(principal: Principal, submission: JobSubmission, more: NewJob): Promise<StoredJob> {
+    const tenant = tenantOf(principal);
     const digest = submission.idempotencyKey === null ? undefined : submissionDigest(submission);
     const stored = await this.database.db.transaction().execute(async (tx): Promise<StoredJob | string> => {
-      const known = await this.knownBy(tx, submission.idempotencyKey, digest);
+      const known = await this.knownBy(tx, tenant, submission.idempotencyKey, digest);
       if (known !== undefined) return known;
       if (more.refusal) throw more.refusal;
       const waiting = await countWaiting(tx);
       if (waiting >= more.maxQueued) throw new QueueFullError(more.maxQueued);
-      return this.store(tx, submission, { ...more, take: waiting === 0 ? more.take : undefined }, digest);
+      return this.store(
+        tx,
+        tenant,
+        submission,
+        { ...more, take: waiting === 0 ? more.take : undefined },
+        digest,
+      );
     });
     if (typeof stored !== 'string') return stored;
-    const job = await this.jobs.find(stored);
+    const job = await this.jobs.find(principal, stored);
     if (!job) throw new JobNotFoundError(stored);
     return { job };
   }
 
   private async store(
     tx: Transaction<Tables>,
+    tenant: string,
     submission: JobSubmission,
     { id, nowMs, take }: NewJob,
     digest: string | undefined,
   ): Promise<StoredJob> {
     const row = await tx
       .insertInto('jobs')
-      .values({ ...toJobRow(id, submission, nowMs), ...(take && this.toTaken(take, nowMs)) })
+      .values({ ...toJobRow(id, tenant, submission, nowMs), ...(take && this.toTaken(take, nowMs)) })
       .returningAll()
       .executeTakeFirstOrThrow();
     await tx.insertInto('job_specs').values(toSpecRow(id, submission)).execute();
@@ -86,12 +94,18 @@ export class SubmissionRepository {
     if (labels.length > 0)
       await tx
         .insertInto('job_labels')
-        .values(labels.map((label) => ({ job_id: id, ...label })))
+        .values(labels.map((label) => ({ job_id: id, tenant_id: tenant, ...label })))
         .execute();
     if (idempotencyKey !== null && digest !== undefined)
       await tx
         .insertInto('idempotency_keys')
-        .values({ key: idempotencyKey, job_id: id, body_sha256: digest, created_at: nowMs })
+        .values({
+          tenant_id: tenant,
+          key: idempotencyKey,
+          job_id: id,
+          body_sha256: digest,
+          created_at: nowMs,
+        })
         .execute();
     const job = toJob(row);
     if (!take) return { job };
@@ -115,20 +129,27 @@ export class SubmissionRepository {
   /** The job that was stored with the key before. */
   private async knownBy(
     tx: Transaction<Tables>,
+    tenant: string,
     key: string | null,
     digest: string | undefined,
   ): Promise<string | undefined> {
     if (key === null) return undefined;
-    await this.database.lockText(tx, `idempotency:${TENANT}:${key}`);
+    await this.database.lockText(tx, `idempotency:${tenant}:${key}`);
     const known = await tx
       .selectFrom('idempotency_keys')
       .select(['job_id', 'body_sha256'])
-      .where('tenant_id', '=', TENANT)
+      .where('tenant_id', '=', tenant)
       .where('key', '=', key)
       .executeTakeFirst();
     if (known && known.body_sha256 !== digest) throw new IdempotencyMismatchError();
     return known?.job_id;
   }
+}
+
+/** The service itself has no jobs of its own. */
+function tenantOf({ name, tenant }: Principal): string {
+  if (tenant === undefined) throw new Error(`${name} acts for no tenant`);
+  return tenant;
 }
 
 async function countWaiting(tx: Transaction<Tables>): Promise<number> {

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { newId } from '../../../src/common/ids.js';
+import type { Principal } from '../../../src/common/principal.js';
+import { SYSTEM } from '../../../src/common/principal.js';
 import type { Database } from '../../../src/database/database.js';
 import type { JobResult } from '../../../src/jobs/store/attempt.repository.js';
 import type { ClaimedJob, Job, NewAttempt } from '../../../src/jobs/record/job.js';
 import { AttemptRepository } from '../../../src/jobs/store/attempt.repository.js';
+import { RetentionRepository } from '../../../src/jobs/store/retention.repository.js';
 import { ClaimRepository } from '../../../src/jobs/store/claim.repository.js';
 import {
   IdempotencyMismatchError,
@@ -15,6 +18,7 @@ import { SubmissionRepository } from '../../../src/jobs/store/submission.reposit
 import { JobRepository } from '../../../src/jobs/store/job.repository.js';
 import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
 import { submission } from '../../support/service/job-submission.js';
+import { CALLER } from '../../support/service/caller.js';
 
 const NOW = 1_800_000_000_000;
 const LEASE_MS = 10_000;
@@ -27,6 +31,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
     let submissions: SubmissionRepository;
     let attempts: AttemptRepository;
     let claims: ClaimRepository;
+    let retention: RetentionRepository;
 
     beforeAll(async () => {
       database = await open();
@@ -35,6 +40,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       submissions = new SubmissionRepository(database, jobs);
       attempts = new AttemptRepository(database);
       claims = new ClaimRepository(database);
+      retention = new RetentionRepository(database);
     });
 
     afterAll(async () => {
@@ -46,7 +52,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
     });
 
     const store = (more: Partial<JobSubmission> = {}, how: Partial<NewJob> = {}): Promise<StoredJob> =>
-      submissions.insert(submission(more), { id: newId(), nowMs: NOW, maxQueued: 1000, ...how });
+      submissions.insert(CALLER, submission(more), { id: newId(), nowMs: NOW, maxQueued: 1000, ...how });
 
     const insert = async (more: Partial<JobSubmission> = {}, maxQueued = 1000): Promise<string> =>
       (await store(more, { maxQueued })).job.id;
@@ -79,7 +85,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
     it('migrates again without harm', async () => {
       await insert();
       await database.migrate();
-      expect(await jobs.list({}, 10)).toHaveLength(1);
+      expect(await jobs.list(CALLER, {}, 10)).toHaveLength(1);
     });
 
     it('keeps everything of a submission', async () => {
@@ -91,28 +97,84 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
         requestText: '{"x":[1,null]}',
         labels: [{ name: 'n', value: 'v' }],
       });
-      expect(await jobs.find(id)).toMatchObject({
+      expect(await jobs.find(CALLER, id)).toMatchObject({
         id,
         state: 'QUEUED',
         attempt: 0,
         createdAtMs: NOW,
         cpus: 0.5,
       });
-      expect((await jobs.specs([id])).get(id)).toMatchObject({
+      expect((await jobs.specs(CALLER, [id])).get(id)).toMatchObject({
         script: 'print(1)',
         requestText: '{"x":[1,null]}',
         env: { A: 'ä' },
         secrets: ['KEY'],
       });
-      const [file] = await jobs.inputFiles(id);
+      const [file] = await jobs.inputFiles(CALLER, id);
       expect([file!.path, Buffer.compare(file!.content, files[0]!.content)]).toEqual(['a/b.bin', 0]);
-      expect((await jobs.labels([id])).get(id)).toEqual([{ name: 'n', value: 'v' }]);
+      expect((await jobs.labels(CALLER, [id])).get(id)).toEqual([{ name: 'n', value: 'v' }]);
     });
 
     it('refuses a job beyond the bound, and stores nothing of it', async () => {
       await insert({}, 1);
       await expect(insert({}, 1)).rejects.toThrow(QueueFullError);
-      expect(await jobs.list({}, 10)).toHaveLength(1);
+      expect(await jobs.list(CALLER, {}, 10)).toHaveLength(1);
+    });
+
+    it('shows and changes nothing of one tenant for another, and everything for the service itself', async () => {
+      const more: Partial<JobSubmission> = {
+        files: [{ path: 'a', content: Buffer.from('x') }],
+        labels: [{ name: 'n', value: 'v' }],
+        idempotencyKey: 'shared',
+      };
+      const id = await insert(more);
+      const { fence } = await claimOne();
+      await attempts.finish(fence, result({ outputs: { files: [outputFile('a')], skipped: [] } }));
+      const waiting = await insert();
+      const other: Principal = { ...CALLER, tenant: 'other' };
+      const seenBy = async (principal: Principal): Promise<unknown[]> => [
+        await jobs.find(principal, id),
+        ...(await jobs.list(principal, {}, 10)),
+        ...(await jobs.list(principal, { labels: [{ name: 'n', value: 'v' }] }, 10)),
+        ...(await jobs.findMatching(principal, [id], {})),
+        ...(await jobs.specs(principal, [id])).keys(),
+        ...(await jobs.labels(principal, [id])).keys(),
+        ...(await jobs.attempts(principal, [id])).keys(),
+        ...(await jobs.attemptsOf(principal, id)),
+        await jobs.attempt(principal, id, 1),
+        ...(await jobs.inputFiles(principal, id)),
+        ...(await jobs.outputs(principal, id, 1, 10)),
+        await jobs.output(principal, id, 1, 'a'),
+        ...(await jobs.countByState(principal)).keys(),
+        ...(await jobs.recent(principal)).newest,
+        ...(await retention.rows(principal, 10)),
+        (await retention.page(principal, 10)).last,
+      ];
+      expect((await seenBy(other)).filter((each) => each !== undefined)).toEqual([]);
+      const seen = await seenBy(CALLER);
+      expect(seen).not.toContain(undefined);
+      expect(await seenBy(SYSTEM.sweeper)).toEqual(seen);
+      expect(await jobs.cancelQueued(other, waiting, NOW)).toBe(false);
+      const running = (await claimOne()).job.id;
+      expect(await jobs.requestCancel(other, running)).toBe(false);
+      expect(await jobs.deleteFinished(other, id)).toBeUndefined();
+      expect(await retention.deleteOldest(other, { finishedAtMs: NOW * 2, id: '' }, () => [])).toEqual([]);
+      // A key is its tenant's.
+      const theirs = await submissions.insert(other, submission({ idempotencyKey: 'shared', script: '2' }), {
+        id: newId(),
+        nowMs: NOW,
+        maxQueued: 1000,
+      });
+      expect(theirs.job.id).not.toBe(id);
+      expect(await jobs.find(CALLER, theirs.job.id)).toBeUndefined();
+      expect(await jobs.find(other, theirs.job.id)).toBeDefined();
+      expect(await jobs.deleteFinished(CALLER, id)).toMatchObject({ id });
+      const nobody = submissions.insert(SYSTEM.dispatcher, submission({}), {
+        id: newId(),
+        nowMs: NOW,
+        maxQueued: 1000,
+      });
+      await expect(nobody).rejects.toThrow('system:dispatcher acts for no tenant');
     });
 
     it('finds the job of an idempotency key, and refuses the key with another body', async () => {
@@ -129,14 +191,14 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
     it('runs one job for a key however often it is sent at once', async () => {
       const sent = Array.from({ length: 50 }, () => insert({ idempotencyKey: 'once' }));
       expect(new Set(await Promise.all(sent)).size).toBe(1);
-      expect(await jobs.list({}, 100)).toHaveLength(1);
+      expect(await jobs.list(CALLER, {}, 100)).toHaveLength(1);
       expect(await claim('a', 100)).toHaveLength(1);
     });
 
     it('lets a key be used again, for whatever, when its job was deleted', async () => {
       const first = await insert({ idempotencyKey: 'again' });
-      await jobs.cancelQueued(first, NOW);
-      await jobs.deleteFinished(first);
+      await jobs.cancelQueued(CALLER, first, NOW);
+      await jobs.deleteFinished(CALLER, first);
       const second = await insert({ idempotencyKey: 'again', script: 'print(2)' });
       expect(second).not.toBe(first);
       await expect(insert({ idempotencyKey: 'again' })).rejects.toThrow(IdempotencyMismatchError);
@@ -148,7 +210,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
         store({ idempotencyKey: key }, { refusal: new Error('no room') });
       expect((await refused('known')).job.id).toBe(known);
       await expect(refused('new')).rejects.toThrow('no room');
-      expect(await jobs.list({}, 10)).toHaveLength(1);
+      expect(await jobs.list(CALLER, {}, 10)).toHaveLength(1);
     });
 
     it('adds up what a job keeps on the disks over its attempts', async () => {
@@ -195,14 +257,14 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
         return JSON.parse(text.replaceAll(job.id, 'ID'));
       };
       expect(shape(taken.claim!)).toEqual(shape(claimed));
-      expect(await jobs.attemptsOf(taken.job.id)).toEqual([taken.claim!.attempt]);
+      expect(await jobs.attemptsOf(CALLER, taken.job.id)).toEqual([taken.claim!.attempt]);
       expect(await column(taken.job.id, 'start_intent_at')).toBe(NOW);
-      expect(await jobs.find(taken.job.id)).toEqual(taken.job);
+      expect(await jobs.find(CALLER, taken.job.id)).toEqual(taken.job);
       const leases = [await column(taken.job.id, 'lease_until'), await column(claimed.job.id, 'lease_until')];
       expect(leases[1]! - leases[0]!).toBeGreaterThanOrEqual(0);
       await attempts.markRunning(taken.claim!.fence, NOW + 4, 1000, 'h');
       await attempts.finish(taken.claim!.fence, result());
-      expect(await jobs.find(taken.job.id)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+      expect(await jobs.find(CALLER, taken.job.id)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
     });
 
     it('takes no new job while another waits, however low its priority, nor one that is known', async () => {
@@ -252,18 +314,18 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
           outputs: { files: [outputFile('b'), outputFile('a')], skipped: [{ path: 'c', why: 'd' }] },
         }),
       );
-      expect(await jobs.find(fence.jobId)).toMatchObject({
+      expect(await jobs.find(CALLER, fence.jobId)).toMatchObject({
         state: 'SUCCEEDED',
         reason: 'EXIT_ZERO',
         exitCode: 0,
         startedAtMs: NOW + 1,
       });
-      expect((await jobs.outputs(fence.jobId, 1, 10)).map(({ path }) => path)).toEqual(['a', 'b']);
-      expect((await jobs.outputs(fence.jobId, 1, 10, 'a')).map(({ path }) => path)).toEqual(['b']);
-      expect((await jobs.attempt(fence.jobId, 1))?.skippedOutputs).toEqual([{ path: 'c', why: 'd' }]);
+      expect((await jobs.outputs(CALLER, fence.jobId, 1, 10)).map(({ path }) => path)).toEqual(['a', 'b']);
+      expect((await jobs.outputs(CALLER, fence.jobId, 1, 10, 'a')).map(({ path }) => path)).toEqual(['b']);
+      expect((await jobs.attempt(CALLER, fence.jobId, 1))?.skippedOutputs).toEqual([{ path: 'c', why: 'd' }]);
       await expect(attempts.finish(fence, result({ state: 'FAILED' }))).rejects.toThrow(StaleFenceError);
       await expect(attempts.markRunning(fence, NOW, NOW, 'h')).rejects.toThrow(StaleFenceError);
-      expect((await jobs.find(fence.jobId))?.state).toBe('SUCCEEDED');
+      expect((await jobs.find(CALLER, fence.jobId))?.state).toBe('SUCCEEDED');
     });
 
     it('refuses every write of an owner whose job was adopted', async () => {
@@ -277,7 +339,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       await expect(attempts.finish(old.fence, result())).rejects.toThrow(StaleFenceError);
       await expect(attempts.requeue(old.fence, result(), 0)).rejects.toThrow(StaleFenceError);
       await attempts.saveHandle(adopted.fence, 'h');
-      expect((await jobs.attempt(old.job.id, 1))?.handle).toBe('h');
+      expect((await jobs.attempt(CALLER, old.job.id, 1))?.handle).toBe('h');
       await attempts.finish(adopted.fence, result());
     });
 
@@ -300,7 +362,9 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
         .execute();
       const again = (await claim('a', 1))[0]!;
       expect(again.fence).toMatchObject({ attempt: 2, epoch: 2 });
-      expect((await jobs.attemptsOf(fence.jobId)).map(({ number, reason }) => [number, reason])).toEqual([
+      expect(
+        (await jobs.attemptsOf(CALLER, fence.jobId)).map(({ number, reason }) => [number, reason]),
+      ).toEqual([
         [1, 'START_FAILED'],
         [2, null],
       ]);
@@ -309,9 +373,9 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
     it('ends a job that was cancelled while it was being put back', async () => {
       const id = await insert();
       const { fence } = await claimOne();
-      expect(await jobs.requestCancel(id)).toBe(true);
+      expect(await jobs.requestCancel(CALLER, id)).toBe(true);
       await attempts.requeue(fence, result({ state: 'FAILED', reason: 'START_FAILED' }), 0);
-      expect(await jobs.find(id)).toMatchObject({ state: 'CANCELLED', reason: 'CANCELLED_BY_USER' });
+      expect(await jobs.find(CALLER, id)).toMatchObject({ state: 'CANCELLED', reason: 'CANCELLED_BY_USER' });
       expect(await claim('b')).toEqual([]);
     });
 
@@ -333,20 +397,20 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
 
     it('cancels a waiting job at once, flags a live one, leaves a finished one', async () => {
       const waiting = await insert();
-      expect(await jobs.requestCancel(waiting)).toBe(false);
-      expect(await jobs.cancelQueued(waiting, NOW)).toBe(true);
-      expect(await jobs.find(waiting)).toMatchObject({
+      expect(await jobs.requestCancel(CALLER, waiting)).toBe(false);
+      expect(await jobs.cancelQueued(CALLER, waiting, NOW)).toBe(true);
+      expect(await jobs.find(CALLER, waiting)).toMatchObject({
         state: 'CANCELLED',
         reason: 'CANCELLED_BY_USER',
         finishedAtMs: NOW,
       });
       const live = await insert();
       const { fence } = await claimOne();
-      expect(await jobs.cancelQueued(live, NOW)).toBe(false);
-      expect(await jobs.requestCancel(live)).toBe(true);
+      expect(await jobs.cancelQueued(CALLER, live, NOW)).toBe(false);
+      expect(await jobs.requestCancel(CALLER, live)).toBe(true);
       expect(await claims.cancelRequested('a')).toEqual([live]);
       await attempts.finish(fence, result());
-      expect(await jobs.requestCancel(live)).toBe(false);
+      expect(await jobs.requestCancel(CALLER, live)).toBe(false);
     });
 
     it('lists newest first, by page, state, label, name and time', async () => {
@@ -360,7 +424,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       }
       const newest = [...ids].reverse();
       const names = async (filter: object, limit = 10, after?: string): Promise<string[]> =>
-        (await jobs.list(filter, limit, after)).map(({ id }) => id);
+        (await jobs.list(CALLER, filter, limit, after)).map(({ id }) => id);
       expect(await names({}, 2)).toEqual(newest.slice(0, 2));
       expect(await names({}, 2, newest[1])).toEqual(newest.slice(2, 4));
       expect(await names({ labels: [{ name: 'parity', value: 'odd' }] })).toEqual([ids[3], ids[1]]);
@@ -388,17 +452,17 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
         files: [{ path: 'p', content: Buffer.from('x') }],
       });
       const { fence, attempt } = await claimOne();
-      expect(await jobs.deleteFinished(fence.jobId)).toBeUndefined();
+      expect(await jobs.deleteFinished(CALLER, fence.jobId)).toBeUndefined();
       const { workload, workspace } = attempt;
       expect(await attempts.liveAttempts()).toEqual([{ workload, workspace }]);
       await attempts.finish(fence, result({ outputs: { files: [outputFile('a')], skipped: [] } }));
       expect(await attempts.liveAttempts()).toEqual([]);
       expect(await attempts.knownWorkspaces([attempt.workspace, 'other'])).toEqual([attempt.workspace]);
-      expect(await jobs.deleteFinished(fence.jobId)).toEqual({
+      expect(await jobs.deleteFinished(CALLER, fence.jobId)).toEqual({
         id: fence.jobId,
         workspaces: [attempt.workspace],
       });
-      expect(await jobs.deleteFinished(fence.jobId)).toBeUndefined();
+      expect(await jobs.deleteFinished(CALLER, fence.jobId)).toBeUndefined();
       for (const table of [
         'job_specs',
         'job_labels',

@@ -14,6 +14,7 @@ import { describeTier } from '../../support/runtimes/runtime-tier.js';
 import { TcpProxy } from '../../support/faults/tcp-proxy.js';
 import { TestDatabase, whyNoPostgres } from '../../support/database/test-database.js';
 import { waitFor } from '../../support/wait-for.js';
+import { CALLER } from '../../support/service/caller.js';
 
 const TIMEOUT_MS = 180_000;
 const LISTENS = /listen "maps_jobs"/;
@@ -96,7 +97,8 @@ describeTier('postgres', whyNoPostgres, () => {
         const states: string[] = [];
         const stop = new AbortController();
         const following = (async () => {
-          for await (const job of server.get(JobFollower).follow(id, stop.signal)) states.push(job.state);
+          for await (const job of server.get(JobFollower).follow(CALLER, id, stop.signal))
+            states.push(job.state);
         })();
         await waitForState(server, id, /RUNNING/);
         for (let round = 0; round < 5; round++) {
@@ -122,7 +124,7 @@ describeTier('postgres', whyNoPostgres, () => {
         await waitForState(server, id, /RUNNING/);
         await proxy.refuse();
         engine.all()[0]!.end();
-        await expect(server.get(JobService).get(id)).rejects.toThrow(DatabaseUnavailableError);
+        await expect(server.get(JobService).get(CALLER, id)).rejects.toThrow(DatabaseUnavailableError);
         await proxy.accept();
         await waitForState(server, id, /SUCCEEDED/);
       },
@@ -172,7 +174,7 @@ describeTier('postgres', whyNoPostgres, () => {
         });
         const lost = expect(frozen).rejects.toThrow(DatabaseUnavailableError);
         engine.all()[0]!.end();
-        await waitFor(async () => (await server.get(JobService).get(id)).state === 'SUCCEEDED');
+        await waitFor(async () => (await server.get(JobService).get(CALLER, id)).state === 'SUCCEEDED');
         await lost;
       },
       TIMEOUT_MS,
@@ -200,7 +202,7 @@ describeTier('postgres', whyNoPostgres, () => {
         const seen = new Map<string, string[]>();
         const stop = new AbortController();
         const following = (async () => {
-          for await (const job of second.get(JobFollower).followAll({}, stop.signal))
+          for await (const job of second.get(JobFollower).followAll(CALLER, {}, stop.signal))
             seen.set(job.id, [...(seen.get(job.id) ?? []), job.state]);
         })();
         const id = await submitTo(first);
@@ -224,7 +226,7 @@ describeTier('postgres', whyNoPostgres, () => {
         const seen: string[] = [];
         const stop = new AbortController();
         const following = (async () => {
-          for await (const job of second.get(JobFollower).followAll({}, stop.signal))
+          for await (const job of second.get(JobFollower).followAll(CALLER, {}, stop.signal))
             seen.push(`${job.id} ${job.state}`);
         })();
         const id = await submitTo(first);

@@ -18,6 +18,7 @@ import { Workspaces } from '../../../src/workspace/workspaces.js';
 import type { OpenDatabases } from '../../support/database/databases.js';
 import { describeDatabases } from '../../support/database/databases.js';
 import { waitFor } from '../../support/wait-for.js';
+import { CALLER } from '../../support/service/caller.js';
 
 const NOW = 1_800_000_000_000;
 const HOUR_MS = 3_600_000;
@@ -207,8 +208,12 @@ describe('retention', () => {
     it('finds a bound that is many pages away, also among jobs that finished at one time', async () => {
       const ids = await storeMany(12_000);
       const all: string[] = [];
-      for (let after, page; (page = await replica.retention.page(5_000, after)).jobs > 0; after = page.last)
-        all.push(...(await replica.retention.rows(5_000, after)).map((row) => row.id));
+      for (
+        let after, page;
+        (page = await replica.retention.page(CALLER, 5_000, after)).jobs > 0;
+        after = page.last
+      )
+        all.push(...(await replica.retention.rows(CALLER, 5_000, after)).map((row) => row.id));
       expect(all).toEqual([...ids].reverse());
       replica = await newReplica({ JOB_RETENTION_DAYS: '0', JOB_RETENTION_MAX_JOBS: '11990' });
       expect(await replica.keeper.enforce(signal)).toBe(10);
@@ -217,7 +222,7 @@ describe('retention', () => {
 
     it('leaves a job alone that is being read here or on another replica, until a while after', async () => {
       const [here, there, neither] = [await store(1), await store(2), await store(3)];
-      const release = await replica.holds.hold(here);
+      const release = await replica.holds.hold(CALLER, here);
       await replica.database.db
         .updateTable('jobs')
         .set({ in_use_until: sql<number>`${replica.database.now()} + 5000` })
@@ -237,7 +242,7 @@ describe('retention', () => {
     itWithReplicas('says to other replicas again and again what is being read here', async () => {
       const id = await store(1);
       const other = await newReplica({ JOB_RETENTION_DAYS: '1' });
-      const release = await replica.holds.hold(id);
+      const release = await replica.holds.hold(CALLER, id);
       expect(await other.keeper.enforce(signal)).toBe(0);
       const { db } = replica.database;
       await db.updateTable('jobs').set({ in_use_until: 1 }).execute();
@@ -250,7 +255,7 @@ describe('retention', () => {
       for (let round = 0; round < 30; round++) {
         const id = await store(1);
         const [held, deleted] = await Promise.allSettled([
-          replica.holds.hold(id),
+          replica.holds.hold(CALLER, id),
           replica.keeper.enforce(signal),
         ]);
         const isThere = (await left()).includes(id);
@@ -260,17 +265,17 @@ describe('retention', () => {
         });
         await replica.database.db.deleteFrom('jobs').execute();
       }
-      await expect(replica.holds.hold(newId())).rejects.toThrow(JobNotFoundError);
+      await expect(replica.holds.hold(CALLER, newId())).rejects.toThrow(JobNotFoundError);
     });
 
     it('takes small steps: a job with many outputs goes alone', async () => {
       for (let i = 0; i < 3; i++) await store(i + 1, 1, 1_500);
       const newest = { finishedAtMs: NOW, id: '' };
-      const first = await replica.retention.deleteOldest(newest, () => []);
+      const first = await replica.retention.deleteOldest(CALLER, newest, () => []);
       expect(first).toHaveLength(1);
       for (let i = 0; i < 60; i++) await store(i + 10, 1, 0);
-      await replica.retention.deleteOldest(newest, () => []);
-      const second = await replica.retention.deleteOldest(newest, () => []);
+      await replica.retention.deleteOldest(CALLER, newest, () => []);
+      const second = await replica.retention.deleteOldest(CALLER, newest, () => []);
       expect(second.length).toBeLessThanOrEqual(50);
       expect(second[0]!.workspaces).toHaveLength(1);
     });

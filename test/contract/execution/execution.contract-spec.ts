@@ -7,6 +7,7 @@ import type { TestingModule } from '@nestjs/testing';
 import { newId } from '../../../src/common/ids.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 import { Database } from '../../../src/database/database.js';
+import type { Principal } from '../../../src/common/principal.js';
 import type { Job } from '../../../src/jobs/record/job.js';
 import { DataOwnership } from '../../../src/execution/upkeep/data-ownership.js';
 import { OrphanSweeper } from '../../../src/execution/upkeep/orphan-sweeper.js';
@@ -34,6 +35,7 @@ import {
 import { submission } from '../../support/service/job-submission.js';
 import { RunnerSpool } from '../../support/runtimes/runtime-fake-spool.js';
 import { waitFor } from '../../support/wait-for.js';
+import { CALLER } from '../../support/service/caller.js';
 
 const TERMINAL = /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/;
 
@@ -84,7 +86,7 @@ describe('execution', () => {
     (await running(`runner-${id}`)).end();
     await waitForState(id, TERMINAL);
   };
-  const send = (): Promise<Job> => server.get(JobService).submit(submission({}));
+  const send = (): Promise<Job> => server.get(JobService).submit(CALLER, submission({}));
   const finish = async ({ id }: Job): Promise<unknown> => {
     (await running(`runner-${id}`)).end();
     return waitForState(id, TERMINAL);
@@ -109,6 +111,22 @@ describe('execution', () => {
     const sent = await whileNobodyClaims(server, async () => [await send(), await send()]);
     expect(sent.map(({ state }) => state)).toEqual(['STARTING', 'STARTING']);
     await Promise.all(sent.map(finish));
+  });
+
+  it('lets a caller do what its scopes name', async () => {
+    const jobs = server.get(JobService);
+    const reader: Principal = { ...CALLER, scopes: new Set(['jobs:read']) };
+    const sent = await send();
+    const refused = { code: 'FORBIDDEN', message: expect.stringContaining('jobs:write') };
+    await expect(jobs.submit(reader, submission({}))).rejects.toMatchObject(refused);
+    await expect(jobs.cancel(reader, sent.id)).rejects.toMatchObject(refused);
+    await expect(jobs.delete(reader, sent.id)).rejects.toMatchObject(refused);
+    expect(await jobs.get(reader, sent.id)).toMatchObject({ id: sent.id });
+    expect(await jobs.list(reader, {}, 10)).toHaveLength(1);
+    const writer: Principal = { ...CALLER, scopes: new Set(['jobs:write']) };
+    await expect(jobs.get(writer, sent.id)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(jobs.list(writer, {}, 10)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await finish(sent);
   });
 
   it('takes a job that came while the last place was kept for one that could not be stored', async () => {
@@ -142,7 +160,7 @@ describe('execution', () => {
     const insert = () =>
       server
         .get(SubmissionRepository)
-        .insert(submission({}), { id: newId(), nowMs: Date.now(), maxQueued: 1000 });
+        .insert(CALLER, submission({}), { id: newId(), nowMs: Date.now(), maxQueued: 1000 });
     // Both are there before either can be claimed.
     const first = await whileNobodyClaims(server, async () => [(await insert()).job, (await insert()).job]);
     server.get(JobEvents).emitQueued();
@@ -171,7 +189,7 @@ describe('execution', () => {
     const id = await submit();
     const workload = await running(`runner-${id}`);
     await waitForState(id, /RUNNING/);
-    expect((await server.get(JobRepository).attempt(id, 1))?.handle).toBe(workload.handle);
+    expect((await server.get(JobRepository).attempt(CALLER, id, 1))?.handle).toBe(workload.handle);
     workload.end();
     await waitForState(id, TERMINAL);
   });
@@ -181,9 +199,9 @@ describe('execution', () => {
     const id = await submit();
     const workload = await running(`runner-${id}`);
     const stored = async (): Promise<string | null | undefined> =>
-      (await server.get(JobRepository).attempt(id, 1))?.handle;
+      (await server.get(JobRepository).attempt(CALLER, id, 1))?.handle;
     expect(await waitFor(stored)).toBe(workload.handle);
-    expect((await server.get(JobRepository).find(id))?.state).toBe('STARTING');
+    expect((await server.get(JobRepository).find(CALLER, id))?.state).toBe('STARTING');
     start.mockRestore();
     workload.end();
     await waitForState(id, TERMINAL);
@@ -194,7 +212,7 @@ describe('execution', () => {
     const id = await submit();
     (await running(`runner-${id}-2`)).end();
     expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
-    const attempts = await server.get(JobRepository).attemptsOf(id);
+    const attempts = await server.get(JobRepository).attemptsOf(CALLER, id);
     expect(attempts.map(({ reason, message }) => [reason, message])).toEqual([
       ['START_FAILED', 'no space'],
       ['EXIT_ZERO', 'The script ended normally.'],
@@ -244,7 +262,7 @@ describe('execution', () => {
   it('cancels a live job by stopping its workload', async () => {
     const id = await submit();
     const workload = await running(`runner-${id}`);
-    await server.get(JobService).cancel(id);
+    await server.get(JobService).cancel(CALLER, id);
     expect(await waitForState(id, TERMINAL)).toMatchObject({
       state: 'CANCELLED',
       reason: 'CANCELLED_BY_USER',
@@ -387,7 +405,7 @@ describe('execution', () => {
     const id = await submit();
     await running(`runner-${id}`);
     await waitForState(id, /RUNNING/);
-    const { workspace } = (await server.get(JobRepository).attempt(id, 1))!;
+    const { workspace } = (await server.get(JobRepository).attempt(CALLER, id, 1))!;
     await server.get(Database).db.updateTable('attempts').set({ handle: null, started_at: null }).execute();
     await server.close();
     engine.vanish(`runner-${id}`);
@@ -396,7 +414,7 @@ describe('execution', () => {
     server = await startServer();
     (await running(`runner-${id}-2`)).end();
     expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
-    expect((await server.get(JobRepository).attempt(id, 1))!.reason).toBe('ABANDONED');
+    expect((await server.get(JobRepository).attempt(CALLER, id, 1))!.reason).toBe('ABANDONED');
     // Whoever still wants to start the first attempt meets this.
     expect(JSON.parse(await readFile(join(paths.jobDir, 'job.json'), 'utf8'))).toEqual({ withdrawn: true });
   });

@@ -41,6 +41,7 @@ import {
 import { submission } from '../../support/service/job-submission.js';
 import { RunnerSpool } from '../../support/runtimes/runtime-fake-spool.js';
 import { waitFor } from '../../support/wait-for.js';
+import { CALLER } from '../../support/service/caller.js';
 
 const DONE = /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/;
 const never = (): Promise<never> => new Promise(() => undefined);
@@ -72,7 +73,7 @@ describe('execution with warm workers', () => {
   const status = (): PoolStatus => server.get(WarmPool).status()[0]!;
   const untilReady = (count: number): Promise<unknown> =>
     waitFor(() => status().ready === count, { describe: () => JSON.stringify(status()) });
-  const attempts = (id: string): Promise<Attempt[]> => server.get(JobRepository).attemptsOf(id);
+  const attempts = (id: string): Promise<Attempt[]> => server.get(JobRepository).attemptsOf(CALLER, id);
   const workers = (): FakeWorkload[] => engine.all().filter(({ spec }) => isWorkerWorkload(spec.name));
 
   /** A sweep that looks also at what is new, and finds in the database what `looks` say. */
@@ -153,7 +154,7 @@ describe('execution with warm workers', () => {
         lost += 1;
         throw new Error('the answer was lost');
       };
-      const { job } = await server.get(SubmissionRepository).insert(submission({}), {
+      const { job } = await server.get(SubmissionRepository).insert(CALLER, submission({}), {
         id: newId(),
         nowMs: Date.now(),
         maxQueued: 1000,
@@ -209,15 +210,15 @@ describe('execution with warm workers', () => {
   );
 
   it('keeps the worker that was planned for a job which is not stored, or was before', async () => {
-    const first = await server.get(JobService).submit(submission({ idempotencyKey: 'once' }));
+    const first = await server.get(JobService).submit(CALLER, submission({ idempotencyKey: 'once' }));
     (await running(first.id)).end();
     await waitForState(server, first.id, DONE);
     await untilReady(2);
     const waiting = server.get(WarmPool).readyWorkloads;
-    const again = await server.get(JobService).submit(submission({ idempotencyKey: 'once' }));
+    const again = await server.get(JobService).submit(CALLER, submission({ idempotencyKey: 'once' }));
     expect(again.id).toBe(first.id);
     const other = submission({ idempotencyKey: 'once', script: 'print(2)' });
-    await expect(server.get(JobService).submit(other)).rejects.toThrow(IdempotencyMismatchError);
+    await expect(server.get(JobService).submit(CALLER, other)).rejects.toThrow(IdempotencyMismatchError);
     expect(server.get(WarmPool).readyWorkloads.sort()).toEqual(waiting.sort());
     expect(status()).toMatchObject({ hits: 1, misses: 0 });
     const next = await submit();

@@ -51,6 +51,7 @@ print(os.environ["CITY"], json.load(open("/input/request.json")), open("/input/d
 print(sys.argv, __name__, __file__)
 open("result.txt", "w").write(os.environ["CITY"])
 `;
+import { CALLER } from '../../support/service/caller.js';
 
 /** What a pool of warm workers must do on any runtime: one body of cases. */
 export function describeWarmPool(name: string, setup: RuntimeSetup): void {
@@ -123,7 +124,7 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
 
     const read = async (id: string): Promise<RanJob> => {
       const job = await waitForState(server!, id, DONE, PATIENCE_MS);
-      const attempts = await server!.get(JobRepository).attemptsOf(id);
+      const attempts = await server!.get(JobRepository).attemptsOf(CALLER, id);
       const last = attempts.find((attempt) => attempt.number === job.attempt)!;
       const spool = await SpoolContent.read(server!.get(Workspaces).paths(last.workspace));
       return { job, attempts, attempt: last, stdout: spool.stdout, stderr: spool.stderr };
@@ -237,7 +238,9 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
         const id = await submit({ script: 'print("ran")' });
         const stuck = await waitFor(
           async () =>
-            (await dying.get(JobRepository).attemptsOf(id)).find(({ startKind }) => startKind === 'WARM'),
+            (await dying.get(JobRepository).attemptsOf(CALLER, id)).find(
+              ({ startKind }) => startKind === 'WARM',
+            ),
           { deadlineMs: PATIENCE_MS },
         );
         await dying.close();

@@ -20,6 +20,7 @@ import { RUNTIME_PROVIDER } from '../../../src/runtime/runtime-provider.js';
 import { WorkspaceModule } from '../../../src/workspace/workspace.module.js';
 import { submission } from './job-submission.js';
 import { waitFor } from '../wait-for.js';
+import { CALLER } from './caller.js';
 
 /** As many jobs as such a server runs at a time. */
 export const PLACES = 2;
@@ -78,7 +79,7 @@ export async function whileNobodyClaims<T>(server: TestingModule, work: () => Pr
 
 /** Submits a job, returns its id. */
 export async function submitTo(server: TestingModule, more: Partial<JobSubmission> = {}): Promise<string> {
-  return (await server.get(JobService).submit(submission(more))).id;
+  return (await server.get(JobService).submit(CALLER, submission(more))).id;
 }
 
 export async function waitForState(
@@ -90,7 +91,7 @@ export async function waitForState(
   let last: Job | undefined;
   return waitFor(
     async () => {
-      last = await server.get(JobRepository).find(id);
+      last = await server.get(JobRepository).find(CALLER, id);
       return last && state.test(last.state) ? last : undefined;
     },
     { deadlineMs, describe: () => `job in ${String(state)}, last ${JSON.stringify(last)}` },

@@ -1,2 +1,0 @@
-/** Whose every job is. */
-export const TENANT = 'default';
