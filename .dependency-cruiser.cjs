@@ -53,6 +53,36 @@ module.exports = {
       'The record outlives every runtime.',
     ),
     below(
+      'jobs-record-is-a-leaf',
+      '^src/jobs/record/',
+      '^src/jobs/(?!record/)',
+      'What a job is does not depend on how it is stored, shown or removed.',
+    ),
+    below(
+      'jobs-store-knows-the-record',
+      '^src/jobs/store/',
+      '^src/jobs/(?!store/|record/)',
+      'The store is the only room that knows rows, and it knows nothing else of jobs.',
+    ),
+    below(
+      'jobs-retention-is-above-the-store',
+      '^src/jobs/retention/',
+      '^src/jobs/(?!retention/|store/|record/)',
+      'Old jobs are removed whether or not anybody asks for jobs.',
+    ),
+    below(
+      'jobs-api-is-on-top',
+      '^src/jobs/(?!api/|jobs\\.module)',
+      '^src/jobs/api/',
+      'GraphQL is one view of jobs; nothing that jobs are rests on it.',
+    ),
+    below(
+      'only-the-store-knows-rows',
+      '^src/(?!database/|jobs/store/)',
+      '^src/database/tables\\.ts$',
+      'Rows are turned into records in one room.',
+    ),
+    below(
       'logs-know-no-runtime',
       '^src/logs/',
       '^src/(?!logs/|jobs/|workspace/|database/|config/|common/)',
@@ -63,6 +93,30 @@ module.exports = {
       '^src/execution/',
       '^src/(graphql|health|files|auth|cli|client)/',
       'Jobs run whether or not anybody asks.',
+    ),
+    below(
+      'outcome-is-a-leaf',
+      '^src/execution/outcome/',
+      '^src/execution/(?!outcome/)',
+      'What became of an attempt is decided from evidence alone.',
+    ),
+    below(
+      'attempt-is-below-admission',
+      '^src/execution/attempt/',
+      '^src/execution/(?!attempt/|outcome/|replica)',
+      'An attempt does not know who began or took it over.',
+    ),
+    below(
+      'admission-and-takeover-begin-attempts',
+      '^src/execution/(admission|takeover)/',
+      '^src/execution/(?!attempt/|outcome/|replica|$1/)',
+      'New jobs and jobs of dead servers come by two doors that do not know each other.',
+    ),
+    below(
+      'upkeep-stands-alone',
+      '^src/execution/upkeep/',
+      '^src/execution/(?!upkeep/)',
+      'What is swept is told by the database and the runtime, not by the attempts in memory.',
     ),
     below(
       'clients-use-the-public-api',

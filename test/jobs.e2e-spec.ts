@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { fixture } from './support/runtimes/runtime-bench.js';
 import { describeServiceRuntimes } from './support/service/service-runtimes.js';
 import { TestService } from './support/service/service.js';
+import type { RuntimeProvider } from '../src/runtime/runtime-provider.js';
+import { RUNTIME_PROVIDER } from '../src/runtime/runtime-provider.js';
 import { waitFor } from './support/wait-for.js';
 
 const SLEEP = 'import time\nprint("up", flush=True)\ntime.sleep(300)';
@@ -241,6 +243,14 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       await waitFor(async () => (await readdir(join(service.workspaceDir, 'inputs'))).length === 0, {
         describe: () => 'the inputs of finished jobs are removed',
       });
+      let left: unknown[] = [];
+      await waitFor(
+        async () => {
+          left = await service.app.get<RuntimeProvider>(RUNTIME_PROVIDER).list(new AbortController().signal);
+          return left.length === 0;
+        },
+        { describe: () => `no workload; there are ${JSON.stringify(left)}` },
+      );
     });
   });
 });

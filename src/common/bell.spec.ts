@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { Bell } from './bell.js';
 
@@ -20,12 +21,17 @@ describe('Bell', () => {
 
   it('lets its listener go when the time is up, and when the wait is aborted', async () => {
     const bell = new Bell();
-    await bell.wait(1);
     const abort = new AbortController();
+    const listeners = (): number => getEventListeners(abort.signal, 'abort').length;
+    await bell.wait(1, abort.signal);
+    expect(listeners()).toBe(0);
     const heard = bell.wait(undefined, abort.signal);
+    expect(listeners()).toBe(1);
     abort.abort();
     await heard;
+    expect(listeners()).toBe(0);
     await bell.wait(undefined, abort.signal);
+    expect(listeners()).toBe(0);
   });
 });
 

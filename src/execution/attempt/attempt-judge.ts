@@ -7,8 +7,7 @@ import type { EndedFrame } from '../../logs/spool-ends.js';
 import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { SettledScript } from './attempt-settler.js';
 import type { WatchedEnd } from './attempt-watcher.js';
-import type { StopReason } from './stop-control.js';
-import type { Outcome } from '../outcome/outcome.js';
+import type { Outcome, StopReason } from '../outcome/outcome.js';
 import { decideOutcome } from '../outcome/outcome.js';
 
 /** Gathers the evidence of how an attempt ended, and decides. */

@@ -9,7 +9,7 @@ import type { RuntimeProvider, WorkloadExit } from '../../runtime/runtime-provid
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { CancelWatch } from './cancel-watch.js';
 import { JobRecorder } from './job-recorder.js';
-import type { StopReason } from './stop-control.js';
+import type { StopReason } from '../outcome/outcome.js';
 import { StopControl } from './stop-control.js';
 
 /** How long after the deadline and the grace, which the runner holds by itself, the server steps in. */

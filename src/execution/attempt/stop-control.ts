@@ -1,9 +1,8 @@
 import { Backoff } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
+import type { StopReason } from '../outcome/outcome.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
-
-export type StopReason = 'cancel' | 'deadline' | 'startTimeout';
 
 /** Ends one workload early. The first reason counts; later ones only hasten. */
 export class StopControl {

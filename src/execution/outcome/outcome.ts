@@ -5,6 +5,9 @@ import type { EndedFrame } from '../../logs/spool-ends.js';
 import { RUNNER_REFUSALS, USED_BEFORE_EXIT_CODE } from '../../runtime/runner-refusals.js';
 import type { StartFailure, WorkloadExit } from '../../runtime/runtime-provider.js';
 
+/** Why the service ends a workload early. */
+export type StopReason = 'cancel' | 'deadline' | 'startTimeout';
+
 /** Everything that is known about how an attempt ended. */
 export interface Evidence {
   exit: WorkloadExit;
@@ -13,7 +16,7 @@ export interface Evidence {
   /** The script ran, or may have: false is proof that it did not. */
   started: boolean;
   /** We stopped the workload, and why, before it ended. */
-  stoppedFor: 'cancel' | 'deadline' | 'startTimeout' | undefined;
+  stoppedFor: StopReason | undefined;
   timeoutSeconds: number;
   memoryMb: number;
   maxOutputBytes: number;

@@ -16,8 +16,8 @@ describe('the states of a job', () => {
       expect(JOB_TRANSITIONS[state].length > 0).toBe(!terminal.includes(state as never));
   });
 
-  it('never skip the start: what runs, succeeds, times out or is lost was started', () => {
-    for (const state of ['RUNNING', 'SUCCEEDED', 'TIMED_OUT', 'LOST'] as const)
+  it('never skip the start: what runs or ends by itself was started', () => {
+    for (const state of ['RUNNING', 'SUCCEEDED', 'FAILED', 'TIMED_OUT', 'LOST'] as const)
       expect(statesBefore(state)).not.toContain('QUEUED');
   });
 });

@@ -15,7 +15,7 @@ export type JobState = (typeof JOB_STATES)[number];
  * attempt's number.
  */
 export const JOB_TRANSITIONS: Readonly<Record<JobState, readonly JobState[]>> = {
-  QUEUED: ['STARTING', 'CANCELLED', 'FAILED'],
+  QUEUED: ['STARTING', 'CANCELLED'],
   STARTING: ['RUNNING', 'SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELLED', 'LOST', 'QUEUED'],
   RUNNING: ['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELLED', 'LOST', 'QUEUED'],
   SUCCEEDED: [],

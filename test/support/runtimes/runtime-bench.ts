@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../../src/common/app-error.js';
-import { GiB, MiB } from '../../../src/common/bytes.js';
+import { MiB } from '../../../src/common/bytes.js';
 import { newId } from '../../../src/common/ids.js';
 import { AppConfig } from '../../../src/config/app-config.js';
 import { ADDRESS_SPACE_SLACK_BYTES } from '../../../src/execution/attempt/job-order.js';
@@ -232,7 +232,7 @@ export class RuntimeBench {
       timeoutSeconds: order.timeoutSeconds,
       graceSeconds: order.graceSeconds,
       maxLogBytes: order.maxLogBytes ?? 4 * MiB,
-      maxOutputBytes: order.maxOutputBytes ?? GiB,
+      maxOutputBytes: order.maxOutputBytes ?? 1024 * MiB,
       limits: {
         addressSpaceBytes:
           memoryLimit === 'perProcess' ? limits.memoryMb * MiB + ADDRESS_SPACE_SLACK_BYTES : null,
