@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 export const LINES = 1_000_000;
 /** With the line feed. */
-export const LINE_BYTES = 100;
+const LINE_BYTES = 100;
 const LINES_PER_WRITE = 100;
 
 /** Numbered, so that a line lost or doubled changes the digest; a hundred per write, so that the script is no brake. */

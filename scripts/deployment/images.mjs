@@ -2,7 +2,7 @@
 import { check } from './checks.mjs';
 import { must, run } from './commands.mjs';
 
-export const BACKEND_IMAGE = 'maps-python-backend:latest';
+const BACKEND_IMAGE = 'maps-python-backend:latest';
 export const RUNNER_IMAGE = 'py-exec:latest';
 
 const BUILD_TIMEOUT_MS = 20 * 60_000;

@@ -50,7 +50,7 @@ function lastLine({ options, events, violations, jobs, seconds }) {
 }
 
 /** From a kill until the server listens again, and until each job that ran is looked after again. */
-export function recoveryTimes(events) {
+function recoveryTimes(events) {
   const listening = [];
   const adopted = [];
   for (const kill of ofType(events, 'killed')) {

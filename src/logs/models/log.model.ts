@@ -2,7 +2,7 @@ import { Field, Int, ObjectType, registerEnumType } from '@nestjs/graphql';
 import { GraphQLSafeInt } from 'graphql-scalars';
 import { Job } from '../../jobs/api/models/job.model.js';
 
-export const LogStreamEnum = { STDOUT: 'STDOUT', STDERR: 'STDERR' } as const;
+const LogStreamEnum = { STDOUT: 'STDOUT', STDERR: 'STDERR' } as const;
 registerEnumType(LogStreamEnum, { name: 'LogStream' });
 
 @ObjectType({ description: 'A piece of what the script printed: at most 64 KiB of one stream.' })

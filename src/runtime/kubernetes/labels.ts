@@ -1,7 +1,7 @@
 import type { WorkloadSpec } from '../runtime-provider.js';
 
 export const INSTALLATION_LABEL = 'maps-python/installation';
-export const NETWORK_LABEL = 'maps-python/network';
+const NETWORK_LABEL = 'maps-python/network';
 const JOB_LABEL = 'maps-python/job-id';
 const ATTEMPT_LABEL = 'maps-python/attempt';
 const WORKSPACE_LABEL = 'maps-python/workspace';

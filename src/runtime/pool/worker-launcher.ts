@@ -34,7 +34,7 @@ export interface LaunchedWorker {
 }
 
 /** A worker that does not come up. The message is fit for anybody: it names no path and no host. */
-export class WorkerFailedError extends Error {}
+class WorkerFailedError extends Error {}
 
 /** Makes workers, and takes them away. */
 export class WorkerLauncher {

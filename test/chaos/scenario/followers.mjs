@@ -16,7 +16,7 @@ class QuietSocket extends WebSocket {
   }
 }
 
-export function isTerminal(state) {
+function isTerminal(state) {
   return TERMINAL.has(state);
 }
 

@@ -14,11 +14,6 @@ export class ApiStatusError extends Error {
   }
 }
 
-/** Answers that say "not now": too much at once, the server or what is behind it is in trouble. */
-export function isPassing({ status }: ApiStatusError): boolean {
-  return status === 408 || status === 429 || status >= 500;
-}
-
 /** An answer that is no success. `body` is Kubernetes' `Status` object where the API server wrote it itself. */
 export function toStatusError(status: number, body: string): ApiStatusError {
   const { reason, message } = readStatus(body);

@@ -31,7 +31,7 @@ export function setCommand(command: string[]): (spec: NonNullable<V1Pod['spec']>
   return (spec) => (spec.containers[0]!.command = command);
 }
 
-export async function listedHandle(provider: RuntimeProvider, name: string): Promise<string> {
+async function listedHandle(provider: RuntimeProvider, name: string): Promise<string> {
   const listed = (await provider.list()).find((each) => each.name === name);
   if (!listed) throw new Error(`${name} is not listed.`);
   return listed.handle;
