@@ -1,14 +1,17 @@
-// Writes what is generated from the code: schema.gql, docs/configuration.md and k8s/runner-pod-template.yaml. With --check it only compares, and
+// Writes what is generated from the code: schema.gql, the client's types, docs/configuration.md and k8s/runner-pod-template.yaml. With --check it only compares, and
 // fails when a file is not what the code says. Needs `npm run build` before.
 import { readFileSync, writeFileSync } from 'node:fs';
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { GraphQLSchemaBuilderModule, GraphQLSchemaFactory } from '@nestjs/graphql';
 import { lexicographicSortSchema, printSchema } from 'graphql';
+import { format, resolveConfig } from 'prettier';
+import { clientTypes } from './generate/client-types.mjs';
 
+const STYLE = await resolveConfig('src/client/schema-types.ts');
 const HEADER = '# Generated from the code by `npm run generate`; do not edit.\n\n';
 
-async function schema() {
+async function makeSchema() {
   const resolvers = await Promise.all([
     import('../dist/jobs/api/job.resolver.js').then((m) => m.JobResolver),
     import('../dist/logs/log.resolver.js').then((m) => m.LogResolver),
@@ -17,7 +20,7 @@ async function schema() {
   const app = await NestFactory.createApplicationContext(GraphQLSchemaBuilderModule, { logger: false });
   const built = await app.get(GraphQLSchemaFactory).create(resolvers);
   await app.close();
-  return HEADER + printSchema(lexicographicSortSchema(built)) + '\n';
+  return built;
 }
 
 async function configuration() {
@@ -96,10 +99,12 @@ async function runnerPod() {
   ].join('\n');
 }
 
+const schema = await makeSchema();
 const isCheck = process.argv.includes('--check');
 let stale = 0;
 for (const [path, content] of [
-  ['schema.gql', await schema()],
+  ['schema.gql', `${HEADER}${printSchema(lexicographicSortSchema(schema))}\n`],
+  ['src/client/schema-types.ts', await format(clientTypes(schema), { ...STYLE, parser: 'typescript' })],
   ['docs/configuration.md', await configuration()],
   ['k8s/runner-pod-template.yaml', await runnerPod()],
 ]) {

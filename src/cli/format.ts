@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { JobState } from '../client/api-types.js';
+import type { JobState } from '../client/schema-types.js';
 
 /** Names and messages may hold what a hostile script chose: nothing in them may steer a terminal or break a line. */
 export function printable(text: string): string {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { JobState } from '../client/api-types.js';
+import type { JobState } from '../client/schema-types.js';
+import { JOB_STATES } from '../client/schema-types.js';
 import type { BackupOptions } from './commands/backup.js';
 import { backup } from './commands/backup.js';
 import { cancel, download, remove } from './commands/change.js';
@@ -22,8 +23,6 @@ import {
   toPositiveInteger,
   toSeconds,
 } from './values.js';
-
-const STATES = ['QUEUED', 'STARTING', 'RUNNING', 'SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELLED', 'LOST'];
 
 /** Makes the context when a command runs, with the server named on the command line. */
 type MakeContext = (server: string | undefined) => Context;
@@ -116,7 +115,7 @@ function addList(program: Command, withContext: WithContext): void {
     .description('show jobs, newest first')
     .option(
       '--state <state>',
-      `only these: ${STATES.join(', ').toLowerCase()}; may be given often`,
+      `only these: ${JOB_STATES.join(', ').toLowerCase()}; may be given often`,
       collectState,
     )
     .option('--label <name=value>', 'only jobs with this label; may be given often', collectPair)
@@ -126,10 +125,15 @@ function addList(program: Command, withContext: WithContext): void {
 }
 
 function collectState(text: string, before: JobState[] = []): JobState[] {
-  const states = text.toUpperCase().split(',');
-  const unknown = states.find((state) => !STATES.includes(state));
-  if (unknown !== undefined) throw new InvalidArgumentError(`There is no state ${unknown.toLowerCase()}.`);
-  return [...before, ...(states as JobState[])];
+  const states = text
+    .toUpperCase()
+    .split(',')
+    .map((name) => {
+      const state = JOB_STATES.find((each) => each === name);
+      if (state === undefined) throw new InvalidArgumentError(`There is no state ${name.toLowerCase()}.`);
+      return state;
+    });
+  return [...before, ...states];
 }
 
 function version(): string {

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { text } from 'node:stream/consumers';
-import type { RunScriptInput } from '../client/api-types.js';
+import type { RunScriptInput } from '../client/schema-types.js';
 import { UsageError } from './usage-error.js';
 import type { Pair } from './values.js';
 

@@ -1,5 +1,6 @@
 import type { ApiClient } from './api-client.js';
-import type { Job, JobFilter, LogPage, OutputFile, RunScriptInput, SkippedOutput } from './api-types.js';
+import type { Job, LogPage, OutputFile } from './api-types.js';
+import type { JobFilter, RunScriptInput, SkippedOutput } from './schema-types.js';
 import { CHUNK_FIELDS, JOB_FIELDS } from './api-types.js';
 
 const MAX_JOBS_PAGE = 100;

@@ -1,4 +1,5 @@
-import type { Job, JobFilter, JobState } from '../../client/api-types.js';
+import type { Job } from '../../client/api-types.js';
+import type { JobFilter, JobState } from '../../client/schema-types.js';
 import type { Context } from '../context.js';
 import { formatDuration, paintState, printable, toTable } from '../format.js';
 import type { Pair } from '../values.js';

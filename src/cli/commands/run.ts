@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ConnectionError } from '../../client/api-error.js';
-import type { Job, RunScriptInput } from '../../client/api-types.js';
+import type { Job } from '../../client/api-types.js';
+import type { RunScriptInput } from '../../client/schema-types.js';
 import { backoffMs, sleep } from '../../client/backoff.js';
 import type { Context } from '../context.js';
 import { downloadOutputs } from '../download-outputs.js';
