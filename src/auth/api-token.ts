@@ -1,13 +1,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
+import { HttpConfig } from '../config/http-config.js';
 
 /** The one bearer token of this service. */
 @Injectable()
 export class ApiToken {
   private readonly digest: Buffer | undefined;
 
-  constructor(config: AppConfig) {
+  constructor(config: HttpConfig) {
     if (config.API_TOKEN && config.AUTH_MODE !== 'none') this.digest = sha256(config.API_TOKEN);
   }
 

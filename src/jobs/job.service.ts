@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { BadInputError, ConflictError } from '../common/app-error.js';
 import { Clock } from '../common/clock.js';
 import { isId, newId } from '../common/ids.js';
-import { AppConfig } from '../config/app-config.js';
+import { EnvironmentsConfig } from '../config/environments-config.js';
+import { ExecutionConfig } from '../config/execution-config.js';
 import type { JobRow } from '../database/tables.js';
 import { JobEvents } from './record/job-events.js';
 import { JobPlaces } from './job-places.js';
@@ -24,14 +25,15 @@ export class JobService {
     private readonly remover: JobRemover,
     private readonly space: StorageSpace,
     private readonly clock: Clock,
-    private readonly config: AppConfig,
+    private readonly environments: EnvironmentsConfig,
+    private readonly config: ExecutionConfig,
   ) {}
 
   /** Accepts a job: when this resolves the job is on disk. */
   async submit(submission: JobSubmission): Promise<JobRow> {
-    if (!this.config.environments.has(submission.environment)) {
+    if (!this.environments.all.has(submission.environment)) {
       throw new BadInputError(
-        `There is no environment ${JSON.stringify(submission.environment)}; there are: ${[...this.config.environments.keys()].join(', ')}.`,
+        `There is no environment ${JSON.stringify(submission.environment)}; there are: ${[...this.environments.all.keys()].join(', ')}.`,
         'input.environment',
       );
     }

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { newId } from '../../common/ids.js';
-import { AppConfig } from '../../config/app-config.js';
+import { LimitsConfig } from '../../config/limits-config.js';
 import type { JobRow, JobSpecRow } from '../../database/tables.js';
 import type { AttemptPlan, NewAttempt } from '../../jobs/store/claimed-job.js';
 import type { WarmWorker } from '../../runtime/pool/warm-worker.js';
@@ -16,7 +16,7 @@ export class StartPlanner {
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     private readonly pool: WarmPool,
-    private readonly config: AppConfig,
+    private readonly config: LimitsConfig,
   ) {}
 
   /**

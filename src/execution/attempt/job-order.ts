@@ -1,5 +1,6 @@
 import { MiB } from '../../common/bytes.js';
 import type { AppConfig } from '../../config/app-config.js';
+import type { LimitsConfig } from '../../config/limits-config.js';
 import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
 import type { JobRow } from '../../database/tables.js';
 import type { RuntimeCapabilities, WorkloadLimits, WorkloadSpec } from '../../runtime/runtime-provider.js';
@@ -20,7 +21,7 @@ const OTHERS_THREADS = 4096;
 export function toJobOrder(
   { fence, job, spec }: ClaimedJob,
   capabilities: RuntimeCapabilities,
-  config: AppConfig,
+  { limits, execution }: Pick<AppConfig, 'limits' | 'execution'>,
 ): JobOrder {
   return {
     version: 1,
@@ -28,13 +29,16 @@ export function toJobOrder(
     attempt: fence.attempt,
     env: JSON.parse(spec.env) as Record<string, string>,
     timeoutSeconds: job.timeout_seconds,
-    graceSeconds: config.STOP_GRACE_SECONDS,
-    maxLogBytes: config.MAX_LOG_BYTES,
-    maxOutputBytes: config.MAX_OUTPUT_BYTES,
+    graceSeconds: limits.STOP_GRACE_SECONDS,
+    maxLogBytes: limits.MAX_LOG_BYTES,
+    maxOutputBytes: limits.MAX_OUTPUT_BYTES,
     limits: {
       addressSpaceBytes:
         capabilities.memoryLimit === 'perProcess' ? job.memory_mb * MiB + ADDRESS_SPACE_SLACK_BYTES : null,
-      processes: capabilities.pidsLimit === 'perUser' ? processesOfUser(config) : null,
+      processes:
+        capabilities.pidsLimit === 'perUser'
+          ? processesOfUser(limits.MAX_PIDS, execution.MAX_CONCURRENT_JOBS)
+          : null,
       openFiles: OPEN_FILES,
     },
     secrets: JSON.parse(spec.secrets) as string[],
@@ -44,23 +48,23 @@ export function toJobOrder(
 export function toWorkloadSpec(
   { job, attempt, spec }: ClaimedJob,
   workspace: WorkspacePaths,
-  config: AppConfig,
+  { environments, limits }: Pick<AppConfig, 'environments' | 'limits'>,
 ): WorkloadSpec {
   return {
     name: attempt.workload,
     jobId: job.id,
     attempt: attempt.number,
-    image: config.imageOf(job.environment),
+    image: environments.imageOf(job.environment),
     workspace,
-    limits: toWorkloadLimits(job, config),
+    limits: toWorkloadLimits(job, limits),
     network: toNetwork(job),
     timeoutSeconds: job.timeout_seconds,
-    graceSeconds: config.STOP_GRACE_SECONDS,
+    graceSeconds: limits.STOP_GRACE_SECONDS,
     secrets: JSON.parse(spec.secrets) as string[],
   };
 }
 
-export function toWorkloadLimits(job: JobRow, config: AppConfig): WorkloadLimits {
+export function toWorkloadLimits(job: JobRow, config: LimitsConfig): WorkloadLimits {
   return { memoryMb: job.memory_mb, cpus: job.cpus, pids: config.MAX_PIDS, tmpBytes: config.MAX_TMP_BYTES };
 }
 
@@ -69,6 +73,6 @@ export function toNetwork(job: JobRow): WorkloadSpec['network'] {
 }
 
 /** Counted over all that the user runs, so it cannot be one job's share: it bounds a fork storm, no more. */
-function processesOfUser({ MAX_PIDS, MAX_CONCURRENT_JOBS }: AppConfig): number {
-  return MAX_PIDS * (MAX_CONCURRENT_JOBS + 1) + (isRoot() ? 0 : OTHERS_THREADS);
+function processesOfUser(pids: number, jobs: number): number {
+  return pids * (jobs + 1) + (isRoot() ? 0 : OTHERS_THREADS);
 }

@@ -3,7 +3,8 @@ import { Backoff } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import { AppConfig } from '../../config/app-config.js';
+import type { AppConfig } from '../../config/app-config.js';
+import { APP_CONFIG } from '../../config/app-config.js';
 import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
 import { RuntimeHealthMonitor } from '../../runtime/runtime-health.js';
@@ -26,7 +27,7 @@ export class WorkloadStarter {
     private readonly workspaces: Workspaces,
     private readonly jobs: JobRepository,
     private readonly health: RuntimeHealthMonitor,
-    private readonly config: AppConfig,
+    @Inject(APP_CONFIG) private readonly config: Pick<AppConfig, 'environments' | 'execution' | 'limits'>,
   ) {}
 
   /** The workload's handle, or how the start failed. Rejects only when `signal` aborts. */

@@ -17,7 +17,7 @@ function strays(isShared: boolean): WorkerStrays {
   const config = loadConfig({ WARM_POOL: 'default=1', WARM_MAX_AGE_SECONDS: '10' });
   const runtime = new FakeRuntime();
   const health = new RuntimeHealthMonitor(runtime);
-  const pool = new WarmPool(runtime, {} as Log, config, health, new Workspaces(config));
+  const pool = new WarmPool(runtime, {} as Log, config, health, new Workspaces(config.storage));
   return new WorkerStrays(pool, { isShared } as Database);
 }
 

@@ -15,7 +15,8 @@ import { BadInputError } from '../../common/app-error.js';
 import { isId } from '../../common/ids.js';
 import { pageSize } from '../../common/page-size.js';
 import { iterateWithAbort } from '../../common/iterate-with-abort.js';
-import { AppConfig } from '../../config/app-config.js';
+import { LimitsConfig } from '../../config/limits-config.js';
+import { SecretsConfig } from '../../config/secrets-config.js';
 import type { AttemptRow, JobRow } from '../../database/tables.js';
 import { JobDetailsLoader } from './job-details.loader.js';
 import { JobFollower } from '../job-follower.js';
@@ -45,7 +46,8 @@ export class JobResolver {
     private readonly repository: JobRepository,
     private readonly follower: JobFollower,
     private readonly loader: JobDetailsLoader,
-    private readonly config: AppConfig,
+    private readonly limits: LimitsConfig,
+    private readonly jobSecrets: SecretsConfig,
   ) {}
 
   @Mutation(() => RunScriptPayload, {
@@ -53,7 +55,8 @@ export class JobResolver {
       'Accepts a script to be run. When this answers, the job is stored: QUEUED, or STARTING when it need not wait.',
   })
   async runScript(@Args('input') input: RunScriptInput): Promise<RunScriptPayload> {
-    return { job: toJobModel(await this.jobs.submit(toJobSubmission(input, this.config))) };
+    const submission = toJobSubmission(input, this.limits, this.jobSecrets);
+    return { job: toJobModel(await this.jobs.submit(submission)) };
   }
 
   @Mutation(() => Job, {
