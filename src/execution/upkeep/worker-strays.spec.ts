@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Database } from '../../database/database.js';
 import type { Log } from '../../common/log.js';
 import { loadConfig } from '../../config/load-config.js';
-import { FakeRuntime } from '../../runtime/fake/fake.runtime.js';
+import { FakeRuntime } from '../../../test/support/runtimes/fake/fake.runtime.js';
 import { newWorkerId, workerWorkload } from '../../runtime/pool/warm-worker.js';
 import { WarmPool } from '../../runtime/pool/warm-pool.js';
 import { RuntimeHealthMonitor } from '../../runtime/runtime-health.js';

@@ -18,8 +18,8 @@ import { ClaimRepository } from '../../../src/jobs/store/claim.repository.js';
 import { JobEvents } from '../../../src/jobs/record/job-events.js';
 import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
 import { JobRepository } from '../../../src/jobs/store/job.repository.js';
-import { FakeEngine } from '../../../src/runtime/fake/fake-engine.js';
-import type { FakeWorkload } from '../../../src/runtime/fake/fake-workload.js';
+import { FakeEngine } from '../../support/runtimes/fake/fake-engine.js';
+import type { FakeWorkload } from '../../support/runtimes/fake/fake-workload.js';
 import type { PoolStatus } from '../../../src/runtime/pool/environment-pool.js';
 import { WarmPool } from '../../../src/runtime/pool/warm-pool.js';
 import type { WarmWorker } from '../../../src/runtime/pool/warm-worker.js';
@@ -36,7 +36,7 @@ import {
   whileNobodyClaims,
 } from '../../support/service/execution-server.js';
 import { submission } from '../../support/service/job-submission.js';
-import { RunnerSpool } from '../../support/runtimes/runtime-fake-spool.js';
+import { RunnerSpool } from '../../support/runtimes/fake/fake-spool.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const DONE = /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/;
