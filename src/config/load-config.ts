@@ -47,7 +47,8 @@ export function loadConfig(
 
 function loadPart(part: ConfigPart, variables: Variables, faults: string[]): object {
   const loaded = plainToInstance(part, pickKnown(part, variables, faults), { exposeDefaultValues: true });
-  for (const fault of validateSync(loaded, { forbidUnknownValues: true })) {
+  // A part may have no variables: its class is then unknown to the validator.
+  for (const fault of validateSync(loaded, { forbidUnknownValues: false })) {
     faults.push(...Object.values(fault.constraints ?? {}).map((rule) => withName(fault.property, rule)));
   }
   return loaded;
