@@ -10,7 +10,7 @@ const PROBE_TIMEOUT_MS = 2000;
 export async function probeDocker(
   options: Pick<DockerOptions, 'dockerHost'> & { image: string },
   signal?: AbortSignal,
-): Promise<Detection> {
+): Promise<Required<Detection>> {
   const engine = new DockerEngine(createDockerClient(options.dockerHost));
   try {
     await engine.ping(PROBE_TIMEOUT_MS, signal);
