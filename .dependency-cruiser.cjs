@@ -7,6 +7,34 @@ const below = (name, from, to, comment) => ({
   to: { path: to },
 });
 
+const npmPackage = (name) => `node_modules/(@types/)?${name}/`;
+
+/** A client library and its types are imported in one folder, so that its ways do not spread. */
+const fence = (library, folder) => ({
+  name: `${library.replace(/^@/, '').replace('/', '-')}-is-fenced`,
+  severity: 'error',
+  comment: `${library} stays behind the seam of ${folder.slice(1)}.`,
+  from: { path: '^src/', pathNot: folder },
+  to: { path: npmPackage(library) },
+});
+
+/** The rooms of a runtime's folder, each with those below it. Leaves are files of the folder itself. */
+const rooms = (runtime, below) =>
+  Object.keys(below).map((room) => {
+    const others = Object.keys(below).filter((name) => name !== room && !below[room].includes(name));
+    const path = (names) => `^src/runtime/${runtime}/(${names.join('|')})/`;
+    return {
+      name: `${runtime}-${room}-knows-what-is-below`,
+      severity: 'error',
+      comment: 'Rooms import what stands below them, and leaves of their runtime’s folder.',
+      from: { path: path([room]) },
+      to: { path: path(others) },
+    };
+  });
+
+/** The folder of a runtime; its name is the group. */
+const RUNTIME = '^src/runtime/(?!pool/)([^/]+)/';
+
 module.exports = {
   forbidden: [
     {
@@ -125,12 +153,49 @@ module.exports = {
       'A client sees what every client sees.',
     ),
     {
-      name: 'only-config-reads-the-environment',
+      name: 'runtimes-do-not-know-each-other',
       severity: 'error',
-      comment: 'One reader, one reference page.',
-      from: { path: '^src/(?!config/|cli/)' },
-      to: { path: '^node:process$' },
+      comment: 'A runtime is one folder: what two of them need belongs into src/runtime/ itself.',
+      from: { path: RUNTIME },
+      to: { path: RUNTIME, pathNot: '^src/runtime/$1/' },
     },
+    {
+      name: 'the-list-alone-knows-runtimes',
+      severity: 'error',
+      comment: 'A new runtime is a folder, and a line in the list.',
+      from: { path: '^src/', pathNot: [RUNTIME, '^src/runtime/runtimes\\.ts$'] },
+      to: { path: RUNTIME },
+    },
+    {
+      name: 'the-list-knows-definitions',
+      severity: 'error',
+      comment: 'Every server imports the list; a client library is imported when it may be used.',
+      from: { path: '^src/runtime/runtimes\\.ts$' },
+      to: { path: RUNTIME, pathNot: '\\.definition\\.ts$' },
+    },
+    fence('dockerode', '^src/runtime/docker/'),
+    fence('@kubernetes/client-node', '^src/runtime/kubernetes/'),
+    fence('pg', '^src/database/'),
+    // `maps backup` looks whether what it fetched is whole, and knows nothing of the server's code.
+    fence('@photostructure/sqlite', '^src/(database|cli/commands)/'),
+    {
+      name: 'migrations-and-repositories-write-sql',
+      severity: 'error',
+      comment: 'SQL is written where rows are kept.',
+      from: { path: '^src/', pathNot: '^src/(database|jobs)/' },
+      to: { path: npmPackage('kysely') },
+    },
+    ...rooms('kubernetes', {
+      api: [],
+      pod: ['api'],
+      life: ['pod', 'api'],
+      probes: ['pod', 'api'],
+    }),
+    ...rooms('process', {
+      sandbox: [],
+      cgroups: [],
+      workload: ['sandbox', 'cgroups'],
+    }),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -7,6 +7,7 @@ import { GraphQLSchemaBuilderModule, GraphQLSchemaFactory } from '@nestjs/graphq
 import { lexicographicSortSchema, printSchema } from 'graphql';
 import { format, resolveConfig } from 'prettier';
 import { clientTypes } from './generate/client-types.mjs';
+import { configurationPage } from './generate/configuration-page.mjs';
 
 const STYLE = await resolveConfig('src/client/schema-types.ts');
 const HEADER = '# Generated from the code by `npm run generate`; do not edit.\n\n';
@@ -24,42 +25,11 @@ async function makeSchema() {
 }
 
 async function configuration() {
-  await import('../dist/config/app-config.js');
-  const { variableDocs } = await import('../dist/config/variable.decorator.js');
-  const rowsOf = (group) =>
-    variableDocs()
-      .filter((each) => each.group === group)
-      .map(toRow);
-  return page(rowsOf('AppConfig'), rowsOf('KubernetesConfig'));
-}
-
-function toRow(variable) {
-  const unit = variable.unit ? ` (${variable.unit})` : '';
-  const secret = variable.secret ? ` Secret: \`${variable.name}_FILE\` may name a file that holds it.` : '';
-  return `| \`${variable.name}\` | ${variable.type}${unit} | ${variable.defaultText} | ${variable.description}${secret} |`;
-}
-
-const TABLE_HEAD = ['| variable | type | default | meaning |', '| --- | --- | --- | --- |'];
-
-function page(general, kubernetes) {
-  return [
-    '# Configuration',
-    '',
-    'Generated from `src/config/` by `npm run generate`; do not edit.',
-    '',
-    'Everything is set by environment variables, or by a `.env` file in the working directory (the environment wins). An',
-    'empty variable counts as unset. A server whose configuration is not valid does not start, and names every fault at once.',
-    'Lists are separated by commas.',
-    '',
-    ...TABLE_HEAD,
-    ...general,
-    '',
-    '## Of the kubernetes runtime',
-    '',
-    ...TABLE_HEAD,
-    ...kubernetes,
-    '',
-  ].join('\n');
+  const { configParts } = await import('../dist/config/app-config.js');
+  const { variablesOf } = await import('../dist/config/variable.decorator.js');
+  const { RUNTIMES } = await import('../dist/runtime/runtimes.js');
+  const parts = configParts(RUNTIMES);
+  return configurationPage(parts.map((part) => ({ title: part.title, variables: variablesOf(part) })));
 }
 
 /** The pod of a job that asks for nothing special, with a secret to show how those get in. */
@@ -69,23 +39,27 @@ async function runnerPod() {
   const { toKubernetesOptions } = await import('../dist/runtime/kubernetes/to-kubernetes-options.js');
   const { loadConfig } = await import('../dist/config/load-config.js');
   const { dumpYaml } = await import('@kubernetes/client-node');
-  const config = loadConfig({ K8S_DATASETS_CLAIM: 'maps-datasets', NODE_NAME: 'node-of-the-backend' });
-  const options = toKubernetesOptions(config, 'installation-id', undefined);
+  const { KUBERNETES } = await import('../dist/runtime/kubernetes/kubernetes.definition.js');
+  const variables = { K8S_DATASETS_CLAIM: 'maps-datasets', NODE_NAME: 'node-of-the-backend' };
+  const { environments, limits, runtimes, storage } = loadConfig(variables, [KUBERNETES]);
+  const image = environments.RUNNER_IMAGE;
+  const host = { storage, installationId: 'installation-id', defaultImage: image };
+  const options = toKubernetesOptions(runtimes.kubernetes, host);
   const spec = {
     name: 'runner-job-id',
     jobId: 'job-id',
     attempt: 1,
-    image: config.RUNNER_IMAGE,
+    image,
     workspace: { id: 'workspace-id' },
     limits: {
-      memoryMb: config.DEFAULT_MEMORY_MB,
+      memoryMb: limits.DEFAULT_MEMORY_MB,
       cpus: 1,
-      pids: config.MAX_PIDS,
-      tmpBytes: config.MAX_TMP_BYTES,
+      pids: limits.MAX_PIDS,
+      tmpBytes: limits.MAX_TMP_BYTES,
     },
     network: 'NONE',
-    timeoutSeconds: config.DEFAULT_TIMEOUT_SECONDS,
-    graceSeconds: config.STOP_GRACE_SECONDS,
+    timeoutSeconds: limits.DEFAULT_TIMEOUT_SECONDS,
+    graceSeconds: limits.STOP_GRACE_SECONDS,
     secrets: ['GOOGLE_API_KEY'],
   };
   const user = { uid: 10001, gid: 10001 };

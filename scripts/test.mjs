@@ -30,7 +30,11 @@ const ON_CLUSTER = 'test/contract/kubernetes/kubernetes-runtime';
 const ALONE_ON_CLUSTER = `${ON_CLUSTER}-ends`;
 const TIERS = {
   unit: () =>
-    jest('unit', ['src/', 'test/chaos/', 'test/scripts/', 'test/docs/.*\\.spec'], ['--maxWorkers=2']),
+    jest(
+      'unit',
+      ['src/', 'test/chaos/', 'test/scripts/', 'test/support/', 'test/docs/.*\\.spec'],
+      ['--maxWorkers=2'],
+    ),
   runner: () => pythonUnittest(),
   contract: () =>
     jest('contract', ['test/contract/'], ['--maxWorkers=2', `--testPathIgnorePatterns=${ON_CLUSTER}`]),

@@ -7,21 +7,29 @@ import { FilesModule } from './outputs/files.module.js';
 import { GraphqlApiModule } from './graphql/graphql.module.js';
 import { HealthModule } from './health/health.module.js';
 import { LogModule } from './log.module.js';
+import type { RuntimeDefinition } from './runtime/runtime-definition.js';
 import { RuntimeModule } from './runtime/runtime.module.js';
+import { RUNTIMES } from './runtime/runtimes.js';
 import { WorkspaceModule } from './workspace/workspace.module.js';
 
 @Module({})
 export class AppModule {
-  /** @param variables the environment to configure from; the process's own where not given. */
-  static forRoot(variables?: Record<string, string | undefined>): DynamicModule {
+  /**
+   * @param variables the environment to configure from; the process's own where not given
+   * @param runtimes of which the configuration chooses one
+   */
+  static forRoot(
+    variables?: Record<string, string | undefined>,
+    runtimes: readonly RuntimeDefinition[] = RUNTIMES,
+  ): DynamicModule {
     return {
       module: AppModule,
       imports: [
-        ConfigModule.forRoot(variables),
+        ConfigModule.forRoot(runtimes, variables),
         LogModule,
         DatabaseModule,
         WorkspaceModule,
-        RuntimeModule,
+        RuntimeModule.forRoot(runtimes),
         AuthModule,
         GraphqlApiModule,
         FilesModule,

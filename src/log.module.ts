@@ -2,7 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { pino } from 'pino';
 import type { Log } from './common/log.js';
 import { LOG } from './common/log.js';
-import { AppConfig } from './config/app-config.js';
+import { ServiceConfig } from './config/service-config.js';
 
 /** One JSON line per event on stdout. Synchronous, so that a crash loses none. */
 @Global()
@@ -10,8 +10,8 @@ import { AppConfig } from './config/app-config.js';
   providers: [
     {
       provide: LOG,
-      inject: [AppConfig],
-      useFactory: (config: AppConfig): Log =>
+      inject: [ServiceConfig],
+      useFactory: (config: ServiceConfig): Log =>
         pino(
           { level: config.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime },
           pino.destination({ fd: 1, sync: true }),

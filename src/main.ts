@@ -6,7 +6,7 @@ import { settledWithin } from './common/abort.js';
 import { errnoOf, messageOf } from './common/app-error.js';
 import { LOG } from './common/log.js';
 import type { Log } from './common/log.js';
-import { AppConfig } from './config/app-config.js';
+import { HttpConfig } from './config/http-config.js';
 import { createApp } from './create-app.js';
 
 /** What asks a server to stop. Any other signal does what it does to every program. */
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
 
 /** By the time that the address turns out to be taken, workers wait already: they are taken away again. */
 async function listen(app: NestFastifyApplication): Promise<void> {
-  const { PORT, HOST } = app.get(AppConfig);
+  const { PORT, HOST } = app.get(HttpConfig);
   try {
     await app.listen(PORT, HOST);
   } catch (error) {

@@ -16,13 +16,7 @@ export async function bareSandboxes(script) {
   const { PACKAGED_RUNNER } = await fromDist('runtime/process/process-options.js');
   const { runnerUser } = await fromDist('workspace/runner-user.js');
   const root = await temporaryFolder();
-  const machine = await examineMachine({
-    dataDir: root,
-    isolation: 'bubblewrap',
-    python: 'python3',
-    installationId: 'bench-baseline',
-    logger: console,
-  });
+  const machine = await examineMachine({ isolation: 'bubblewrap', python: 'python3' });
   if (typeof machine === 'string') throw new Error(machine);
   const etcDir = join(root, 'etc');
   await writeSandboxEtc(etcDir, runnerUser());

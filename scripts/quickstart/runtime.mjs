@@ -13,7 +13,7 @@ export async function chooseRuntime() {
   if (named && named !== 'auto')
     return { reason: `Jobs run on ${named}, as EXECUTION_RUNTIME says.`, variables: {} };
   const docker = await probeDocker();
-  if (docker.ok)
+  if (docker.fits)
     return { reason: `${docker.reason} Jobs run in containers.`, variables: { EXECUTION_RUNTIME: 'docker' } };
   const sandboxed = await probePythons('bubblewrap');
   if (sandboxed.python)
@@ -45,7 +45,7 @@ async function probePythons(isolation) {
   let reason;
   for (const python of process.env.PROCESS_PYTHON ? [process.env.PROCESS_PYTHON] : PYTHONS) {
     const probe = await probeProcess({ python, isolation });
-    if (probe.ok) return { python, reason: probe.reason };
+    if (probe.fits) return { python, reason: probe.reason };
     reason ??= probe.reason;
   }
   return { reason };

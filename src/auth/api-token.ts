@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../common/principal.js';
 import { DEFAULT_TENANT, SCOPES } from '../common/principal.js';
-import { AppConfig } from '../config/app-config.js';
+import { HttpConfig } from '../config/http-config.js';
 
 /** Whoever has the token; and everybody, where none is asked for. */
 const ADMIN: Principal = { name: 'admin', tenant: DEFAULT_TENANT, scopes: new Set(SCOPES) };
@@ -12,7 +12,7 @@ const ADMIN: Principal = { name: 'admin', tenant: DEFAULT_TENANT, scopes: new Se
 export class ApiToken {
   private readonly digest: Buffer | undefined;
 
-  constructor(config: AppConfig) {
+  constructor(config: HttpConfig) {
     if (config.API_TOKEN && config.AUTH_MODE !== 'none') this.digest = sha256(config.API_TOKEN);
   }
 

@@ -4,7 +4,7 @@ import { ApiToken } from './api-token.js';
 import { RequestGuard } from './request-guard.js';
 
 function isLetIn(variables: Record<string, string>, headers: Record<string, string>): boolean {
-  return new RequestGuard(loadConfig(variables)).faultOf({ headers }) === undefined;
+  return new RequestGuard(loadConfig(variables).http).faultOf({ headers }) === undefined;
 }
 
 describe('the guard of requests', () => {
@@ -42,7 +42,7 @@ describe('the guard of requests', () => {
 });
 
 describe('the API token', () => {
-  const token = new ApiToken(loadConfig({ API_TOKEN: 'abcdefghijklmnop' }));
+  const token = new ApiToken(loadConfig({ API_TOKEN: 'abcdefghijklmnop' }).http);
 
   it('accepts itself only', () => {
     expect(token.principalOf('Bearer abcdefghijklmnop')).toMatchObject({ name: 'admin', tenant: 'default' });
@@ -60,9 +60,11 @@ describe('the API token', () => {
   });
 
   it('is not asked for where there is none, or by choice', () => {
-    expect(new ApiToken(loadConfig({})).principalOf(undefined)).toBeDefined();
+    expect(new ApiToken(loadConfig({}).http).principalOf(undefined)).toBeDefined();
     expect(
-      new ApiToken(loadConfig({ API_TOKEN: 'abcdefghijklmnop', AUTH_MODE: 'none' })).principalOf(undefined),
+      new ApiToken(loadConfig({ API_TOKEN: 'abcdefghijklmnop', AUTH_MODE: 'none' }).http).principalOf(
+        undefined,
+      ),
     ).toBeDefined();
   });
 });

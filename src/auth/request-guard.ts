@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
+import { HttpConfig } from '../config/http-config.js';
 
 /**
  * Who may speak to this server at all, told by the `Host` and `Origin` of a request: a web page of somebody else must
@@ -11,7 +11,7 @@ export class RequestGuard {
   private readonly hosts: ReadonlySet<string> | undefined;
   private readonly origins: ReadonlySet<string>;
 
-  constructor(config: AppConfig) {
+  constructor(config: HttpConfig) {
     this.origins = new Set(config.ALLOWED_ORIGINS.map((origin) => origin.replace(/\/$/, '').toLowerCase()));
     const listed = config.ALLOWED_HOSTS.map((host) => host.toLowerCase());
     if (listed.length > 0) this.hosts = new Set(listed);

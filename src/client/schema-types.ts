@@ -5,7 +5,7 @@ export interface Attempt {
   number: number;
   /** Name of its container, pod or process. */
   workload: string;
-  /** docker, kubernetes or process. */
+  /** As EXECUTION_RUNTIME names it. */
   runtime: string;
   startedAt: string | null;
   endedAt: string | null;
@@ -338,7 +338,7 @@ export interface ServiceQueue {
 }
 
 export interface ServiceRuntime {
-  /** docker, kubernetes or process. */
+  /** As EXECUTION_RUNTIME names it. */
   name: string;
   healthy: boolean;
   /** The engine’s version, or what is wrong with it. */

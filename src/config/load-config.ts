@@ -2,10 +2,13 @@ import { readFileSync } from 'node:fs';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { errnoOf } from '../common/app-error.js';
-import { AppConfig } from './app-config.js';
+import type { AppConfig, ConfiguredRuntime } from './app-config.js';
+import { OWN_PARTS, configParts } from './app-config.js';
+import type { ConfigPart } from './config-part.js';
+import { AUTO } from './execution-config.js';
 import { secretNameFaults } from './secret-names.js';
 import { SecretValues } from './secret-values.js';
-import { variableDocs } from './variable.decorator.js';
+import { variablesOf } from './variable.decorator.js';
 
 /** Thrown with every fault at once; names and rules only, never a value. */
 export class ConfigError extends Error {
@@ -15,27 +18,75 @@ export class ConfigError extends Error {
   }
 }
 
-/** Set by Kubernetes in every pod. */
-const IN_CLUSTER = 'KUBERNETES_SERVICE_HOST';
-
 type Variables = Record<string, string | undefined>;
 
-/** Builds the configuration from environment variables; throws `ConfigError`. */
-export function loadConfig(variables: Variables): AppConfig {
+/** What a part may have besides its variables. */
+interface CheckedPart {
+  /** Faults that no single variable shows; asked for when every variable by itself is valid. */
+  faults?(config: AppConfig): string[];
+}
+
+/** Builds the configuration of a service with these runtimes from environment variables; throws `ConfigError`. */
+export function loadConfig(
+  variables: Variables,
+  runtimes: readonly ConfiguredRuntime[] = [],
+): Readonly<AppConfig> {
   const faults: string[] = [];
-  const raw = pickKnown(variables, faults);
-  const config = plainToInstance(AppConfig, raw, { exposeDefaultValues: true });
-  for (const fault of validateSync(config, { forbidUnknownValues: true })) {
-    faults.push(...Object.values(fault.constraints ?? {}).map((rule) => withName(fault.property, rule)));
-  }
-  if (faults.length === 0) faults.push(...crossFaults(config));
-  if (faults.length === 0) config.secretValues = readSecretValues(config.JOB_SECRETS, variables, faults);
+  const load = (part: ConfigPart): object => loadPart(part, variables, faults);
+  const config = {
+    ...mapValues(OWN_PARTS, load),
+    runtimes: Object.fromEntries(runtimes.map(({ name, variables: part }) => [name, load(part)])),
+  } as AppConfig;
+  faults.push(...choiceFaults(config));
+  if (faults.length === 0) faults.push(...partFaults(config), ...secretFaults(config, runtimes));
+  if (faults.length === 0)
+    config.secrets.values = readSecretValues(config.secrets.JOB_SECRETS, variables, faults);
   if (faults.length > 0) throw new ConfigError(faults);
   return config;
 }
 
+function loadPart(part: ConfigPart, variables: Variables, faults: string[]): object {
+  const loaded = plainToInstance(part, pickKnown(part, variables, faults), { exposeDefaultValues: true });
+  // A part may have no variables: its class is then unknown to the validator.
+  for (const fault of validateSync(loaded, { forbidUnknownValues: false })) {
+    faults.push(...Object.values(fault.constraints ?? {}).map((rule) => withName(fault.property, rule)));
+  }
+  return loaded;
+}
+
+function mapValues(parts: Record<string, ConfigPart>, load: (part: ConfigPart) => object): object {
+  return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, load(part)]));
+}
+
 function withName(name: string, rule: string): string {
   return rule.startsWith(name) ? rule : `${name} ${rule}`;
+}
+
+/** An empty variable counts as unset: Compose files and manifests cannot leave one out. */
+function pickKnown(part: ConfigPart, variables: Variables, faults: string[]): Variables {
+  const raw: Variables = {};
+  for (const { name, secret } of variablesOf(part)) {
+    const value = variables[name] || (secret ? readSecretFile(name, variables, faults) : undefined);
+    if (value) raw[name] = value;
+  }
+  return raw;
+}
+
+function choiceFaults({ execution, runtimes }: AppConfig): string[] {
+  const choices = [AUTO, ...Object.keys(runtimes)];
+  if (choices.includes(execution.EXECUTION_RUNTIME)) return [];
+  return [`EXECUTION_RUNTIME must be one of the following values: ${choices.join(', ')}`];
+}
+
+function partFaults({ runtimes, ...own }: AppConfig): string[] {
+  const parts: CheckedPart[] = [...Object.values(own), ...Object.values(runtimes)];
+  return parts.flatMap((part) => part.faults?.({ ...own, runtimes }) ?? []);
+}
+
+/** A job must not be given what the server keeps for itself. */
+function secretFaults({ secrets }: AppConfig, runtimes: readonly ConfiguredRuntime[]): string[] {
+  const names = configParts(runtimes).flatMap((part) => variablesOf(part).map(({ name }) => name));
+  return secretNameFaults(secrets.JOB_SECRETS, names);
 }
 
 /** The values that jobs may be handed; one that is not set is missed only by a job that asks for it. */
@@ -49,17 +100,6 @@ function readSecretValues(names: readonly string[], variables: Variables, faults
   return new SecretValues(found.flatMap(([name, value]) => (value ? [[name, value] as const] : [])));
 }
 
-/** An empty variable counts as unset: Compose files and manifests cannot leave one out. */
-function pickKnown(variables: Variables, faults: string[]): Variables {
-  const raw: Variables = {};
-  const names = [...variableDocs(), { name: IN_CLUSTER, secret: false }];
-  for (const { name, secret } of names) {
-    const value = variables[name] || (secret ? readSecretFile(name, variables, faults) : undefined);
-    if (value) raw[name] = value;
-  }
-  return raw;
-}
-
 function readSecretFile(name: string, variables: Variables, faults: string[]): string | undefined {
   const path = variables[`${name}_FILE`];
   if (!path) return undefined;
@@ -69,29 +109,4 @@ function readSecretFile(name: string, variables: Variables, faults: string[]): s
     faults.push(`${name}_FILE cannot be read (${errnoOf(error) ?? 'unknown error'})`);
     return undefined;
   }
-}
-
-function crossFaults(config: AppConfig): string[] {
-  const faults: string[] = [];
-  if (!config.isLoopback && !config.API_TOKEN && config.AUTH_MODE !== 'none') {
-    faults.push(
-      'API_TOKEN is required because HOST is not loopback (or set AUTH_MODE=none to let everybody in)',
-    );
-  }
-  if (config.DEFAULT_TIMEOUT_SECONDS > config.MAX_TIMEOUT_SECONDS) {
-    faults.push('DEFAULT_TIMEOUT_SECONDS must not be larger than MAX_TIMEOUT_SECONDS');
-  }
-  if (config.DEFAULT_MEMORY_MB > config.MAX_MEMORY_MB) {
-    faults.push('DEFAULT_MEMORY_MB must not be larger than MAX_MEMORY_MB');
-  }
-  if (config.RUNNER_ENVIRONMENTS.some((entry) => entry.startsWith('default='))) {
-    faults.push('RUNNER_ENVIRONMENTS must not name default, whose image is RUNNER_IMAGE');
-  }
-  faults.push(...config.warmPoolFaults(new Set(config.environments.keys())));
-  if (config.isProduction && config.EXECUTION_RUNTIME === 'process' && config.PROCESS_ISOLATION === 'none') {
-    faults.push('PROCESS_ISOLATION=none is not allowed with NODE_ENV=production');
-  }
-  const serverVariables = [IN_CLUSTER, ...variableDocs().map(({ name }) => name)];
-  faults.push(...secretNameFaults(config.JOB_SECRETS, serverVariables));
-  return faults;
 }

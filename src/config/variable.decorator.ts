@@ -1,4 +1,5 @@
 import { Transform } from 'class-transformer';
+import type { ConfigPart } from './config-part.js';
 
 export interface VariableDoc {
   /** The environment variable, which is also the property's name. */
@@ -12,18 +13,16 @@ export interface VariableDoc {
   description: string;
   /** `<NAME>_FILE` works, the value never appears in a message or a log. */
   secret: boolean;
-  /** The class that declares it: the reference page has a part for each. */
-  group: string;
 }
 
-const documented: VariableDoc[] = [];
+const documented = new Map<object, VariableDoc[]>();
 
-/** Every documented variable, in the order of the class. */
-export function variableDocs(): readonly VariableDoc[] {
-  return documented;
+/** The variables that a part of the configuration declares, in their order. */
+export function variablesOf(part: ConfigPart): readonly VariableDoc[] {
+  return documented.get(part) ?? [];
 }
 
-type VariableOptions = Omit<VariableDoc, 'name' | 'secret' | 'group'> & { secret?: boolean };
+type VariableOptions = Omit<VariableDoc, 'name' | 'secret'> & { secret?: boolean };
 
 /**
  * Declares a property as an environment variable: documents it and converts its text. The conversion is by hand,
@@ -32,7 +31,9 @@ type VariableOptions = Omit<VariableDoc, 'name' | 'secret' | 'group'> & { secret
  */
 export function Variable(options: VariableOptions): PropertyDecorator {
   return (target, key) => {
-    documented.push({ secret: false, ...options, name: String(key), group: target.constructor.name });
+    const part = target.constructor;
+    const before = documented.get(part) ?? [];
+    documented.set(part, [...before, { secret: false, ...options, name: String(key) }]);
     Transform(({ value }) => convert(value, options.type))(target, key);
   };
 }

@@ -8,7 +8,7 @@ import { sql } from 'kysely';
 import { AppError, BadInputError, StorageFullError } from '../common/app-error.js';
 import { MiB } from '../common/bytes.js';
 import { newId } from '../common/ids.js';
-import { AppConfig } from '../config/app-config.js';
+import { StorageConfig } from '../config/storage-config.js';
 import { Database } from './database.js';
 import { DatabaseUnavailableError } from './database.errors.js';
 import type { SqliteFile } from './sqlite-file.js';
@@ -37,7 +37,7 @@ export class DatabaseBackup {
 
   constructor(
     private readonly database: Database,
-    private readonly config: AppConfig,
+    private readonly config: StorageConfig,
   ) {}
 
   /** A copy of everything that was committed when this was called. The caller closes it. */

@@ -1,7 +1,8 @@
 import { Global, Module } from '@nestjs/common';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
-import { AppConfig } from '../config/app-config.js';
+import type { AppConfig } from '../config/app-config.js';
+import { APP_CONFIG } from '../config/app-config.js';
 import { DatabaseBackup } from './database-backup.js';
 import { Database } from './database.js';
 
@@ -11,7 +12,7 @@ import { Database } from './database.js';
     DatabaseBackup,
     {
       provide: Database,
-      inject: [AppConfig, LOG],
+      inject: [APP_CONFIG, LOG],
       useFactory: async (config: AppConfig, log: Log): Promise<Database> => {
         const database = new Database(config);
         await database.open(log);

@@ -6,7 +6,8 @@ import { Backoff, abortable } from '../common/abort.js';
 import { messageOf } from '../common/app-error.js';
 import { newId } from '../common/ids.js';
 import type { Log } from '../common/log.js';
-import { AppConfig } from '../config/app-config.js';
+import type { AppConfig } from '../config/app-config.js';
+import type { DatabaseConfig } from '../config/database-config.js';
 import type { Db, DialectName } from './dialect.js';
 import { databaseNowMs, dialectName, sqlitePath } from './dialect.js';
 import { DatabaseUnavailableError } from './database.errors.js';
@@ -31,17 +32,19 @@ export class Database implements OnApplicationShutdown {
   readonly dialect: DialectName;
   /** Set on SQLite. */
   readonly file: SqliteFile | undefined;
+  private readonly config: DatabaseConfig;
   private readonly connections: Db;
   private readonly closing = new AbortController();
   private opening: Promise<void> | undefined;
   private listening: Listening = { isLive: false };
 
-  constructor(private readonly config: AppConfig) {
-    this.dialect = dialectName(config);
-    this.file = this.dialect === 'sqlite' ? new SqliteFile(sqlitePath(config)) : undefined;
+  constructor({ database, storage }: Pick<AppConfig, 'database' | 'storage'>) {
+    this.config = database;
+    this.dialect = dialectName(database);
+    this.file = this.dialect === 'sqlite' ? new SqliteFile(sqlitePath(database, storage.dataDir)) : undefined;
     const dialect = this.file
       ? new GuardedSqliteDialect(this.file)
-      : new PostgresDialect({ pool: createPool(config) });
+      : new PostgresDialect({ pool: createPool(database) });
     this.connections = new Kysely<Tables>({ dialect });
   }
 

@@ -1,14 +1,14 @@
 import { join, resolve } from 'node:path';
 import type { Kysely, RawBuilder } from 'kysely';
 import { sql } from 'kysely';
-import type { AppConfig } from '../config/app-config.js';
+import type { DatabaseConfig } from '../config/database-config.js';
 import type { Tables } from './tables.js';
 
 export type DialectName = 'sqlite' | 'postgres';
 export type Db = Kysely<Tables>;
 
-export function dialectName(config: AppConfig): DialectName {
-  return config.DATABASE_URL?.startsWith('postgres') ? 'postgres' : 'sqlite';
+export function dialectName({ DATABASE_URL }: DatabaseConfig): DialectName {
+  return DATABASE_URL?.startsWith('postgres') ? 'postgres' : 'sqlite';
 }
 
 /** The database's own clock, milliseconds since 1970 UTC. Leases are compared on it, never on a replica's clock. */
@@ -18,7 +18,7 @@ export function databaseNowMs(dialect: DialectName): RawBuilder<number> {
     : sql<number>`cast(unixepoch('subsec') * 1000 as integer)`;
 }
 
-export function sqlitePath(config: AppConfig): string {
-  const named = config.DATABASE_URL?.replace(/^sqlite:(\/\/)?/, '');
-  return named ? resolve(named) : join(config.dataDir, 'maps.sqlite');
+export function sqlitePath({ DATABASE_URL }: DatabaseConfig, dataDir: string): string {
+  const named = DATABASE_URL?.replace(/^sqlite:(\/\/)?/, '');
+  return named ? resolve(named) : join(dataDir, 'maps.sqlite');
 }

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { AppConfig } from '../config/app-config.js';
+import type { DatabaseConfig } from '../config/database-config.js';
 import { toDiskFault } from './database-faults.js';
 import { DatabaseUnavailableError, isUnavailable } from './database.errors.js';
 
@@ -29,7 +29,7 @@ const DEFAULT_PATIENCE: Patience = {
 const FOR_MIGRATIONS: Patience = { connectMs: CONNECT_MS, statementMs: 0, answerMs: 0 };
 
 /** The pool that serves requests: every wait on it is bounded, and what is transient is a `DatabaseUnavailableError`. */
-export function createPool(config: AppConfig, patience = DEFAULT_PATIENCE): pg.Pool {
+export function createPool(config: DatabaseConfig, patience = DEFAULT_PATIENCE): pg.Pool {
   const pool = new TranslatingPool({
     ...connectionOptions(config),
     Client: impatientClient(patience.answerMs),
@@ -47,12 +47,12 @@ export function createPool(config: AppConfig, patience = DEFAULT_PATIENCE): pg.P
 }
 
 /** A pool for the migrations alone. */
-export function createMigrationPool(config: AppConfig): pg.Pool {
+export function createMigrationPool(config: DatabaseConfig): pg.Pool {
   return createPool(config, FOR_MIGRATIONS);
 }
 
 /** A connection outside the pool, for listening. It fails as the driver does. */
-export function createClient(config: AppConfig): pg.Client {
+export function createClient(config: DatabaseConfig): pg.Client {
   return new pg.Client({
     ...connectionOptions(config),
     connectionTimeoutMillis: CONNECT_MS,
@@ -60,7 +60,7 @@ export function createClient(config: AppConfig): pg.Client {
   });
 }
 
-function connectionOptions(config: AppConfig): pg.ClientConfig {
+function connectionOptions(config: DatabaseConfig): pg.ClientConfig {
   return {
     connectionString: config.DATABASE_URL,
     keepAlive: true,

@@ -17,6 +17,9 @@ const STOP_PATIENCE_MS = 5_000;
 /** And for workers that wait to be taken away; what is left then ends by itself, or the next server removes it. */
 const POOL_PATIENCE_MS = 10_000;
 
+/** And for the runtime, which may wait for answers of an engine that is silent: what it was told stays told. */
+const CLOSE_PATIENCE_MS = 5_000;
+
 /** Starts and stops everything that runs jobs. */
 @Injectable()
 export class ExecutionService implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -60,6 +63,6 @@ export class ExecutionService implements OnApplicationBootstrap, BeforeApplicati
       settledWithin(Promise.all([this.loops, this.running.drained()]), STOP_PATIENCE_MS),
       settledWithin(this.filling, POOL_PATIENCE_MS),
     ]);
-    await this.runtime.close();
+    await settledWithin(this.runtime.close(), CLOSE_PATIENCE_MS);
   }
 }

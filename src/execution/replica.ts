@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../common/ids.js';
-import { AppConfig } from '../config/app-config.js';
+import { ExecutionConfig } from '../config/execution-config.js';
 
 /** How long a replica owns its jobs without saying so again, on the database's clock. */
 export const LEASE_MS = 15_000;
@@ -14,7 +14,7 @@ export class Replica {
   /** The owners that this replica was before it was restarted, as a pattern of SQL; none without a name of its own. */
   readonly predecessors: string | undefined;
 
-  constructor({ REPLICA_NAME: name }: AppConfig) {
+  constructor({ REPLICA_NAME: name }: ExecutionConfig) {
     this.id = name === undefined ? newId() : `${name}/${newId()}`;
     this.predecessors = name === undefined ? undefined : `${name}/%`;
   }

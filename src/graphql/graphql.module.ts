@@ -6,7 +6,7 @@ import { GraphQLModule } from '@nestjs/graphql';
 import type { FastifyRequest } from 'fastify';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
-import { AppConfig } from '../config/app-config.js';
+import { HttpConfig } from '../config/http-config.js';
 import { ExecutionModule } from '../execution/execution.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { LogsModule } from '../logs/logs.module.js';
@@ -23,8 +23,8 @@ import { SubscriptionServer } from './subscription.server.js';
     ExecutionModule,
     GraphQLModule.forRootAsync<ApolloDriverConfig>({
       driver: ApolloDriver,
-      inject: [AppConfig, LOG],
-      useFactory: (config: AppConfig, log: Log): ApolloDriverConfig => ({
+      inject: [HttpConfig, LOG],
+      useFactory: (config: HttpConfig, log: Log): ApolloDriverConfig => ({
         autoSchemaFile: true,
         sortSchema: true,
         introspection: config.GRAPHQL_INTROSPECTION,

@@ -12,7 +12,7 @@ export class Environment {
 
 @ObjectType()
 export class ServiceRuntime {
-  @Field({ description: 'docker, kubernetes or process.' })
+  @Field({ description: 'As EXECUTION_RUNTIME names it.' })
   name!: string;
 
   @Field()

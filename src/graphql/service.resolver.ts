@@ -3,7 +3,8 @@ import { Query, Resolver } from '@nestjs/graphql';
 import { Caller } from '../common/caller.decorator.js';
 import type { Principal } from '../common/principal.js';
 import { VERSION } from '../common/version.js';
-import { AppConfig } from '../config/app-config.js';
+import type { AppConfig } from '../config/app-config.js';
+import { APP_CONFIG } from '../config/app-config.js';
 import { OrphanSweeper } from '../execution/upkeep/orphan-sweeper.js';
 import { MAX_INPUT_FILES_BYTES, MAX_REQUEST_BYTES, MAX_SCRIPT_BYTES } from '../jobs/record/job-limits.js';
 import { JobRepository } from '../jobs/store/job.repository.js';
@@ -17,7 +18,8 @@ import { Environment, Service } from './service.model.js';
 @Resolver(() => Service)
 export class ServiceResolver {
   constructor(
-    private readonly config: AppConfig,
+    @Inject(APP_CONFIG)
+    private readonly config: Pick<AppConfig, 'environments' | 'execution' | 'limits' | 'secrets'>,
     @Inject(RUNTIME_CHOICE) private readonly choice: RuntimeChoice,
     private readonly health: RuntimeHealthMonitor,
     private readonly jobs: JobRepository,
@@ -27,7 +29,7 @@ export class ServiceResolver {
 
   @Query(() => [Environment], { description: 'The environments a job may name.' })
   environments(): Environment[] {
-    return [...this.config.environments].map(([name, image]) => ({ name, image }));
+    return [...this.config.environments.all].map(([name, image]) => ({ name, image }));
   }
 
   @Query(() => Service, { description: 'This service: what it runs on and what it allows.' })
@@ -41,7 +43,7 @@ export class ServiceResolver {
       pool: this.poolStatus(),
       sweeper: this.sweeper.removed,
       limits: this.limits(),
-      secrets: this.config.JOB_SECRETS,
+      secrets: this.config.secrets.JOB_SECRETS,
     };
   }
 
@@ -51,9 +53,9 @@ export class ServiceResolver {
   }
 
   private isolation(): string {
-    const { capabilities, name } = this.choice.runtime;
+    const { capabilities } = this.choice.runtime;
     if (!capabilities.filesystemIsolation) return 'none';
-    return name === 'process' ? 'sandbox' : 'container';
+    return capabilities.images ? 'container' : 'sandbox';
   }
 
   private async queue(caller: Principal): Promise<ServiceQueue> {
@@ -61,24 +63,24 @@ export class ServiceResolver {
     return {
       queued: counts.get('QUEUED') ?? 0,
       running: (counts.get('STARTING') ?? 0) + (counts.get('RUNNING') ?? 0),
-      maxQueued: this.config.MAX_QUEUED_JOBS,
-      maxConcurrent: this.config.MAX_CONCURRENT_JOBS,
+      maxQueued: this.config.execution.MAX_QUEUED_JOBS,
+      maxConcurrent: this.config.execution.MAX_CONCURRENT_JOBS,
     };
   }
 
   private limits(): ServiceLimits {
-    const { config } = this;
+    const { limits } = this.config;
     return {
       maxScriptBytes: MAX_SCRIPT_BYTES,
       maxRequestBytes: MAX_REQUEST_BYTES,
       maxInputFilesBytes: MAX_INPUT_FILES_BYTES,
-      defaultTimeoutSeconds: config.DEFAULT_TIMEOUT_SECONDS,
-      maxTimeoutSeconds: config.MAX_TIMEOUT_SECONDS,
-      defaultMemoryMb: config.DEFAULT_MEMORY_MB,
-      maxMemoryMb: config.MAX_MEMORY_MB,
-      maxCpus: config.MAX_CPUS,
-      maxLogBytes: config.MAX_LOG_BYTES,
-      maxOutputBytes: config.MAX_OUTPUT_BYTES,
+      defaultTimeoutSeconds: limits.DEFAULT_TIMEOUT_SECONDS,
+      maxTimeoutSeconds: limits.MAX_TIMEOUT_SECONDS,
+      defaultMemoryMb: limits.DEFAULT_MEMORY_MB,
+      maxMemoryMb: limits.MAX_MEMORY_MB,
+      maxCpus: limits.MAX_CPUS,
+      maxLogBytes: limits.MAX_LOG_BYTES,
+      maxOutputBytes: limits.MAX_OUTPUT_BYTES,
     };
   }
 }

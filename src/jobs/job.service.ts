@@ -4,7 +4,8 @@ import { Clock } from '../common/clock.js';
 import { isId, newId } from '../common/ids.js';
 import type { Principal } from '../common/principal.js';
 import { requireScope } from '../common/principal.js';
-import { AppConfig } from '../config/app-config.js';
+import { EnvironmentsConfig } from '../config/environments-config.js';
+import { ExecutionConfig } from '../config/execution-config.js';
 import type { Job } from './record/job.js';
 import { JobEvents } from './record/job-events.js';
 import { JobAdmission } from './job-admission.js';
@@ -29,15 +30,16 @@ export class JobService {
     private readonly remover: JobRemover,
     private readonly space: StorageSpace,
     private readonly clock: Clock,
-    private readonly config: AppConfig,
+    private readonly environments: EnvironmentsConfig,
+    private readonly config: ExecutionConfig,
   ) {}
 
   /** Accepts a job: when this resolves the job is on disk. */
   async submit(principal: Principal, submission: JobSubmission): Promise<Job> {
     requireScope(principal, 'jobs:write');
-    if (!this.config.environments.has(submission.environment)) {
+    if (!this.environments.all.has(submission.environment)) {
       throw new BadInputError(
-        `There is no environment ${JSON.stringify(submission.environment)}; there are: ${[...this.config.environments.keys()].join(', ')}.`,
+        `There is no environment ${JSON.stringify(submission.environment)}; there are: ${[...this.environments.all.keys()].join(', ')}.`,
         'input.environment',
       );
     }

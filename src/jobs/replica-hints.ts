@@ -5,7 +5,7 @@ import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { SYSTEM } from '../common/principal.js';
-import { AppConfig } from '../config/app-config.js';
+import { DatabaseConfig } from '../config/database-config.js';
 import { Database } from '../database/database.js';
 import { Listener } from '../database/listener.js';
 import { createClient } from '../database/postgres-pool.js';
@@ -45,7 +45,7 @@ export class ReplicaHints implements OnApplicationBootstrap, OnApplicationShutdo
   private lastLive: string[] = [];
 
   constructor(
-    private readonly config: AppConfig,
+    private readonly config: DatabaseConfig,
     @Inject(LOG) private readonly log: Log,
     private readonly database: Database,
     private readonly events: JobEvents,

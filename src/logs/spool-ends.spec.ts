@@ -23,7 +23,7 @@ describe('the ends of a spool', () => {
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'maps-ends-'));
-    const workspaces = new Workspaces(loadConfig({ DATA_DIR: folder }));
+    const workspaces = new Workspaces(loadConfig({ DATA_DIR: folder }).storage);
     mkdirSync(workspaces.paths('w').spoolDir, { recursive: true });
     write = (...parts) => writeFileSync(spoolPath(workspaces.paths('w')), Buffer.concat(parts));
     ends = new SpoolEnds(workspaces, new SpoolTails(workspaces));
@@ -70,7 +70,7 @@ describe('the ends of a spool', () => {
   });
 
   it('are not empty, and say nothing, where a script put something else in place of its spool', async () => {
-    const path = spoolPath(new Workspaces(loadConfig({ DATA_DIR: folder })).paths('w'));
+    const path = spoolPath(new Workspaces(loadConfig({ DATA_DIR: folder }).storage).paths('w'));
     symlinkSync('/dev/null', path);
     const said = { startedAtMs: undefined, ended: undefined, isEmpty: false, sizeBytes: 0 };
     expect(await ends.read('w')).toEqual(said);

@@ -19,7 +19,7 @@ describe('the tail of a spool', () => {
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'maps-tail-'));
-    const workspaces = new Workspaces(loadConfig({ DATA_DIR: folder }));
+    const workspaces = new Workspaces(loadConfig({ DATA_DIR: folder }).storage);
     mkdirSync(workspaces.paths('w').spoolDir, { recursive: true });
     path = spoolPath(workspaces.paths('w'));
     tail = new SpoolTail(workspaces, 'w');

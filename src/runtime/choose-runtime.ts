@@ -2,12 +2,8 @@ import { AppError, messageOf } from '../common/app-error.js';
 import { Backoff } from '../common/abort.js';
 import type { Log } from '../common/log.js';
 import type { AppConfig } from '../config/app-config.js';
-import type { DockerOptions } from './docker/docker-options.js';
-import type { ProcessRuntimeOptions } from './process/process-options.js';
+import type { RuntimeDefinition, RuntimeHost } from './runtime-definition.js';
 import type { RuntimeProvider } from './runtime-provider.js';
-import { Workspaces } from '../workspace/workspaces.js';
-import { storageFault } from './kubernetes/probes/storage-probe.js';
-import { toKubernetesOptions } from './kubernetes/to-kubernetes-options.js';
 import { RuntimeUnavailableError } from './runtime.errors.js';
 
 export interface RuntimeChoice {
@@ -16,124 +12,60 @@ export interface RuntimeChoice {
   reason: string;
 }
 
-/** How long a start waits for an engine that was asked for by name. */
+/** How long a start waits for an engine. */
 const ENGINE_PATIENCE_MS = 30_000;
 
 /**
- * Makes the runtime that the configuration asks for; with `auto`, the best that answers. A runtime's client library is
- * imported only when it may be chosen. Throws with a sentence that says what mends it.
+ * Makes the runtime that the configuration asks for; with `auto`, the first of the list that fits. Throws with a sentence
+ * that says what mends it.
  */
 export async function chooseRuntime(
-  config: AppConfig,
-  installationId: string,
-  log: Log,
+  runtimes: readonly RuntimeDefinition[],
+  { execution, runtimes: variables }: Pick<AppConfig, 'execution' | 'runtimes'>,
+  host: RuntimeHost,
 ): Promise<RuntimeChoice> {
-  switch (config.EXECUTION_RUNTIME) {
-    case 'docker':
-      return {
-        runtime: await patiently(() => makeDocker(config, installationId, log), log),
-        reason: 'EXECUTION_RUNTIME=docker',
-      };
-    case 'process':
-      return { runtime: await makeProcess(config, installationId, log), reason: 'EXECUTION_RUNTIME=process' };
-    case 'kubernetes':
-      return {
-        runtime: await patiently(() => makeKubernetes(config, installationId, log), log),
-        reason: 'EXECUTION_RUNTIME=kubernetes',
-      };
-    case 'auto':
-      return chooseByItself(config, installationId, log);
+  const make = async (definition: RuntimeDefinition, reason: string): Promise<RuntimeChoice> => ({
+    runtime: await create(definition, variables[definition.name]!, host),
+    reason,
+  });
+  const asked = runtimes.find(({ name }) => name === execution.EXECUTION_RUNTIME);
+  if (asked) return make(asked, `EXECUTION_RUNTIME=${asked.name}`);
+  const reasons: string[] = [];
+  for (const definition of runtimes) {
+    const { fits, reason } = await definition.detect(variables[definition.name]!, host);
+    if (reason !== undefined) reasons.push(reason);
+    if (fits) return make(definition, reasons.join(' '));
   }
+  throw new AppError('RUNTIME_UNAVAILABLE', reasons.join(' '));
 }
 
-async function chooseByItself(config: AppConfig, installationId: string, log: Log): Promise<RuntimeChoice> {
-  if (config.KUBERNETES_SERVICE_HOST) {
-    return {
-      runtime: await patiently(() => makeKubernetes(config, installationId, log), log),
-      reason: 'The server runs in a Kubernetes cluster.',
-    };
-  }
-  const { probeDocker } = await import('./docker/probe-docker.js');
-  const docker = await probeDocker({ dockerHost: config.DOCKER_HOST, image: config.RUNNER_IMAGE });
-  if (docker.ok) return { runtime: await makeDocker(config, installationId, log), reason: docker.reason };
-  if (config.isProduction) {
-    throw new AppError(
-      'RUNTIME_UNAVAILABLE',
-      `${docker.reason} In production the process runtime must be asked for: EXECUTION_RUNTIME=process.`,
-    );
-  }
-  return {
-    runtime: await makeProcess(config, installationId, log),
-    reason: `${docker.reason} Jobs run as local processes.`,
-  };
-}
-
-async function makeDocker(config: AppConfig, installationId: string, log: Log): Promise<RuntimeProvider> {
-  const { createDockerRuntime } = await import('./docker/docker.runtime.js');
-  const options: DockerOptions = {
-    dockerHost: config.DOCKER_HOST,
-    dataDir: config.dataDir,
-    hostDataDir: config.DOCKER_HOST_DATA_DIR,
-    ociRuntime: config.DOCKER_RUNTIME,
-    installationId,
-    secrets: config.secretValues,
-    logger: toRuntimeLogger(log, 'docker'),
-  };
-  return createDockerRuntime(options);
-}
-
-async function makeProcess(config: AppConfig, installationId: string, log: Log): Promise<RuntimeProvider> {
-  const { createProcessRuntime } = await import('./process/process.runtime.js');
-  const options: ProcessRuntimeOptions = {
-    dataDir: config.dataDir,
-    isolation: config.PROCESS_ISOLATION,
-    python: config.PROCESS_PYTHON,
-    installationId,
-    secrets: config.secretValues,
-    logger: toRuntimeLogger(log, 'process'),
-  };
-  return createProcessRuntime(options);
-}
-
-async function makeKubernetes(config: AppConfig, installationId: string, log: Log): Promise<RuntimeProvider> {
-  const { createKubernetesRuntime } = await import('./kubernetes/kubernetes.runtime.js');
-  const options = toKubernetesOptions(config, installationId, toRuntimeLogger(log, 'kubernetes'));
-  const runtime = await createKubernetesRuntime(options);
-  const workspaces = new Workspaces(config);
-  const { claims, probeImage, logger } = options;
-  const fault = runtime.isInside
-    ? undefined
-    : await storageFault(runtime, workspaces, claims, probeImage, logger);
-  if (fault !== undefined) {
-    await runtime.close();
-    throw new AppError('RUNTIME_UNAVAILABLE', `The server runs outside the cluster. ${fault}`);
-  }
-  // Beside the start: a pod takes a second or more, and jobs need not wait for it.
-  runtime.watchNetwork(workspaces);
-  return runtime;
-}
-
-/** Docker often starts beside this server: wait for it a while before giving up. */
-async function patiently(make: () => Promise<RuntimeProvider>, log: Log): Promise<RuntimeProvider> {
+/** An engine often starts beside this server: it is waited for a while before the start is given up. */
+async function create(
+  definition: RuntimeDefinition,
+  variables: object,
+  host: RuntimeHost,
+): Promise<RuntimeProvider> {
+  const ownHost = { ...host, log: withRuntime(host.log, definition.name) };
   const giveUp = AbortSignal.timeout(ENGINE_PATIENCE_MS);
   const backoff = new Backoff(500, 5_000);
   for (;;) {
     try {
-      return await make();
+      return await definition.create(variables, ownHost);
     } catch (error) {
-      if (!(error instanceof RuntimeUnavailableError) || giveUp.aborted) throw error;
-      log.warn({ err: messageOf(error) }, 'the engine does not answer yet; waiting for it');
+      const mayAnswerLater = definition.awaitsEngine && error instanceof RuntimeUnavailableError;
+      if (!mayAnswerLater || giveUp.aborted) throw error;
+      host.log.warn({ err: messageOf(error) }, 'the engine does not answer yet; waiting for it');
       await backoff.wait(giveUp);
     }
   }
 }
 
-function toRuntimeLogger(
-  log: Log,
-  runtime: string,
-): { info(message: string): void; warn(message: string): void } {
+/** What a runtime logs says which one it is. */
+function withRuntime(log: Log, runtime: string): Log {
   return {
-    info: (message) => log.info({ runtime }, message),
-    warn: (message) => log.warn({ runtime }, message),
+    debug: (fields, message) => log.debug({ runtime, ...fields }, message),
+    info: (fields, message) => log.info({ runtime, ...fields }, message),
+    warn: (fields, message) => log.warn({ runtime, ...fields }, message),
+    error: (fields, message) => log.error({ runtime, ...fields }, message),
   };
 }

@@ -1,8 +1,8 @@
 import type { WorkspacePaths } from '../workspace/workspace-paths.js';
 
 /**
- * The runtime contract: what runs an attempt. There are several implementations (docker, process, a scriptable fake for
- * tests), all held to this text by one conformance suite, `test/contract/runtime/runtime-provider.contract.ts`.
+ * The runtime contract: what runs an attempt. There are several implementations, one folder each, listed in
+ * `runtimes.ts` by their definitions (`runtime-definition.ts`); all are held to this text by one conformance suite, `test/contract/runtime/runtime-provider.contract.ts`.
  *
  * A runtime starts workloads, tells how they ended, stops and removes them, and lists what is there. That is all.
  * It knows no job, no database and no log: a workload finds its order and leaves its output in its workspace's folders
@@ -28,7 +28,8 @@ import type { WorkspacePaths } from '../workspace/workspace-paths.js';
  *   the engine was already told stays told.
  */
 export interface RuntimeProvider {
-  readonly name: RuntimeName;
+  /** As its definition names it. */
+  readonly name: string;
 
   /**
    * What this runtime can enforce, as found on this machine when it was made. Only `networkIsolation` may change afterwards,
@@ -129,8 +130,6 @@ export const RUNTIME_PROVIDER = Symbol('RUNTIME_PROVIDER');
 
 /** `startTimeoutSeconds` of an engine on one machine, which has its images at hand. */
 export const LOCAL_START_TIMEOUT_SECONDS = 120;
-
-export type RuntimeName = 'docker' | 'kubernetes' | 'process' | 'fake';
 
 /**
  * The closed list of what may differ between runtimes. A conformance case names what it needs; a runtime without it

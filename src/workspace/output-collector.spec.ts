@@ -14,7 +14,7 @@ describe('the collector of outputs', () => {
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'maps-collect-'));
-    workspaces = new Workspaces(loadConfig({ DATA_DIR: folder, MAX_OUTPUT_FILES: '3' }));
+    workspaces = new Workspaces(loadConfig({ DATA_DIR: folder, MAX_OUTPUT_FILES: '3' }).storage);
     output = workspaces.paths('w').outputDir;
     mkdirSync(output, { recursive: true });
   });
@@ -27,7 +27,7 @@ describe('the collector of outputs', () => {
   const collect = (variables: Record<string, string> = {}, signal?: AbortSignal) =>
     new OutputCollector(
       workspaces,
-      loadConfig({ DATA_DIR: folder, MAX_OUTPUT_FILES: '3', ...variables }),
+      loadConfig({ DATA_DIR: folder, MAX_OUTPUT_FILES: '3', ...variables }).limits,
     ).collect('w', signal);
   const make = (script: string): void =>
     void execFileSync('python3', ['-c', `import os\n${script}`], { cwd: output });

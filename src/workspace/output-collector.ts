@@ -6,7 +6,7 @@ import { Injectable } from '@nestjs/common';
 import mime from 'mime';
 import { errnoOf } from '../common/app-error.js';
 import { MiB } from '../common/bytes.js';
-import { AppConfig } from '../config/app-config.js';
+import { LimitsConfig } from '../config/limits-config.js';
 import { Workspaces, openRegular } from './workspaces.js';
 
 export interface OutputFileEntry {
@@ -58,7 +58,7 @@ export class OutputCollector {
 
   constructor(
     private readonly workspaces: Workspaces,
-    config: AppConfig,
+    config: LimitsConfig,
   ) {
     this.limits = { files: config.MAX_OUTPUT_FILES, bytes: config.MAX_OUTPUT_BYTES, entries: MAX_ENTRIES };
   }

@@ -17,7 +17,7 @@ import { Workspaces } from './workspaces.js';
 describe('workspaces', () => {
   it('lists its own folders and nothing that a volume or this server keeps beside them', async () => {
     const root = mkdtempSync(join(tmpdir(), 'maps-workspaces-'));
-    const workspaces = new Workspaces(loadConfig({ WORKSPACE_DIR: root }));
+    const workspaces = new Workspaces(loadConfig({ WORKSPACE_DIR: root }).storage);
     await workspaces.prepare();
     const [whole, spoolOnly] = [newId(), newId()];
     await workspaces.make(whole, { script: '', requestText: 'null', files: [], order: {} as never });
@@ -36,7 +36,7 @@ describe('workspaces', () => {
 
   it('withdraw an order for good: also one that somebody is about to write', async () => {
     const root = mkdtempSync(join(tmpdir(), 'maps-workspaces-'));
-    const workspaces = new Workspaces(loadConfig({ WORKSPACE_DIR: root }));
+    const workspaces = new Workspaces(loadConfig({ WORKSPACE_DIR: root }).storage);
     const content = { script: 'x', requestText: 'null', files: [], order: { version: 1 } as never };
     const [written, late] = [newId(), newId()];
     await workspaces.make(written, content);

@@ -6,7 +6,7 @@ import { Injectable } from '@nestjs/common';
 import { errnoOf } from '../common/app-error.js';
 import { KiB } from '../common/bytes.js';
 import { newId } from '../common/ids.js';
-import { AppConfig } from '../config/app-config.js';
+import { StorageConfig } from '../config/storage-config.js';
 import type { JobOrder } from './job-order.js';
 import type { FileCalls } from './file-calls.js';
 import { chooseFileCalls } from './file-calls.js';
@@ -54,7 +54,7 @@ export class Workspaces {
   private readonly root: string;
   private fileCalls: (bytes: number) => FileCalls = () => pooled;
 
-  constructor(config: AppConfig) {
+  constructor(config: StorageConfig) {
     this.root = config.workspaceDir;
   }
 

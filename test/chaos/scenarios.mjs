@@ -39,7 +39,7 @@ async function findProcess() {
   const probe = (isolation) => probeProcess({ python: pythonFor(isolation), isolation });
   const args = argsOf('process');
   const sandboxed = await probe('bubblewrap');
-  if (sandboxed.ok || (process.env.TEST_REQUIRE ?? '').split(',').includes('process'))
+  if (sandboxed.fits || (process.env.TEST_REQUIRE ?? '').split(',').includes('process'))
     return { args, unavailable: whyNot(sandboxed), used: sandboxed.reason };
   const plain = await probe('none');
   const used = `${plain.reason}, since: ${sandboxed.reason}`;
@@ -51,8 +51,8 @@ async function whyNoDocker() {
   return whyNot(await probeDocker({ image: IMAGE }));
 }
 
-function whyNot({ ok, reason }) {
-  return ok ? undefined : reason;
+function whyNot({ fits, reason }) {
+  return fits ? undefined : reason;
 }
 
 async function whyNoKubernetes() {

@@ -8,7 +8,7 @@ export async function processVariables(): Promise<Record<string, string>> {
   for (const isolation of isolations) {
     const python = testPython(isolation);
     const probe = await probeProcess({ python, isolation });
-    if (probe.ok)
+    if (probe.fits)
       return { EXECUTION_RUNTIME: 'process', PROCESS_ISOLATION: isolation, PROCESS_PYTHON: python };
     reason = probe.reason;
   }

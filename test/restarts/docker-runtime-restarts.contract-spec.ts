@@ -16,6 +16,7 @@ import {
   whyNoTestEngine,
 } from '../support/runtimes/docker/test-engine.js';
 import { waitFor } from '../support/wait-for.js';
+import { SILENT_LOG } from '../support/recorded-log.js';
 
 /** Counts ten times a second, so that an outage is measured in lines. */
 const COUNTS = `import time
@@ -46,11 +47,10 @@ describeTier('docker-restarts', await whyNoTestEngine(), () => {
 
     beforeAll(async () => {
       const installationId = `test-${randomUUID()}`;
-      const logger = { info: () => undefined, warn: () => undefined };
       engine = await TestEngine.open({ liveRestore });
       bench = await RuntimeBench.open({
         create: (dataDir) =>
-          createDockerRuntime({ dataDir, installationId, logger, dockerHost: engine.host }),
+          createDockerRuntime({ dataDir, installationId, log: SILENT_LOG, dockerHost: engine.host }),
         hooks: new DockerBackdoor(engine.client(), installationId),
         image: ENGINE_IMAGE,
       });

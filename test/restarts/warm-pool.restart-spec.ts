@@ -21,10 +21,10 @@ import { describeTier } from '../support/runtimes/runtime-tier.js';
 import { ENGINE_IMAGE, TestEngine, whyNoTestEngine } from '../support/runtimes/docker/test-engine.js';
 import { waitFor } from '../support/wait-for.js';
 import { CALLER } from '../support/service/caller.js';
+import { SILENT_LOG } from '../support/recorded-log.js';
 
 const TIMEOUT_MS = 360_000;
 const MEMORY_MB = 256;
-const LOGGER = { info: () => undefined, warn: () => undefined };
 
 /** A server with two workers that wait, and what happens to its jobs. */
 class PooledServer {
@@ -131,7 +131,7 @@ describeTier('docker-restarts', await whyNoTestEngine(), () => {
       const installationId = `test-${randomUUID()}`;
       server = await PooledServer.start(
         (dataDir) =>
-          createDockerRuntime({ dataDir, installationId, logger: LOGGER, dockerHost: engine.host }),
+          createDockerRuntime({ dataDir, installationId, log: SILENT_LOG, dockerHost: engine.host }),
         ENGINE_IMAGE,
       );
     }, TIMEOUT_MS);

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { newId } from '../../common/ids.js';
-import { AppConfig } from '../../config/app-config.js';
+import { LimitsConfig } from '../../config/limits-config.js';
 import type { Job, JobSpec, NewAttempt } from '../../jobs/record/job.js';
 import { WarmPool } from '../../runtime/pool/warm-pool.js';
 import type { WarmWorker } from '../../runtime/pool/warm-worker.js';
@@ -24,7 +24,7 @@ export class StartPlanner {
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     private readonly pool: WarmPool,
-    private readonly config: AppConfig,
+    private readonly config: LimitsConfig,
   ) {}
 
   /** Takes a worker out of the pool where one fits: each plan ends by `commit`, `giveBack` or `discard`. */

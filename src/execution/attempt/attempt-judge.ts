@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { SYSTEM } from '../../common/principal.js';
-import { AppConfig } from '../../config/app-config.js';
+import { LimitsConfig } from '../../config/limits-config.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import type { EndedFrame } from '../../logs/spool-ends.js';
@@ -16,7 +16,7 @@ export class AttemptJudge {
   constructor(
     private readonly spools: SpoolEnds,
     private readonly jobs: JobRepository,
-    private readonly config: AppConfig,
+    private readonly config: LimitsConfig,
   ) {}
 
   async judge(

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { childSignal, sleep } from '../../common/abort.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import { AppConfig } from '../../config/app-config.js';
+import { LimitsConfig } from '../../config/limits-config.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { RuntimeProvider, WorkloadExit } from '../../runtime/runtime-provider.js';
@@ -42,7 +42,7 @@ export class AttemptWatcher {
     private readonly recorder: JobRecorder,
     private readonly spools: SpoolEnds,
     private readonly cancels: CancelWatch,
-    private readonly config: AppConfig,
+    private readonly config: LimitsConfig,
   ) {}
 
   /** Rejects when `signal` aborts (the workload goes on), or when the job turns out to be another's. */

@@ -1,5 +1,6 @@
 import { MiB } from '../../common/bytes.js';
 import type { AppConfig } from '../../config/app-config.js';
+import type { LimitsConfig } from '../../config/limits-config.js';
 import type { ClaimedJob, Job } from '../../jobs/record/job.js';
 import type { RuntimeCapabilities, WorkloadLimits, WorkloadSpec } from '../../runtime/runtime-provider.js';
 import type { JobOrder } from '../../workspace/job-order.js';
@@ -19,7 +20,7 @@ const OTHERS_THREADS = 4096;
 export function toJobOrder(
   { fence, job, spec }: ClaimedJob,
   capabilities: RuntimeCapabilities,
-  config: AppConfig,
+  { limits, execution }: Pick<AppConfig, 'limits' | 'execution'>,
 ): JobOrder {
   return {
     version: 1,
@@ -27,13 +28,16 @@ export function toJobOrder(
     attempt: fence.attempt,
     env: spec.env,
     timeoutSeconds: job.timeoutSeconds,
-    graceSeconds: config.STOP_GRACE_SECONDS,
-    maxLogBytes: config.MAX_LOG_BYTES,
-    maxOutputBytes: config.MAX_OUTPUT_BYTES,
+    graceSeconds: limits.STOP_GRACE_SECONDS,
+    maxLogBytes: limits.MAX_LOG_BYTES,
+    maxOutputBytes: limits.MAX_OUTPUT_BYTES,
     limits: {
       addressSpaceBytes:
         capabilities.memoryLimit === 'perProcess' ? job.memoryMb * MiB + ADDRESS_SPACE_SLACK_BYTES : null,
-      processes: capabilities.pidsLimit === 'perUser' ? processesOfUser(config) : null,
+      processes:
+        capabilities.pidsLimit === 'perUser'
+          ? processesOfUser(limits.MAX_PIDS, execution.MAX_CONCURRENT_JOBS)
+          : null,
       openFiles: OPEN_FILES,
     },
     secrets: spec.secrets,
@@ -43,30 +47,30 @@ export function toJobOrder(
 export function toWorkloadSpec(
   { job, attempt, spec }: ClaimedJob,
   workspace: WorkspacePaths,
-  config: AppConfig,
+  { environments, limits }: Pick<AppConfig, 'environments' | 'limits'>,
 ): WorkloadSpec {
   return {
     name: attempt.workload,
     jobId: job.id,
     attempt: attempt.number,
-    image: config.imageOf(job.environment),
+    image: environments.imageOf(job.environment),
     workspace,
-    limits: toWorkloadLimits(job, config),
+    limits: toWorkloadLimits(job, limits),
     network: job.network,
     timeoutSeconds: job.timeoutSeconds,
-    graceSeconds: config.STOP_GRACE_SECONDS,
+    graceSeconds: limits.STOP_GRACE_SECONDS,
     secrets: spec.secrets,
   };
 }
 
 export function toWorkloadLimits(
   { memoryMb, cpus }: Pick<Job, 'memoryMb' | 'cpus'>,
-  config: AppConfig,
+  { MAX_PIDS: pids, MAX_TMP_BYTES: tmpBytes }: LimitsConfig,
 ): WorkloadLimits {
-  return { memoryMb, cpus, pids: config.MAX_PIDS, tmpBytes: config.MAX_TMP_BYTES };
+  return { memoryMb, cpus, pids, tmpBytes };
 }
 
 /** Counted over all that the user runs, so it cannot be one job's share: it bounds a fork storm, no more. */
-function processesOfUser({ MAX_PIDS, MAX_CONCURRENT_JOBS }: AppConfig): number {
-  return MAX_PIDS * (MAX_CONCURRENT_JOBS + 1) + (isRoot() ? 0 : OTHERS_THREADS);
+function processesOfUser(pids: number, jobs: number): number {
+  return pids * (jobs + 1) + (isRoot() ? 0 : OTHERS_THREADS);
 }

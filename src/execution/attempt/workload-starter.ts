@@ -4,7 +4,8 @@ import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { SYSTEM } from '../../common/principal.js';
-import { AppConfig } from '../../config/app-config.js';
+import type { AppConfig } from '../../config/app-config.js';
+import { APP_CONFIG } from '../../config/app-config.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
 import { RuntimeHealthMonitor } from '../../runtime/runtime-health.js';
@@ -27,7 +28,7 @@ export class WorkloadStarter {
     private readonly workspaces: Workspaces,
     private readonly jobs: JobRepository,
     private readonly health: RuntimeHealthMonitor,
-    private readonly config: AppConfig,
+    @Inject(APP_CONFIG) private readonly config: Pick<AppConfig, 'environments' | 'execution' | 'limits'>,
   ) {}
 
   /** The workload's handle, or how the start failed. Rejects only when `signal` aborts. */

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { AppConfig } from '../../config/app-config.js';
+import { ExecutionConfig } from '../../config/execution-config.js';
 import { Database } from '../../database/database.js';
 import type { AdoptableJob } from '../../jobs/record/job.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
@@ -21,7 +21,7 @@ export class AdoptionPolicy {
     private readonly replica: Replica,
     private readonly running: RunningAttempts,
     private readonly database: Database,
-    private readonly config: AppConfig,
+    private readonly config: ExecutionConfig,
   ) {}
 
   /** Owners whose leases need not run out, as a pattern: at the start of a replica that was here before. */

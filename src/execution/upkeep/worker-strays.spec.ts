@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Database } from '../../database/database.js';
 import type { Log } from '../../common/log.js';
 import { loadConfig } from '../../config/load-config.js';
-import { FakeRuntime } from '../../runtime/fake/fake.runtime.js';
+import { FakeRuntime } from '../../../test/support/runtimes/fake/fake.runtime.js';
 import { newWorkerId, workerWorkload } from '../../runtime/pool/warm-worker.js';
 import { WarmPool } from '../../runtime/pool/warm-pool.js';
 import { RuntimeHealthMonitor } from '../../runtime/runtime-health.js';
@@ -17,7 +17,7 @@ function strays(isShared: boolean): WorkerStrays {
   const config = loadConfig({ WARM_POOL: 'default=1', WARM_MAX_AGE_SECONDS: '10' });
   const runtime = new FakeRuntime();
   const health = new RuntimeHealthMonitor(runtime);
-  const pool = new WarmPool(runtime, {} as Log, config, health, new Workspaces(config));
+  const pool = new WarmPool(runtime, {} as Log, config, health, new Workspaces(config.storage));
   return new WorkerStrays(pool, { isShared } as Database);
 }
 

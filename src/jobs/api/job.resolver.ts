@@ -19,7 +19,8 @@ import type { Principal } from '../../common/principal.js';
 import { requireScope } from '../../common/principal.js';
 import { pageSize } from '../../common/page-size.js';
 import { iterateWithAbort } from '../../common/iterate-with-abort.js';
-import { AppConfig } from '../../config/app-config.js';
+import { LimitsConfig } from '../../config/limits-config.js';
+import { SecretsConfig } from '../../config/secrets-config.js';
 import { JobDetailsLoader } from './job-details.loader.js';
 import { JobFollower } from '../job-follower.js';
 import type { JobFilter as JobQuery } from '../store/job.repository.js';
@@ -47,7 +48,8 @@ export class JobResolver {
     private readonly repository: JobRepository,
     private readonly follower: JobFollower,
     private readonly loader: JobDetailsLoader,
-    private readonly config: AppConfig,
+    private readonly limits: LimitsConfig,
+    private readonly jobSecrets: SecretsConfig,
   ) {}
 
   @Mutation(() => RunScriptPayload, {
@@ -58,7 +60,8 @@ export class JobResolver {
     @Caller() caller: Principal,
     @Args('input') input: RunScriptInput,
   ): Promise<RunScriptPayload> {
-    return { job: toJobModel(await this.jobs.submit(caller, toJobSubmission(input, this.config))) };
+    const submission = toJobSubmission(input, this.limits, this.jobSecrets);
+    return { job: toJobModel(await this.jobs.submit(caller, submission)) };
   }
 
   @Mutation(() => Job, {

@@ -1,6 +1,7 @@
 import { BadInputError, PayloadTooLargeError } from '../../common/app-error.js';
-import type { AppConfig } from '../../config/app-config.js';
-import { DEFAULT_CPUS } from '../../config/app-config.js';
+import type { LimitsConfig } from '../../config/limits-config.js';
+import { DEFAULT_CPUS } from '../../config/limits-config.js';
+import type { SecretsConfig } from '../../config/secrets-config.js';
 import { clashingInputPaths, inputPathFault } from '../../workspace/input-path.js';
 import type { InputFile } from '../../workspace/workspaces.js';
 import {
@@ -24,7 +25,11 @@ import type { EnvVarInput, InputFileInput, LabelInput, RunScriptInput } from './
  * Checks a request and fills in the defaults. Throws `BAD_USER_INPUT` or `PAYLOAD_TOO_LARGE` naming the field.
  * Pure.
  */
-export function toJobSubmission(input: RunScriptInput, config: AppConfig): JobSubmission {
+export function toJobSubmission(
+  input: RunScriptInput,
+  limits: LimitsConfig,
+  secrets: SecretsConfig,
+): JobSubmission {
   return {
     script: checkScript(input.script),
     requestText: toRequestText(input.request),
@@ -35,15 +40,15 @@ export function toJobSubmission(input: RunScriptInput, config: AppConfig): JobSu
     priority: inRange('priority', input.priority ?? 0, -MAX_PRIORITY, MAX_PRIORITY),
     timeoutSeconds: inRange(
       'timeoutSeconds',
-      input.timeoutSeconds ?? config.DEFAULT_TIMEOUT_SECONDS,
+      input.timeoutSeconds ?? limits.DEFAULT_TIMEOUT_SECONDS,
       1,
-      config.MAX_TIMEOUT_SECONDS,
+      limits.MAX_TIMEOUT_SECONDS,
     ),
-    memoryMb: inRange('memoryMb', input.memoryMb ?? config.DEFAULT_MEMORY_MB, 16, config.MAX_MEMORY_MB),
-    cpus: inRange('cpus', input.cpus ?? DEFAULT_CPUS, 0.01, config.MAX_CPUS),
-    network: checkNetwork(input.network ?? 'NONE', config),
+    memoryMb: inRange('memoryMb', input.memoryMb ?? limits.DEFAULT_MEMORY_MB, 16, limits.MAX_MEMORY_MB),
+    cpus: inRange('cpus', input.cpus ?? DEFAULT_CPUS, 0.01, limits.MAX_CPUS),
+    network: checkNetwork(input.network ?? 'NONE', limits),
     env: toEnv(input.env ?? []),
-    secrets: checkSecrets(input.secrets ?? [], input.env ?? [], config),
+    secrets: checkSecrets(input.secrets ?? [], input.env ?? [], secrets),
     retries: inRange('retries', input.retries ?? 0, 0, MAX_RETRIES),
     idempotencyKey: checkKey(input.idempotencyKey ?? null),
   };
@@ -148,8 +153,8 @@ export function checkLabels(labels: LabelInput[], root = 'input'): { name: strin
   });
 }
 
-function checkNetwork(network: 'NONE' | 'INTERNET', config: AppConfig): 'NONE' | 'INTERNET' {
-  if (network === 'INTERNET' && !config.ALLOW_INTERNET) {
+function checkNetwork(network: 'NONE' | 'INTERNET', limits: LimitsConfig): 'NONE' | 'INTERNET' {
+  if (network === 'INTERNET' && !limits.ALLOW_INTERNET) {
     throw new BadInputError('This service does not give jobs access to the internet.', 'input.network');
   }
   return network;
@@ -171,7 +176,7 @@ function toEnv(env: EnvVarInput[]): Record<string, string> {
   return { ...result };
 }
 
-function checkSecrets(names: string[], env: EnvVarInput[], config: AppConfig): string[] {
+function checkSecrets(names: string[], env: EnvVarInput[], config: SecretsConfig): string[] {
   if (names.length > MAX_SECRETS) throw new BadInputError(`At most ${MAX_SECRETS} secrets.`, 'input.secrets');
   names.forEach((name, at) => {
     const fault = secretFault(name, names.slice(0, at), env, config);
@@ -184,7 +189,7 @@ function secretFault(
   name: string,
   before: string[],
   env: EnvVarInput[],
-  config: AppConfig,
+  config: SecretsConfig,
 ): string | undefined {
   if (!config.JOB_SECRETS.includes(name)) {
     return 'This service gives jobs no secret of this name; service { secrets } lists those it gives.';

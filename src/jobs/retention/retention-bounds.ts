@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/principal.js';
-import { AppConfig } from '../../config/app-config.js';
+import { RetentionConfig } from '../../config/retention-config.js';
 import type { FinishedAt } from '../store/retention.repository.js';
 import { RetentionRepository } from '../store/retention.repository.js';
 
@@ -16,7 +16,7 @@ const GRACE_MS = 60_000;
 export class RetentionBounds {
   constructor(
     private readonly retention: RetentionRepository,
-    private readonly config: AppConfig,
+    private readonly config: RetentionConfig,
   ) {}
 
   /** The newest job that is beyond a bound: it and all older ones are to be deleted. Undefined when there is none. */

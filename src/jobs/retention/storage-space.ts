@@ -8,7 +8,7 @@ import { MiB } from '../../common/bytes.js';
 import { Clock } from '../../common/clock.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import { AppConfig } from '../../config/app-config.js';
+import { StorageConfig } from '../../config/storage-config.js';
 import { Database } from '../../database/database.js';
 import { RESERVE_BYTES } from '../../database/disk-reserve.js';
 import { WORKSPACE_ROOTS } from '../../workspace/workspace-paths.js';
@@ -31,7 +31,7 @@ export class StorageSpace {
   private shortIn: string | undefined;
 
   constructor(
-    private readonly config: AppConfig,
+    private readonly config: StorageConfig,
     private readonly database: Database,
     private readonly clock: Clock,
     @Inject(LOG) private readonly log: Log,

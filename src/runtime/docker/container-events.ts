@@ -1,9 +1,9 @@
 import { Backoff } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import { Bell } from '../../common/bell.js';
+import type { Log } from '../../common/log.js';
 import { mayRun } from './container-exit.js';
 import type { DockerEngine } from './docker-engine.js';
-import type { RuntimeLogger } from './docker-options.js';
 import { linesOf } from '../lines.js';
 
 /**
@@ -49,7 +49,7 @@ export class ContainerEvents {
     private readonly engine: DockerEngine,
     private readonly label: string,
     private readonly reconcileMs: number,
-    private readonly logger: RuntimeLogger,
+    private readonly log: Log,
   ) {}
 
   watch(id: string): ContainerWatch {
@@ -115,14 +115,14 @@ export class ContainerEvents {
   /** One line in the log for an outage, however often the stream is tried again. */
   private pause(why: string): void {
     if (!this.isAway)
-      this.logger.warn(`The engine's events broke off, and are asked for until they come: ${why}`);
+      this.log.warn({}, `The engine's events broke off, and are asked for until they come: ${why}`);
     this.isAway = true;
     this.isListening = false;
     this.ringUnrung();
   }
 
   private resume(): void {
-    if (this.isAway) this.logger.info("The engine's events come again.");
+    if (this.isAway) this.log.info({}, "The engine's events come again.");
     this.isAway = false;
     this.isListening = true;
     this.ringUnrung();

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { inspect } from 'node:util';
-import { createDockerClient, toDockerOptions } from './docker-client.js';
+import { createDockerClient, toClientOptions } from './docker-client.js';
 
-describe('toDockerOptions', () => {
+describe('toClientOptions', () => {
   it.each([
     ['unix:///run/user/1000/docker.sock', { socketPath: '/run/user/1000/docker.sock', protocol: 'http' }],
     ['tcp://10.0.0.1:2375', { host: '10.0.0.1', port: '2375', protocol: 'http' }],
@@ -12,7 +12,7 @@ describe('toDockerOptions', () => {
     ['http://engine.example:1234', { host: 'engine.example', port: '1234', protocol: 'http' }],
     ['tcp://[::1]:2375', { host: '::1', port: '2375', protocol: 'http' }],
   ])('reads %s', (dockerHost, expected) => {
-    expect(toDockerOptions(dockerHost)).toMatchObject(expected);
+    expect(toClientOptions(dockerHost)).toMatchObject(expected);
   });
 });
 

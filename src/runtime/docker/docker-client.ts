@@ -25,7 +25,7 @@ interface WithSignals {
  * request at random, and on a socket of the same machine a new connection costs nothing that can be measured.
  */
 export function createDockerClient(dockerHost: string | undefined): DockerClient {
-  const docker = new Docker(dockerHost === undefined ? {} : toDockerOptions(dockerHost));
+  const docker = new Docker(dockerHost === undefined ? {} : toClientOptions(dockerHost));
   const modem = docker.modem as unknown as Modem;
   const agent = modem.protocol === 'https' ? new HttpsAgent() : new HttpAgent();
   modem.agent = withoutInsides(agent);
@@ -44,7 +44,7 @@ function withoutInsides<T extends HttpAgent>(agent: T): T {
  * Every key is named, so that what the library finds in the environment's own DOCKER_HOST cannot be mixed in;
  * certificates (DOCKER_CERT_PATH) are left to the library.
  */
-export function toDockerOptions(dockerHost: string): Docker.DockerOptions {
+export function toClientOptions(dockerHost: string): Docker.DockerOptions {
   const url = new URL(dockerHost);
   if (url.protocol === 'unix:') {
     return { socketPath: url.pathname, host: undefined, port: undefined, protocol: 'http' };

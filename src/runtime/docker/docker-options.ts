@@ -1,6 +1,7 @@
+import type { Log } from '../../common/log.js';
 import type { SecretLookup } from '../secret-line.js';
 
-/** What the docker runtime is made from; taken from `AppConfig` by the runtime module. */
+/** What the docker runtime is made from; made from the configuration by its definition. */
 export interface DockerOptions {
   /** `unix:///path`, `tcp://host:port`, `http://…` or `https://…`; unset: where the client library finds an engine. */
   dockerHost?: string;
@@ -14,12 +15,7 @@ export interface DockerOptions {
   installationId: string;
   /** Values of the secrets that jobs may name; none when absent. */
   secrets?: SecretLookup;
-  logger: RuntimeLogger;
+  log: Log;
   /** How often all waits together look at the engine themselves, should its events have gone silent. */
   reconcileMs?: number;
-}
-
-export interface RuntimeLogger {
-  info(message: string): void;
-  warn(message: string): void;
 }

@@ -46,7 +46,8 @@ export async function createDockerRuntime(
   try {
     const info = await engine.info(signal);
     if (mapsUsers(info)) {
-      options.logger.warn(
+      options.log.warn(
+        {},
         'The engine maps user ids (rootless or userns-remap): jobs may be unable to write to their folders.',
       );
     }
@@ -74,12 +75,7 @@ class DockerRuntime implements RuntimeProvider {
     this.scope = info.ID;
     this.capabilities = toCapabilities(info);
     this.label = installationFilter(options.installationId);
-    this.events = new ContainerEvents(
-      engine,
-      this.label,
-      options.reconcileMs ?? RECONCILE_MS,
-      options.logger,
-    );
+    this.events = new ContainerEvents(engine, this.label, options.reconcileMs ?? RECONCILE_MS, options.log);
   }
 
   /** An engine that is elsewhere, or away, says nothing about its containers. */
@@ -179,7 +175,7 @@ class DockerRuntime implements RuntimeProvider {
     const placement = { ...this.options, hostCpus: this.info.NCPU };
     const config = toContainerConfig(spec, placement, runnerUser());
     const input = secretLine(spec.secrets, this.options.secrets ?? new Map());
-    return this.encode(await startContainer(this.engine, config, input, this.options.logger), spec.name);
+    return this.encode(await startContainer(this.engine, config, input, this.options.log), spec.name);
   }
 
   /** As PID 1 the runner hears no SIGTERM in its first milliseconds; one that heard the first ignores the others. */

@@ -4,6 +4,7 @@ import type { DockerEngine } from './docker-engine.js';
 import { EngineStatusError } from './engine.errors.js';
 import { INSTALLATION_LABEL } from './labels.js';
 import { startContainer } from './start-container.js';
+import { SILENT_LOG } from '../../../test/support/recorded-log.js';
 
 const LABELS = { [INSTALLATION_LABEL]: 'ours' };
 const CONTAINER = { name: 'runner-1', config: { Labels: LABELS } };
@@ -37,8 +38,7 @@ class RefusingEngine {
   }
 
   async startContainer(): Promise<string> {
-    const logger = { info: () => undefined, warn: () => undefined };
-    return startContainer(this as unknown as DockerEngine, CONTAINER, undefined, logger);
+    return startContainer(this as unknown as DockerEngine, CONTAINER, undefined, SILENT_LOG);
   }
 }
 

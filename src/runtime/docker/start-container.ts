@@ -1,8 +1,8 @@
 import type Docker from 'dockerode';
 import { Backoff, settledWithin } from '../../common/abort.js';
+import type { Log } from '../../common/log.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
 import type { DockerEngine, NamedContainerConfig } from './docker-engine.js';
-import type { RuntimeLogger } from './docker-options.js';
 import { EngineStatusError } from './engine.errors.js';
 import { INSTALLATION_LABEL } from './labels.js';
 import { publicMessage, toCreateFailure, toStartFailure } from './start-failure.js';
@@ -22,12 +22,12 @@ export async function startContainer(
   engine: DockerEngine,
   container: NamedContainerConfig,
   input: string | undefined,
-  logger: RuntimeLogger,
+  log: Log,
 ): Promise<string> {
   const made = await create(engine, container);
   if (made !== undefined) return startMade(engine, made, input);
   const found = await findOwn(engine, container);
-  return found.State.Status === 'created' ? startFound(engine, found.Id, input, logger) : found.Id;
+  return found.State.Status === 'created' ? startFound(engine, found.Id, input, log) : found.Id;
 }
 
 /** Undefined when there is a container of this name already. */
@@ -90,11 +90,11 @@ async function startFound(
   engine: DockerEngine,
   id: string,
   input: string | undefined,
-  logger: RuntimeLogger,
+  log: Log,
 ): Promise<string> {
   const refusal = await startCreated(engine, id, input);
   if (refusal)
-    logger.warn(`A container made by an earlier call was not started: ${publicMessage(refusal.message)}`);
+    log.warn({}, `A container made by an earlier call was not started: ${publicMessage(refusal.message)}`);
   return id;
 }
 

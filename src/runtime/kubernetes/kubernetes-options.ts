@@ -1,4 +1,5 @@
-/** What the kubernetes runtime is made from; taken from `AppConfig` by `choose-runtime.ts`. */
+import type { Log } from '../../common/log.js';
+/** What the kubernetes runtime is made from; made from the configuration by `toKubernetesOptions`. */
 export interface KubernetesOptions {
   /** Kubeconfig file; unset: the pod's service account, else where kubectl looks. */
   kubeconfig?: string;
@@ -18,7 +19,7 @@ export interface KubernetesOptions {
   nodeName?: string;
   /** Image with which storage and network are tried. */
   probeImage: string;
-  logger: RuntimeLogger;
+  log: Log;
   /** How often the network is tried again; see `NetworkSight`. */
   networkPace?: Partial<NetworkPace>;
   /** How often all waits together look at the pods themselves, should the watch have gone silent. */
@@ -63,9 +64,4 @@ export interface PodOptions {
   priorityClass?: string;
   /** Kueue's local queue. */
   queueName?: string;
-}
-
-export interface RuntimeLogger {
-  info(message: string): void;
-  warn(message: string): void;
 }

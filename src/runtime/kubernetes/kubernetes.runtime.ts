@@ -60,7 +60,7 @@ export async function createKubernetesRuntime(
     const [version, scope, nodeName] = await Promise.all([
       cluster.version(signal),
       cluster.namespaceUid(signal),
-      requiredNode(cluster, options.claims, options.nodeName, options.logger, signal),
+      requiredNode(cluster, options.claims, options.nodeName, options.log, signal),
     ]);
     const template: PodTemplate = {
       ...options,
@@ -107,8 +107,8 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
     this.isInside = facts.isInside;
     this.startTimeoutSeconds = options.startTimeoutSeconds + START_MARGIN_SECONDS;
     this.fixed = toFixedCapabilities(facts);
-    this.network = new NetworkSight(options.networkPolicy, options.logger, options.networkPace);
-    this.watch = new PodWatch(cluster, options.reconcileMs ?? RECONCILE_MS, options.logger);
+    this.network = new NetworkSight(options.networkPolicy, options.log, options.networkPace);
+    this.watch = new PodWatch(cluster, options.reconcileMs ?? RECONCILE_MS, options.log);
   }
 
   get capabilities(): RuntimeCapabilities {
@@ -116,14 +116,14 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
   }
 
   watchNetwork(workspaces: Workspaces): void {
-    const { probeImage, logger } = this.options;
+    const { probeImage, log } = this.options;
     const probe: ProbeRuntime = {
       start: (spec) => this.startOnce(spec, PROBE_GATE),
       wait: (handle, signal) => this.wait(handle, signal),
       remove: (handle, signal) => this.remove(handle, signal),
     };
     this.watchingNetwork = this.network.keepLooking(
-      (signal) => lookAtNetwork(probe, workspaces, probeImage, logger, signal),
+      (signal) => lookAtNetwork(probe, workspaces, probeImage, log, signal),
       this.closing.signal,
     );
   }
@@ -214,8 +214,8 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
 
   private async startOnce(spec: WorkloadSpec, gate: NetworkGate | undefined): Promise<string> {
     await prepareStopOrder(spec.workspace.jobDir);
-    const { logger } = this.options;
-    const { pod, isNew } = await startPod(this.cluster, spec, this.template, logger, gate);
+    const { log } = this.options;
+    const { pod, isNew } = await startPod(this.cluster, spec, this.template, log, gate);
     this.watch.note(pod);
     if (isNew) this.own(spec.name, pod);
     return this.encode(spec.name, pod.metadata.uid, spec.workspace.id);
@@ -226,7 +226,7 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
     const owning = this.cluster
       .ownConfigMap(name, pod)
       .catch((error: unknown) =>
-        this.options.logger.warn(`The ConfigMap ${name} has no owner: ${messageOf(error)}`),
+        this.options.log.warn({}, `The ConfigMap ${name} has no owner: ${messageOf(error)}`),
       )
       .finally(() => this.owning.delete(owning));
     this.owning.add(owning);

@@ -4,8 +4,11 @@ import { messageOf } from '../../common/app-error.js';
 import { Bell } from '../../common/bell.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import { AppConfig, DEFAULT_CPUS } from '../../config/app-config.js';
-import { LONGEST_WARM_AGE_SECONDS } from '../../config/warm-pool-config.js';
+import type { AppConfig } from '../../config/app-config.js';
+import { APP_CONFIG } from '../../config/app-config.js';
+import { DEFAULT_CPUS } from '../../config/limits-config.js';
+import type { WarmPoolBounds } from '../../config/pool-config.js';
+import { LONGEST_WARM_AGE_SECONDS } from '../../config/pool-config.js';
 import { Workspaces } from '../../workspace/workspaces.js';
 import { RuntimeHealthMonitor } from '../runtime-health.js';
 import type { RuntimeProvider } from '../runtime-provider.js';
@@ -40,12 +43,12 @@ export class WarmPool {
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     @Inject(LOG) private readonly log: Log,
-    private readonly config: AppConfig,
+    @Inject(APP_CONFIG) private readonly config: Pick<AppConfig, 'pool' | 'environments' | 'limits'>,
     private readonly health: RuntimeHealthMonitor,
     workspaces: Workspaces,
   ) {
     this.launcher = new WorkerLauncher(runtime, workspaces, log);
-    this.pools = new Map(config.warmPools.map((bounds) => [bounds.environment, this.makePool(bounds)]));
+    this.pools = new Map(config.pool.pools.map((bounds) => [bounds.environment, this.makePool(bounds)]));
     health.onRecovery(() => this.bell.ring());
   }
 
@@ -115,28 +118,28 @@ export class WarmPool {
     await Promise.all([...this.pools.values()].map((pool) => pool.empty()));
   }
 
-  private makePool(bounds: AppConfig['warmPools'][number]): EnvironmentPool {
-    const { config } = this;
+  private makePool(bounds: WarmPoolBounds): EnvironmentPool {
+    const { environments, limits, pool } = this.config;
     const template: WorkerTemplate = {
-      image: config.imageOf(bounds.environment),
+      image: environments.imageOf(bounds.environment),
       ...this.terms,
-      timeoutSeconds: config.MAX_TIMEOUT_SECONDS,
-      graceSeconds: config.STOP_GRACE_SECONDS,
+      timeoutSeconds: limits.MAX_TIMEOUT_SECONDS,
+      graceSeconds: limits.STOP_GRACE_SECONDS,
       idleSeconds: this.idleSeconds,
     };
-    const maxAgeMs = config.WARM_MAX_AGE_SECONDS * 1000;
+    const maxAgeMs = pool.WARM_MAX_AGE_SECONDS * 1000;
     const changed = (): void => this.bell.ring();
     return new EnvironmentPool(bounds, template, maxAgeMs, this.runtime, this.launcher, this.log, changed);
   }
 
   /** What a job gets that asks for nothing else. */
   private get terms(): Pick<WorkerTemplate, 'limits' | 'network'> {
-    const { DEFAULT_MEMORY_MB: memoryMb, MAX_PIDS: pids, MAX_TMP_BYTES: tmpBytes } = this.config;
+    const { DEFAULT_MEMORY_MB: memoryMb, MAX_PIDS: pids, MAX_TMP_BYTES: tmpBytes } = this.config.limits;
     return { limits: { memoryMb, cpus: DEFAULT_CPUS, pids, tmpBytes }, network: 'NONE' };
   }
 
   private get idleSeconds(): number {
-    return this.config.WARM_MAX_AGE_SECONDS + IDLE_MARGIN_SECONDS;
+    return this.config.pool.WARM_MAX_AGE_SECONDS + IDLE_MARGIN_SECONDS;
   }
 
   private async listen(signal: AbortSignal): Promise<void> {

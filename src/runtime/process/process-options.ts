@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
+import type { Log } from '../../common/log.js';
 import type { SecretLookup } from '../secret-line.js';
 
-/** What the process runtime needs to know; made from the configuration by `runtime.module.ts`. */
+/** What the process runtime needs to know; made from the configuration by its definition. */
 export interface ProcessRuntimeOptions {
   /** The server's data folder; the runtime keeps its state in `process/` below it. */
   readonly dataDir: string;
@@ -13,12 +14,7 @@ export interface ProcessRuntimeOptions {
   readonly secrets?: SecretLookup;
   /** `job_runner.py`; the one of this package where nothing else is said. */
   readonly runnerPath?: string;
-  readonly logger: ProcessRuntimeLogger;
-}
-
-export interface ProcessRuntimeLogger {
-  info(message: string): void;
-  warn(message: string): void;
+  readonly log: Log;
 }
 
 /** The package's own runner: three folders up both from `src/` and from `dist/`. */

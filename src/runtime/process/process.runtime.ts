@@ -2,6 +2,7 @@ import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { abortable } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
+import type { Log } from '../../common/log.js';
 import type {
   RuntimeCapabilities,
   RuntimeHealth,
@@ -52,7 +53,7 @@ export async function createProcessRuntime(
   if (typeof machine === 'string') throw new RuntimeUnavailableError(machine);
   const folders = new WorkloadFolders(join(options.dataDir, 'process'));
   await folders.prepare();
-  const { installationId, isolation, logger, runnerPath = PACKAGED_RUNNER, secrets = new Map() } = options;
+  const { installationId, isolation, log, runnerPath = PACKAGED_RUNNER, secrets = new Map() } = options;
   const runtime = new ProcessRuntime({
     machine,
     folders,
@@ -62,7 +63,7 @@ export async function createProcessRuntime(
     record: { scope: scopeText(hostScope()), installationId, isolation },
     secrets,
   });
-  await runtime.sweep(logger);
+  await runtime.sweep(log);
   return runtime;
 }
 
@@ -151,8 +152,8 @@ class ProcessRuntime implements RuntimeProvider {
   }
 
   /** Called once, before the runtime is handed out. */
-  sweep(logger: ProcessRuntimeOptions['logger']): Promise<void> {
-    return sweep(this.folders, this.cgroups, (name) => this.finishRemoval(name), logger);
+  sweep(log: Log): Promise<void> {
+    return sweep(this.folders, this.cgroups, (name) => this.finishRemoval(name), log);
   }
 
   /** Kills and deletes a workload whose folder was taken from under its name. Safe to repeat. */

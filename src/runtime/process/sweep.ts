@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { messageOf } from '../../common/app-error.js';
+import type { Log } from '../../common/log.js';
 import type { Cgroups } from './cgroups/cgroups.js';
 import { PROBE_PREFIX } from './cgroups/cgroups.js';
 import { hostScope, isEarlierBoot } from './cgroups/host-scope.js';
-import type { ProcessRuntimeLogger } from './process-options.js';
 import type { WorkloadFolders } from './workload/workload-folders.js';
 
 /**
@@ -14,7 +14,7 @@ export async function sweep(
   folders: WorkloadFolders,
   cgroups: Cgroups,
   finishRemoval: (name: string) => Promise<void>,
-  logger: ProcessRuntimeLogger,
+  log: Log,
 ): Promise<void> {
   try {
     await folders.clearUnfinished();
@@ -30,6 +30,6 @@ export async function sweep(
         await cgroups.remove(name);
     }
   } catch (error) {
-    logger.warn(`Remains of earlier workloads could not be cleared away: ${messageOf(error)}`);
+    log.warn({}, `Remains of earlier workloads could not be cleared away: ${messageOf(error)}`);
   }
 }

@@ -58,14 +58,14 @@ async function start(open: OpenDatabases, variables: Record<string, string> = {}
   const clock = new StoppedClock();
   const jobs = new JobRepository(database);
   const retention = new RetentionRepository(database);
-  const workspaces = new Workspaces(config);
+  const workspaces = new Workspaces(config.storage);
   await workspaces.prepare();
   const events = new JobEvents();
   const told: string[] = [];
   events.onAny((id) => void told.push(id));
   const remover = new JobRemover(jobs, retention, workspaces, events, log);
   const holds = new QuickHolds(database, clock, log);
-  const bounds = new RetentionBounds(retention, config);
+  const bounds = new RetentionBounds(retention, config.retention);
   const keeper = new RetentionKeeper(log, bounds, remover, holds, database, clock);
   return { database, jobs, retention, holds, keeper, workspaces, clock, told, warnings };
 }

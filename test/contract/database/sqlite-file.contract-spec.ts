@@ -145,7 +145,7 @@ describe('an SQLite file', () => {
 describe('a copy of an SQLite file', () => {
   it('is given up when nobody wants it any more', async () => {
     const { folder } = await writtenFile();
-    const backups = new DatabaseBackup(await open(folder), loadConfig({ DATA_DIR: folder }));
+    const backups = new DatabaseBackup(await open(folder), loadConfig({ DATA_DIR: folder }).storage);
     await expect(backups.make(AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
     expect(readdirSync(folder).filter((name) => name.includes('-backup-'))).toEqual([]);
     const { file, bytes } = await backups.make(new AbortController().signal);
@@ -158,7 +158,7 @@ describe('an SQLite file that was copied', () => {
   it('is still refused to a second process, and takes its log in again', async () => {
     const { folder, path } = await writtenFile();
     const database = await open(folder);
-    const backups = new DatabaseBackup(database, loadConfig({ DATA_DIR: folder }));
+    const backups = new DatabaseBackup(database, loadConfig({ DATA_DIR: folder }).storage);
     const { file } = await backups.make(new AbortController().signal);
     await file.close();
     expect(await new DatabaseProcess(folder).firstLine()).toMatch(/^DatabaseInUseError/);
@@ -172,7 +172,7 @@ describe('an SQLite file that cannot be let go of', () => {
   it('stays refused to a second process, although its server has closed it and had made a copy', async () => {
     const { folder } = await writtenFile();
     const database = await open(folder);
-    const backups = new DatabaseBackup(database, loadConfig({ DATA_DIR: folder }));
+    const backups = new DatabaseBackup(database, loadConfig({ DATA_DIR: folder }).storage);
     const { file } = await backups.make(new AbortController().signal);
     await file.close();
     const { connection } = database.file!;

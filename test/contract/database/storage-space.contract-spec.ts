@@ -42,7 +42,12 @@ describeTier('small-disk', whyNoMount(), () => {
       const config = loadConfig({ DATA_DIR: join(disk.path, 'data'), MIN_FREE_DISK_MB: '16', ...variables });
       database = new Database(config);
       const tell = (_: object, message: string): void => void told.push(message);
-      return new StorageSpace(config, database, clock, { debug: tell, info: tell, warn: tell, error: tell });
+      return new StorageSpace(config.storage, database, clock, {
+        debug: tell,
+        info: tell,
+        warn: tell,
+        error: tell,
+      });
     }
 
     it('is looked at once a second at most, and its changes are told once each', async () => {

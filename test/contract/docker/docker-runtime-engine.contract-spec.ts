@@ -11,6 +11,7 @@ import { SECRET_VALUES } from '../../support/runtimes/runtime-secrets.js';
 import { EngineProxy } from '../../support/runtimes/docker/runtime-engine-proxy.js';
 import { describeTier } from '../../support/runtimes/runtime-tier.js';
 import { waitFor } from '../../support/wait-for.js';
+import { SILENT_LOG } from '../../support/recorded-log.js';
 
 const IMAGE = 'py-exec:slim';
 const RUNS_ON = 'import time\nprint("ready", flush=True)\nwhile True: time.sleep(60)\n';
@@ -22,7 +23,6 @@ const TIMEOUT_MS = 180_000;
 describeTier('docker', await whyNoDocker(IMAGE), () => {
   describe('the docker runtime and an engine that comes and goes', () => {
     const installationId = `test-${randomUUID()}`;
-    const logger = { info: () => undefined, warn: () => undefined };
     let bench: RuntimeBench;
     let proxy: EngineProxy;
     /** Reaches the engine through the proxy; the bench itself does not. */
@@ -31,7 +31,8 @@ describeTier('docker', await whyNoDocker(IMAGE), () => {
 
     beforeAll(async () => {
       bench = await RuntimeBench.open({
-        create: (folder) => createDockerRuntime({ dataDir: (dataDir = folder), installationId, logger }),
+        create: (folder) =>
+          createDockerRuntime({ dataDir: (dataDir = folder), installationId, log: SILENT_LOG }),
         hooks: new DockerBackdoor(new Docker(), installationId),
         image: IMAGE,
       });
@@ -39,7 +40,7 @@ describeTier('docker', await whyNoDocker(IMAGE), () => {
 
     beforeEach(async () => {
       proxy = await EngineProxy.open();
-      const server = { dataDir, installationId, logger, secrets: SECRET_VALUES };
+      const server = { dataDir, installationId, log: SILENT_LOG, secrets: SECRET_VALUES };
       const options = { ...server, dockerHost: proxy.host, reconcileMs: 500 };
       runtime = await createDockerRuntime(options);
     });
@@ -245,10 +246,10 @@ describeTier('docker', await whyNoDocker(IMAGE), () => {
 
     it('is not made of an engine that does not answer', async () => {
       await proxy.refuse();
-      const options = { dataDir, installationId, logger, dockerHost: proxy.host };
+      const options = { dataDir, installationId, log: SILENT_LOG, dockerHost: proxy.host };
       await expect(createDockerRuntime(options)).rejects.toThrow(RuntimeUnavailableError);
       const probe = await probeDocker({ dockerHost: proxy.host, image: IMAGE });
-      expect(probe).toEqual({ ok: false, reason: 'No Docker engine answers.' });
+      expect(probe).toEqual({ fits: false, reason: 'No Docker engine answers.' });
     });
   });
 });

@@ -17,6 +17,7 @@ import { runnerUser } from '../../../src/workspace/runner-user.js';
 import { RuntimeBench } from '../../support/runtimes/runtime-bench.js';
 import { DockerBackdoor, whyNoDocker } from '../../support/runtimes/docker/runtime-docker.js';
 import { describeTier } from '../../support/runtimes/runtime-tier.js';
+import { SILENT_LOG } from '../../support/recorded-log.js';
 
 const IMAGE = 'py-exec:slim';
 const RUNS_ON = 'import time\nprint("ready", flush=True)\nwhile True: time.sleep(60)\n';
@@ -27,13 +28,12 @@ describeTier('docker', await whyNoDocker(IMAGE), () => {
   describe('the docker runtime and what the engine refuses', () => {
     const docker = new Docker();
     const installationId = `test-${randomUUID()}`;
-    const logger = { info: () => undefined, warn: () => undefined };
     const others: RuntimeProvider[] = [];
     let bench: RuntimeBench;
 
     beforeAll(async () => {
       bench = await RuntimeBench.open({
-        create: (dataDir) => createDockerRuntime({ dataDir, installationId, logger }),
+        create: (dataDir) => createDockerRuntime({ dataDir, installationId, log: SILENT_LOG }),
         hooks: new DockerBackdoor(docker, installationId),
         image: IMAGE,
       });
@@ -50,7 +50,7 @@ describeTier('docker', await whyNoDocker(IMAGE), () => {
 
     const other = async (options: object): Promise<RuntimeProvider> => {
       const dataDir = bench.dataDir;
-      const provider = await createDockerRuntime({ dataDir, installationId, logger, ...options });
+      const provider = await createDockerRuntime({ dataDir, installationId, log: SILENT_LOG, ...options });
       others.push(provider);
       return provider;
     };
@@ -77,7 +77,7 @@ describeTier('docker', await whyNoDocker(IMAGE), () => {
       const client = createDockerClient(undefined);
       try {
         const container = withoutCommand(spec, installationId);
-        const start = startContainer(new DockerEngine(client), container, undefined, logger);
+        const start = startContainer(new DockerEngine(client), container, undefined, SILENT_LOG);
         expect(await failureOf(start)).toMatchObject({ message: expect.stringContaining('could not start') });
         expect(await bench.provider.list()).toEqual([]);
       } finally {
@@ -129,9 +129,9 @@ describeTier('docker', await whyNoDocker(IMAGE), () => {
     });
 
     it('tells by a probe whether the engine has the image, and what makes it', async () => {
-      expect(await probeDocker({ image: IMAGE })).toMatchObject({ ok: true });
-      const { ok, reason } = await probeDocker({ image: 'py-exec:no-such-target' });
-      expect(ok).toBe(false);
+      expect(await probeDocker({ image: IMAGE })).toMatchObject({ fits: true });
+      const { fits, reason } = await probeDocker({ image: 'py-exec:no-such-target' });
+      expect(fits).toBe(false);
       expect(reason).toContain('docker build --target no-such-target -t py-exec:no-such-target runner-image');
     });
   });

@@ -19,9 +19,9 @@ import { JobRepository } from '../../../src/jobs/store/job.repository.js';
 import { SubmissionRepository } from '../../../src/jobs/store/submission.repository.js';
 import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
 import { JobService } from '../../../src/jobs/job.service.js';
-import { FakeEngine } from '../../../src/runtime/fake/fake-engine.js';
-import type { FakeWorkload } from '../../../src/runtime/fake/fake-workload.js';
-import { FakeRuntime } from '../../../src/runtime/fake/fake.runtime.js';
+import { FakeEngine } from '../../support/runtimes/fake/fake-engine.js';
+import type { FakeWorkload } from '../../support/runtimes/fake/fake-workload.js';
+import { FakeRuntime } from '../../support/runtimes/fake/fake.runtime.js';
 import { RuntimeHealthMonitor } from '../../../src/runtime/runtime-health.js';
 import { Workspaces } from '../../../src/workspace/workspaces.js';
 import { spoolPath, workspacePaths } from '../../../src/workspace/workspace-paths.js';
@@ -33,7 +33,7 @@ import {
   whileNobodyClaims,
 } from '../../support/service/execution-server.js';
 import { submission } from '../../support/service/job-submission.js';
-import { RunnerSpool } from '../../support/runtimes/runtime-fake-spool.js';
+import { RunnerSpool } from '../../support/runtimes/fake/fake-spool.js';
 import { waitFor } from '../../support/wait-for.js';
 import { CALLER } from '../../support/service/caller.js';
 

@@ -21,8 +21,8 @@ import { JobService } from '../../../src/jobs/job.service.js';
 import { JobRepository } from '../../../src/jobs/store/job.repository.js';
 import { IdempotencyMismatchError } from '../../../src/jobs/record/job.errors.js';
 import { SubmissionRepository } from '../../../src/jobs/store/submission.repository.js';
-import { FakeEngine } from '../../../src/runtime/fake/fake-engine.js';
-import type { FakeWorkload } from '../../../src/runtime/fake/fake-workload.js';
+import { FakeEngine } from '../../support/runtimes/fake/fake-engine.js';
+import type { FakeWorkload } from '../../support/runtimes/fake/fake-workload.js';
 import type { PoolStatus } from '../../../src/runtime/pool/environment-pool.js';
 import { WarmPool } from '../../../src/runtime/pool/warm-pool.js';
 import type { WarmWorker } from '../../../src/runtime/pool/warm-worker.js';
@@ -39,7 +39,7 @@ import {
   whileNobodyClaims,
 } from '../../support/service/execution-server.js';
 import { submission } from '../../support/service/job-submission.js';
-import { RunnerSpool } from '../../support/runtimes/runtime-fake-spool.js';
+import { RunnerSpool } from '../../support/runtimes/fake/fake-spool.js';
 import { waitFor } from '../../support/wait-for.js';
 import { CALLER } from '../../support/service/caller.js';
 

@@ -12,6 +12,7 @@ import { KUBE_IMAGE, whyNoKubernetes } from '../../support/runtimes/kubernetes/r
 import { describeTier } from '../../support/runtimes/runtime-tier.js';
 import { TestService } from '../../support/service/service.js';
 import { waitFor } from '../../support/wait-for.js';
+import { recordedLog } from '../../support/recorded-log.js';
 
 /** Hostile jobs of each kind; many more of them show what is rare. */
 const JOBS = Number(process.env.NETWORK_JOBS ?? 10);
@@ -109,8 +110,8 @@ describeTier('kubernetes', unavailable, () => {
         async () => {
           await prepare();
           const warnings: string[] = [];
-          const logger = { info: () => undefined, warn: (line: string) => void warnings.push(line) };
-          const runtime = await runtimeWith({ networkPolicy: 'auto', logger });
+          const log = recordedLog((line) => void warnings.push(line));
+          const runtime = await runtimeWith({ networkPolicy: 'auto', log });
           expect(runtime.capabilities.networkIsolation).toBe(false);
           runtime.watchNetwork(bench.workspaces);
           await says(runtime, /enforces no policy on jobs with network NONE \(.* answers\): .* have one/);

@@ -15,7 +15,9 @@ import type {
 } from '@kubernetes/client-node';
 import { parseAllDocuments } from 'yaml';
 import { ConfigError, loadConfig } from '../../../src/config/load-config.js';
-import { variableDocs } from '../../../src/config/variable.decorator.js';
+import { variablesOf } from '../../../src/config/variable.decorator.js';
+import { configParts } from '../../../src/config/app-config.js';
+import { RUNTIMES } from '../../../src/runtime/runtimes.js';
 import { SCHEMA_VERSION, schemaFaults } from '../../support/runtimes/kubernetes/kubernetes-schema.js';
 import { ROOT } from '../../support/service/maps-cli.js';
 import { restrictedViolations } from '../../support/runtimes/kubernetes/pod-security.js';
@@ -91,19 +93,24 @@ describe(`the manifests, by the schema of Kubernetes ${SCHEMA_VERSION}`, () => {
 describe('the backend as it is deployed', () => {
   it('starts with the configuration of its manifests, once it has a token', () => {
     const variables = environment(base);
-    const known = new Set([...variableDocs().map(({ name }) => name), 'NODE_NAME']);
+    const known = new Set(
+      configParts(RUNTIMES)
+        .flatMap(variablesOf)
+        .map(({ name }) => name),
+    );
     expect(Object.keys(variables).filter((name) => !known.has(name))).toEqual([]);
-    expect(loadConfig({ ...variables, API_TOKEN: 'a-random-word-of-my-own' })).toMatchObject({
-      EXECUTION_RUNTIME: 'kubernetes',
-      K8S_NAMESPACE: 'maps-python',
-      K8S_DATASETS_CLAIM: 'maps-datasets',
+    expect(loadConfig({ ...variables, API_TOKEN: 'a-random-word-of-my-own' }, RUNTIMES)).toMatchObject({
+      execution: { EXECUTION_RUNTIME: 'kubernetes' },
+      runtimes: { kubernetes: { K8S_NAMESPACE: 'maps-python', K8S_DATASETS_CLAIM: 'maps-datasets' } },
     });
   });
 
   it('does not start with the placeholder of the token', () => {
     const { API_TOKEN } = find<V1Secret>(base, 'Secret', 'maps-api-token').stringData!;
-    expect(() => loadConfig({ ...environment(base), API_TOKEN })).toThrow(ConfigError);
-    expect(() => loadConfig({ ...environment(base), API_TOKEN })).toThrow('API_TOKEN is still a placeholder');
+    expect(() => loadConfig({ ...environment(base), API_TOKEN }, RUNTIMES)).toThrow(ConfigError);
+    expect(() => loadConfig({ ...environment(base), API_TOKEN }, RUNTIMES)).toThrow(
+      'API_TOKEN is still a placeholder',
+    );
   });
 
   it('ships no placeholder that a job could take for a key', () => {
@@ -193,7 +200,7 @@ describeTier('kubectl', noKubectl, () => {
       expect(objects.flatMap(schemaFaults)).toEqual([]);
       expect(restrictedViolations(podOf(objects))).toEqual([]);
       const config = find<V1ConfigMap>(objects, 'ConfigMap', 'maps-config').data!;
-      expect(() => loadConfig(config)).not.toThrow();
+      expect(() => loadConfig(config, RUNTIMES)).not.toThrow();
     });
 
     it('k8s/ is the files applied one by one', () => {

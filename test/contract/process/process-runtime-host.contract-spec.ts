@@ -15,6 +15,7 @@ import {
   testPython,
 } from '../../support/runtimes/process/runtime-process.js';
 import { describeTier } from '../../support/runtimes/runtime-tier.js';
+import { SILENT_LOG } from '../../support/recorded-log.js';
 
 const isolation = 'bubblewrap';
 const backdoor = new ProcessBackdoor(`test-${randomUUID()}`, isolation);
@@ -22,13 +23,12 @@ const SECRET = `secret-${randomUUID()}`;
 
 function create(dataDir: string, python = testPython(isolation)): Promise<RuntimeProvider> {
   backdoor.dataDir = dataDir;
-  const logger = { info: () => undefined, warn: () => undefined };
   return createProcessRuntime({
     dataDir,
     isolation,
     installationId: backdoor.installationId,
     python,
-    logger,
+    log: SILENT_LOG,
   });
 }
 
@@ -223,9 +223,14 @@ except OSError as error:
         const dataDir = join(closed, 'data');
         await mkdir(dataDir);
         await chmod(closed, 0o700);
-        const logger = { info: () => undefined, warn: () => undefined };
         const python = testPython(isolation);
-        const provider = await createProcessRuntime({ dataDir, isolation, installationId, python, logger });
+        const provider = await createProcessRuntime({
+          dataDir,
+          isolation,
+          installationId,
+          python,
+          log: SILENT_LOG,
+        });
         const workload = await other.prepare({ script: 'open("made", "w").write("here")\n' });
         await chmod(other.dataDir, 0o700);
         await workload.start(provider);

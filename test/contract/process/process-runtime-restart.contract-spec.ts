@@ -26,6 +26,7 @@ import {
 } from '../../support/runtimes/process/runtime-process.js';
 import { describeTier, isRequired } from '../../support/runtimes/runtime-tier.js';
 import { waitFor } from '../../support/wait-for.js';
+import { SILENT_LOG } from '../../support/recorded-log.js';
 
 const SERVER = fileURLToPath(new URL('../../support/service/process-server.mjs', import.meta.url));
 /** Prints until the file `go` is in its output folder, then ends with 7. */
@@ -56,8 +57,7 @@ function describeRestarts(isolation: Isolation, backdoor: ProcessBackdoor): void
     };
     const create = (dataDir: string): Promise<RuntimeProvider> => {
       backdoor.dataDir = dataDir;
-      const logger = { info: () => undefined, warn: () => undefined };
-      return createProcessRuntime({ ...options(dataDir), logger });
+      return createProcessRuntime({ ...options(dataDir), log: SILENT_LOG });
     };
 
     beforeAll(async () => {

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FakeEngine } from '../../../src/runtime/fake/fake-engine.js';
-import type { FakeWorkload } from '../../../src/runtime/fake/fake-workload.js';
-import { exited } from '../../../src/runtime/fake/fake-workload.js';
-import { FakeRuntime } from '../../../src/runtime/fake/fake.runtime.js';
-import { RunnerSpool } from '../../support/runtimes/runtime-fake-spool.js';
+import { FakeEngine } from '../../support/runtimes/fake/fake-engine.js';
+import type { FakeWorkload } from '../../support/runtimes/fake/fake-workload.js';
+import { exited } from '../../support/runtimes/fake/fake-workload.js';
+import { FakeRuntime } from '../../support/runtimes/fake/fake.runtime.js';
+import { RunnerSpool } from '../../support/runtimes/fake/fake-spool.js';
 import { CASES, describeRuntimeContract } from './runtime-provider.contract.js';
 
 const engine = new FakeEngine({ spool: new RunnerSpool(), secondMs: 20, allowKillByRemove: true });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { messageOf } from '../../../src/common/app-error.js';
 import { MiB } from '../../../src/common/bytes.js';
 import { newId } from '../../../src/common/ids.js';
-import { AppConfig } from '../../../src/config/app-config.js';
+import { StorageConfig } from '../../../src/config/storage-config.js';
 import { ADDRESS_SPACE_SLACK_BYTES } from '../../../src/execution/attempt/job-order.js';
 import type {
   RuntimeProvider,
@@ -84,7 +84,7 @@ export class RuntimeBench {
     /** Whether jobs that a worker can take are given to one. */
     private readonly isWarm: boolean,
   ) {
-    this.workspaces = new Workspaces(Object.assign(new AppConfig(), { DATA_DIR: dataDir }));
+    this.workspaces = new Workspaces(Object.assign(new StorageConfig(), { DATA_DIR: dataDir }));
     this.providers.push(provider);
   }
 

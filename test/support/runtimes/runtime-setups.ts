@@ -9,9 +9,9 @@ import { KUBE_IMAGE, TestCluster, whyNoKubernetes } from './kubernetes/runtime-k
 import type { Isolation } from './process/runtime-process.js';
 import { ProcessBackdoor, testPython, lookForProcess } from './process/runtime-process.js';
 import { SECRET_VALUES } from './runtime-secrets.js';
+import { SILENT_LOG } from '../recorded-log.js';
 
 const IMAGE = 'py-exec:slim';
-const logger = { info: () => undefined, warn: () => undefined };
 
 /** A real runtime for a suite: an installation of its own, and what the suite needs to look behind its back. */
 export interface RuntimeSetup {
@@ -42,7 +42,7 @@ export async function processSetup(isolation: Isolation = 'bubblewrap'): Promise
         installationId,
         python,
         secrets: SECRET_VALUES,
-        logger,
+        log: SILENT_LOG,
       });
     },
     hooks: {
@@ -63,7 +63,7 @@ export async function dockerSetup(): Promise<RuntimeSetup> {
   const ociRuntime = process.env.TEST_DOCKER_RUNTIME;
   return {
     create: (dataDir) =>
-      createDockerRuntime({ dataDir, installationId, ociRuntime, secrets: SECRET_VALUES, logger }),
+      createDockerRuntime({ dataDir, installationId, ociRuntime, secrets: SECRET_VALUES, log: SILENT_LOG }),
     hooks: new DockerBackdoor(new Docker(), installationId),
     image: IMAGE,
     requiredTier: 'docker',

@@ -12,8 +12,8 @@ import { JobRepository } from '../../../src/jobs/store/job.repository.js';
 import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
 import { JobService } from '../../../src/jobs/job.service.js';
 import { LogModule } from '../../../src/log.module.js';
-import type { FakeEngine } from '../../../src/runtime/fake/fake-engine.js';
-import { FakeRuntime } from '../../../src/runtime/fake/fake.runtime.js';
+import type { FakeEngine } from '../runtimes/fake/fake-engine.js';
+import { FakeRuntime } from '../runtimes/fake/fake.runtime.js';
 import { RuntimeHealthMonitor } from '../../../src/runtime/runtime-health.js';
 import type { RuntimeProvider } from '../../../src/runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../../src/runtime/runtime-provider.js';
@@ -55,7 +55,7 @@ export async function startExecutionOn(
   };
   const module = await Test.createTestingModule({
     imports: [
-      ConfigModule.forRoot(all),
+      ConfigModule.forRoot([], all),
       LogModule,
       DatabaseModule,
       WorkspaceModule,

@@ -37,8 +37,8 @@ if (isMainThread) {
   const sources = new URL('../../../src/runtime/process/', import.meta.url);
   const { createProcessRuntime } = await import(new URL('process.runtime.ts', sources).href);
   const { options, spec, starts } = JSON.parse(process.argv[2]);
-  const logger = { info: () => undefined, warn: () => undefined };
-  const runtime = await createProcessRuntime({ ...options, logger });
+  const { SILENT_LOG } = await import(new URL('../recorded-log.ts', import.meta.url).href);
+  const runtime = await createProcessRuntime({ ...options, log: SILENT_LOG });
   const handles = await Promise.all(Array.from({ length: starts ?? 1 }, () => runtime.start(spec)));
   process.stdout.write(`${handles[0]}\n`);
   setInterval(() => undefined, 60_000);

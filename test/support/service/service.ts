@@ -7,6 +7,7 @@ import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { createApp } from '../../../src/create-app.js';
 import { Database } from '../../../src/database/database.js';
+import type { RuntimeDefinition } from '../../../src/runtime/runtime-definition.js';
 import { makeDataFolder } from './data-folder.js';
 import { waitFor } from '../wait-for.js';
 
@@ -61,15 +62,15 @@ export class TestService {
     readonly workspaceDir: string,
   ) {}
 
-  /** Starts it on `dataDir`, or on a folder of its own that `stop` removes. */
-  static async start(variables: Record<string, string>, dataDir?: string): Promise<TestService> {
+  /** Starts it on `dataDir`, or on a folder of its own that `stop` removes; with other runtimes than those of the list. */
+  static async start(
+    variables: Record<string, string>,
+    dataDir?: string,
+    runtimes?: readonly RuntimeDefinition[],
+  ): Promise<TestService> {
     const folder = dataDir ?? (await makeDataFolder('maps-e2e-'));
-    const app = await createApp({
-      LOG_LEVEL: 'fatal',
-      RUNNER_IMAGE: 'py-exec:slim',
-      DATA_DIR: folder,
-      ...variables,
-    });
+    const defaults = { LOG_LEVEL: 'fatal', RUNNER_IMAGE: 'py-exec:slim', DATA_DIR: folder };
+    const app = await createApp({ ...defaults, ...variables }, runtimes);
     await app.listen(0, '127.0.0.1');
     const { port } = app.getHttpServer().address() as AddressInfo;
     return new TestService(app, folder, port, variables.WORKSPACE_DIR ?? join(folder, 'workspaces'));

@@ -30,7 +30,7 @@ export class Attempt {
   @Field({ description: 'Name of its container, pod or process.' })
   workload!: string;
 
-  @Field({ description: 'docker, kubernetes or process.' })
+  @Field({ description: 'As EXECUTION_RUNTIME names it.' })
   runtime!: string;
 
   @Field(() => Date, { nullable: true })

@@ -11,6 +11,7 @@ import { Cluster } from '../api/cluster.js';
 import type { ObservedPod } from '../observed-pod.js';
 import type { PodFollower } from './pod-watch.js';
 import { PodWatch } from './pod-watch.js';
+import { recordedLog } from '../../../../test/support/recorded-log.js';
 
 const NAME = 'runner-1';
 const PATIENCE_MS = 60_000;
@@ -95,8 +96,11 @@ describe('PodWatch', () => {
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromClusterAndUser({ name: 'c', server: url, skipTLSVerify: true }, { name: 'u' });
     connection = new ApiConnection(kubeConfig);
-    const logger = { info: () => undefined, warn: (line: string) => void warnings.push(line) };
-    return new PodWatch(new Cluster(connection, 'jobs', 'a=b'), reconcileMs, logger);
+    return new PodWatch(
+      new Cluster(connection, 'jobs', 'a=b'),
+      reconcileMs,
+      recordedLog((line) => void warnings.push(line)),
+    );
   };
 
   /** Waits for a change until what is known is as asked for. */

@@ -1,9 +1,9 @@
 import { Backoff, sleep } from '../../../common/abort.js';
 import { messageOf } from '../../../common/app-error.js';
 import { Bell } from '../../../common/bell.js';
+import type { Log } from '../../../common/log.js';
 import { ApiStatusError } from '../api/api.errors.js';
 import type { Cluster } from '../api/cluster.js';
-import type { RuntimeLogger } from '../kubernetes-options.js';
 import type { ObservedPod } from '../observed-pod.js';
 import { withFirstDeletion } from '../observed-pod.js';
 
@@ -56,7 +56,7 @@ export class PodWatch {
   constructor(
     private readonly cluster: Cluster,
     private readonly reconcileMs: number,
-    private readonly logger: RuntimeLogger,
+    private readonly log: Log,
   ) {}
 
   follow(name: string): PodFollower {
@@ -255,14 +255,15 @@ export class PodWatch {
   /** One line in the log for an outage, however often the watch is tried again. */
   private noteOutage(error: unknown): void {
     if (!this.isAway)
-      this.logger.warn(
+      this.log.warn(
+        {},
         `The watch on our pods broke off, and is tried again until it holds: ${messageOf(error)}`,
       );
     this.isAway = true;
   }
 
   private noteReturn(): void {
-    if (this.isAway) this.logger.info('The watch on our pods holds again.');
+    if (this.isAway) this.log.info({}, 'The watch on our pods holds again.');
     this.isAway = false;
   }
 }

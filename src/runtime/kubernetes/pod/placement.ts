@@ -1,7 +1,8 @@
+import type { Log } from '../../../common/log.js';
 import { RuntimeUnavailableError } from '../../runtime.errors.js';
 import { messageOf } from '../../../common/app-error.js';
 import type { Cluster } from '../api/cluster.js';
-import type { ClaimNames, RuntimeLogger } from '../kubernetes-options.js';
+import type { ClaimNames } from '../kubernetes-options.js';
 
 /**
  * The node that every pod must run on, or undefined when any will do: a claim that one node at a time can mount binds
@@ -11,24 +12,20 @@ export async function requiredNode(
   cluster: Cluster,
   claims: ClaimNames,
   nodeName: string | undefined,
-  logger: RuntimeLogger,
+  log: Log,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   const names = [claims.inputs, claims.outputs, claims.logs, ...(claims.datasets ? [claims.datasets] : [])];
-  const shared = await Promise.all(names.map((name) => isShared(cluster, name, logger, signal)));
+  const shared = await Promise.all(names.map((name) => isShared(cluster, name, log, signal)));
   return shared.every(Boolean) ? undefined : nodeName;
 }
 
-async function isShared(
-  cluster: Cluster,
-  name: string,
-  logger: RuntimeLogger,
-  signal?: AbortSignal,
-): Promise<boolean> {
+async function isShared(cluster: Cluster, name: string, log: Log, signal?: AbortSignal): Promise<boolean> {
   try {
     const claim = await cluster.claim(name, signal);
     if (!claim) {
-      logger.warn(
+      log.warn(
+        {},
         `There is no claim ${name}; jobs will wait for it: kubectl apply -f k8s/persistent-volumes.yaml`,
       );
     }
@@ -37,7 +34,7 @@ async function isShared(
     return modes.includes('ReadWriteMany') || modes.includes('ReadOnlyMany');
   } catch (error) {
     if (!(error instanceof RuntimeUnavailableError)) throw error;
-    logger.warn(`The claim ${name} cannot be looked at: ${messageOf(error)}`);
+    log.warn({}, `The claim ${name} cannot be looked at: ${messageOf(error)}`);
     return false;
   }
 }

@@ -150,10 +150,13 @@ function starting(pod: ObservedPod): Verdict {
   return hindrance ? { kind: 'hindered', hindrance } : { kind: 'underWay' };
 }
 
+/** kube-scheduler, Kubernetes 1.20 and 1.37 (contract tests): of a claim that is not there, or not bound. */
+const CLAIM_NOT_READY = /persistentvolumeclaim/i;
+
 function toUnscheduled({ reason = '', message = '' }: { reason?: string; message?: string }): StartFailure {
   const said = publicMessage(message || reason);
   if (reason === 'SchedulingGated') return noRoom(`The pod waits in its queue: ${said}`);
-  if (/persistentvolumeclaim/i.test(said)) {
+  if (CLAIM_NOT_READY.test(said)) {
     const hint = 'kubectl get pvc shows why a claim is not bound; k8s/persistent-volumes.yaml makes them.';
     return noRoom(`A claim is not ready: ${said}`, hint);
   }

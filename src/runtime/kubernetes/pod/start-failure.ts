@@ -3,13 +3,24 @@ import type { ApiStatusError } from '../api/api.errors.js';
 
 const MAX_MESSAGE_LENGTH = 400;
 
+// The words that decide are not part of any API. Each pattern names the component that says them, and the version its
+// samples are from: "1.20 and 1.37" are versions of Kubernetes, with containerd, on which the contract tests see the words;
+// "version unknown": only the spec beside this file has them; "no sample": nothing has them.
+
 /**
  * What registries and nodes answer when trying again will not help; everything else may be passing. Only the choice
- * between waiting and giving up hangs on these words, which the cluster passes on from its registry and container engine.
+ * between waiting and giving up hangs on these words, which the kubelet passes on from its registry and container engine.
+ * containerd, 1.20 and 1.37: a registry's 404 ("not found") and 403. Version unknown: its 401, and "manifest unknown" and
+ * "does not exist" of Docker and of registries.
  */
 const NO_SUCH_IMAGE = /not found|manifest unknown|does not exist|denied|unauthorized|forbidden/i;
+/**
+ * runc by containerd, 1.20 and 1.37: "no such file", "permission denied", "not a directory". Version unknown: "exec format
+ * error", and "executable file not found".
+ */
 const CANNOT_RUN =
   /exec format error|not a directory|(exec: |executable|chdir ).*(not found|no such file|permission denied)/i;
+/** Kubelet, 1.20 and 1.37: "couldn't find key", "not found" of a Secret. "non-existent" is in no sample. */
 const NO_SUCH_KEY = /not found|couldn't find key|non-existent/i;
 const ADMISSION_HINT = 'An admission rule of the cluster or a K8S_ setting is why; the message names it.';
 
@@ -33,18 +44,27 @@ export function toCreateFailure(
   }
 }
 
+/** API server, ResourceQuota: "exceeded quota" 1.20 and 1.37; "status unknown" version unknown; "insufficient" in no sample. */
+const QUOTA_USED_UP = /exceeded quota|status unknown for quota|insufficient quota/i;
+/** API server, ServiceAccount admission, version unknown. */
+const NAMESPACE_NOT_READY = /error looking up service account/i;
+/** API server, RBAC, version unknown. */
+const NOT_PERMITTED = /cannot create resource/i;
+/** API server, LimitRanger: "per Container" 1.20 and 1.37; "must specify" (ResourceQuota) version unknown; the rest no sample. */
+const OUTSIDE_LIMITS = /per container|per pod|limit to request ratio|must specify/i;
+
 /** One status for four causes, told apart only by the words of the API server's own admission. */
 function toForbidden(message: string, said: string, image: string): StartFailure {
-  if (/exceeded quota|status unknown for quota|insufficient quota/i.test(message)) {
+  if (QUOTA_USED_UP.test(message)) {
     return noRoom(`The quota of the namespace is used up: ${said}`, 'Raise the ResourceQuota, or wait.');
   }
-  if (/error looking up service account/i.test(message)) {
+  if (NAMESPACE_NOT_READY.test(message)) {
     return { kind: 'failed', message: `The namespace is not ready: ${said}`, retryable: true };
   }
-  if (/cannot create resource/i.test(message)) {
+  if (NOT_PERMITTED.test(message)) {
     return refused(`The service may not create pods: ${said}`, 'kubectl apply -f k8s/rbac.yaml');
   }
-  if (/per container|per pod|limit to request ratio|must specify/i.test(message)) {
+  if (OUTSIDE_LIMITS.test(message)) {
     const hint = 'Ask for limits that the LimitRange and the quota of the namespace allow.';
     return refused(`The limits of the namespace forbid the pod: ${said}`, hint);
   }

@@ -1,10 +1,10 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { messageOf } from '../../../common/app-error.js';
+import type { Log } from '../../../common/log.js';
 import type { WorkloadSpec } from '../../runtime-provider.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../../runtime.errors.js';
 import { ApiStatusError, refusalSentence } from '../api/api.errors.js';
 import type { Cluster } from '../api/cluster.js';
-import type { RuntimeLogger } from '../kubernetes-options.js';
 import { INSTALLATION_LABEL } from '../labels.js';
 import type { NetworkGate } from './network-gate.js';
 import type { ObservedObject, ObservedPod } from '../observed-pod.js';
@@ -22,7 +22,7 @@ export async function startPod(
   cluster: Cluster,
   spec: WorkloadSpec,
   template: PodTemplate,
-  logger: RuntimeLogger,
+  log: Log,
   gate?: NetworkGate,
 ): Promise<{ pod: ObservedPod; isNew: boolean }> {
   const configMap = spec.worker ? undefined : await toConfigMap(spec, template);
@@ -32,7 +32,7 @@ export async function startPod(
     const made = await create(() => cluster.createPod(pod), spec.image);
     return made ? { pod: made, isNew: true } : { pod: await findOwn(cluster, pod), isNew: false };
   } catch (error) {
-    if (error instanceof WorkloadStartError) await clear(cluster, spec.name, template.installationId, logger);
+    if (error instanceof WorkloadStartError) await clear(cluster, spec.name, template.installationId, log);
     throw error;
   }
 }
@@ -69,16 +69,11 @@ function isOf({ metadata }: ObservedObject, installationId: string | undefined):
 }
 
 /** Nothing of ours stays of a pod that was refused; should even that fail, the sweep of orphans finds it. */
-async function clear(
-  cluster: Cluster,
-  name: string,
-  installationId: string,
-  logger: RuntimeLogger,
-): Promise<void> {
+async function clear(cluster: Cluster, name: string, installationId: string, log: Log): Promise<void> {
   try {
     const found = await cluster.findConfigMap(name);
     if (found && isOf(found, installationId)) await cluster.deleteConfigMap(name);
   } catch (error) {
-    logger.warn(`The ConfigMap of a pod that was refused could not be removed: ${messageOf(error)}`);
+    log.warn({}, `The ConfigMap of a pod that was refused could not be removed: ${messageOf(error)}`);
   }
 }

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Log } from '../../../common/log.js';
 import type { Workspaces } from '../../../workspace/workspaces.js';
 import type { WorkloadExit } from '../../runtime-provider.js';
-import type { RuntimeLogger } from '../kubernetes-options.js';
 import type { NetworkGate } from '../pod/network-gate.js';
 import type { NetworkFinding } from './network-sight.js';
 import { GATE_SECONDS } from './network-sight.js';
@@ -20,13 +20,13 @@ export async function lookAtNetwork(
   runtime: ProbeRuntime,
   workspaces: Workspaces,
   image: string,
-  logger: RuntimeLogger,
+  log: Log,
   signal: AbortSignal,
 ): Promise<NetworkFinding> {
   const probe = { script: 'pass\n', request: null, image, network: 'NONE' } as const;
   const read = async (exit: WorkloadExit, { spoolDir }: { spoolDir: string }): Promise<NetworkFinding> =>
     toFinding(exit, await readFile(join(spoolDir, 'log'), 'latin1').catch(() => ''), image);
-  return runProbe(runtime, workspaces, probe, read, logger, signal);
+  return runProbe(runtime, workspaces, probe, read, log, signal);
 }
 
 /** What the end of a probe and its spool say. Pure. */

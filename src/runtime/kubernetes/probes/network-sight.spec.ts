@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { NetworkPolicyMode } from '../kubernetes-options.js';
 import type { NetworkFinding } from './network-sight.js';
 import { GATE_SECONDS, NetworkSight } from './network-sight.js';
+import { SILENT_LOG } from '../../../../test/support/recorded-log.js';
 
 const NONE = { network: 'NONE', image: 'py-exec:1' } as const;
 const INTERNET = { network: 'INTERNET', image: 'py-exec:1' } as const;
@@ -31,9 +32,9 @@ describe('NetworkSight', () => {
   const make = (mode: NetworkPolicyMode, pace = PACE): NetworkSight => {
     const note =
       (level: string) =>
-      (line: string): void =>
+      (_fields: object, line: string): void =>
         void lines.push(`${level} ${line}`);
-    return new NetworkSight(mode, { info: note('info'), warn: note('warn') }, pace);
+    return new NetworkSight(mode, { ...SILENT_LOG, info: note('info'), warn: note('warn') }, pace);
   };
 
   /** Lets it look until the last of `findings` has been taken. */

@@ -1,8 +1,9 @@
 import { Backoff, sleep } from '../../../common/abort.js';
 import { messageOf } from '../../../common/app-error.js';
 import { Bell } from '../../../common/bell.js';
+import type { Log } from '../../../common/log.js';
 import type { StartFailure, WorkloadSpec } from '../../runtime-provider.js';
-import type { NetworkPace, NetworkPolicyMode, RuntimeLogger } from '../kubernetes-options.js';
+import type { NetworkPace, NetworkPolicyMode } from '../kubernetes-options.js';
 import type { NetworkGate } from '../pod/network-gate.js';
 
 /** What a pod has found out about the network that a job with network NONE has. */
@@ -41,7 +42,7 @@ export class NetworkSight {
 
   constructor(
     private readonly mode: NetworkPolicyMode,
-    private readonly logger: RuntimeLogger,
+    private readonly log: Log,
     pace: Partial<NetworkPace> = {},
   ) {
     this.pace = { ...PACE, ...pace };
@@ -129,7 +130,7 @@ export class NetworkSight {
     this.hasBeenClosed ||= finding.kind === 'closed';
     if (this.sentence === before) return;
     if (finding.kind === 'closed')
-      this.logger.info(`${this.sentence} A pod saw it after ${finding.seconds} s.`);
-    else this.logger.warn(this.sentence);
+      this.log.info({}, `${this.sentence} A pod saw it after ${finding.seconds} s.`);
+    else this.log.warn({}, this.sentence);
   }
 }

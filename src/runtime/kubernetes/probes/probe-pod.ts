@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { messageOf } from '../../../common/app-error.js';
 import { MiB } from '../../../common/bytes.js';
+import type { Log } from '../../../common/log.js';
 import type { WorkspacePaths } from '../../../workspace/workspace-paths.js';
 import type { Workspaces } from '../../../workspace/workspaces.js';
 import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../../runtime-provider.js';
 import { WorkloadStartError } from '../../runtime.errors.js';
-import type { RuntimeLogger } from '../kubernetes-options.js';
 
 const TIMEOUT_SECONDS = 20;
 const REMOVAL_MS = 10_000;
@@ -28,7 +28,7 @@ export async function runProbe<T>(
   workspaces: Workspaces,
   { script, request, image, network }: Probe,
   look: (exit: WorkloadExit, workspace: WorkspacePaths) => Promise<T>,
-  logger: RuntimeLogger,
+  log: Log,
   signal?: AbortSignal,
 ): Promise<T> {
   const id = `probe-${randomUUID()}`;
@@ -54,7 +54,7 @@ export async function runProbe<T>(
   const name = `runner-${id}`;
   const spec = { name, ...identity, image, workspace, limits: LIMITS, network, ...timing, secrets: [] };
   try {
-    return await look(await exitOf(runtime, spec, logger, signal), workspace);
+    return await look(await exitOf(runtime, spec, log, signal), workspace);
   } finally {
     await workspaces.remove(id);
   }
@@ -63,7 +63,7 @@ export async function runProbe<T>(
 async function exitOf(
   runtime: ProbeRuntime,
   spec: WorkloadSpec,
-  logger: RuntimeLogger,
+  log: Log,
   signal?: AbortSignal,
 ): Promise<WorkloadExit> {
   let handle: string;
@@ -78,6 +78,6 @@ async function exitOf(
   } finally {
     await runtime
       .remove(handle, AbortSignal.timeout(REMOVAL_MS))
-      .catch((error: unknown) => logger.warn(`The pod ${spec.name} was not removed: ${messageOf(error)}`));
+      .catch((error: unknown) => log.warn({}, `The pod ${spec.name} was not removed: ${messageOf(error)}`));
   }
 }

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../../common/app-error.js';
+import type { Log } from '../../../common/log.js';
 import type { WorkspacePaths } from '../../../workspace/workspace-paths.js';
 import type { Workspaces } from '../../../workspace/workspaces.js';
 import type { RuntimeProvider, WorkloadExit } from '../../runtime-provider.js';
-import type { ClaimNames, RuntimeLogger } from '../kubernetes-options.js';
+import type { ClaimNames } from '../kubernetes-options.js';
 import { runProbe } from './probe-pod.js';
 
 /** Leaves what it was given where the server looks for it: `/input` is read, `/output` is written, `/spool` is. */
@@ -22,7 +23,8 @@ export async function storageFault(
   workspaces: Workspaces,
   claims: ClaimNames,
   image: string,
-  logger: RuntimeLogger,
+  log: Log,
+  signal: AbortSignal,
 ): Promise<string | undefined> {
   const token = randomUUID();
   // INTERNET: nothing is to wait for the network, which it does not use.
@@ -32,7 +34,8 @@ export async function storageFault(
     workspaces,
     probe,
     (exit, workspace) => findFault(exit, workspace, token, claims),
-    logger,
+    log,
+    signal,
   );
 }
 

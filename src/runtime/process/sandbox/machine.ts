@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, mkdir, rm, writeFile, chmod } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isRoot, runnerUser } from '../../../workspace/runner-user.js';
 import { workspacePaths } from '../../../workspace/workspace-paths.js';
 import type { Interpreter } from '../interpreter.js';
@@ -33,7 +33,7 @@ export async function examineMachine(
   if (process.platform !== 'linux') return 'Local processes need Linux; set EXECUTION_RUNTIME=docker.';
   const interpreter = await askInterpreter(options.python, signal);
   if (typeof interpreter === 'string') return interpreter;
-  const setpriv = findProgram('setpriv');
+  const setpriv = await findProgram('setpriv', signal);
   if (isRoot() && !setpriv)
     return 'setpriv is missing, with which root becomes another user; apt-get install util-linux.';
   const common = { interpreter, setpriv: setpriv ?? '' };
@@ -49,7 +49,7 @@ async function examineSandbox(
   signal?: AbortSignal,
 ): Promise<Machine | string> {
   const { interpreter, setpriv } = common;
-  const bwrap = findProgram('bwrap');
+  const bwrap = await findProgram('bwrap', signal);
   if (!bwrap) return `bubblewrap is missing; apt-get install bubblewrap, or ${UNPROTECTED}.`;
   const version = await runCommand(bwrap, ['--version'], signal);
   const sandbox = {
@@ -106,18 +106,15 @@ async function probeCommand(sandbox: Omit<SandboxSetup, 'etcDir'>, folder: strin
   return sandboxCommand(setup, { name: 'probe', workspace, network: 'NONE', tmpBytes: 1024 * 1024 });
 }
 
-/** The absolute path of a program in PATH, or in the system's own folders, which a service's PATH may lack. */
-function findProgram(name: string): string | undefined {
-  const folders = [
-    ...(process.env.PATH ?? '').split(delimiter),
-    '/usr/bin',
-    '/bin',
-    '/usr/sbin',
-    '/usr/local/bin',
-  ];
-  return folders
-    .map((folder) => join(folder, name))
-    .find((path) => path.startsWith('/') && isExecutable(path));
+/** A service's PATH may lack the system's own folders. */
+const SYSTEM_FOLDERS = '/usr/bin:/bin:/usr/sbin:/usr/local/bin';
+
+/** The absolute path of a program, found as a shell of this server finds it. */
+async function findProgram(name: string, signal?: AbortSignal): Promise<string | undefined> {
+  const script = `PATH="$PATH:${SYSTEM_FOLDERS}" && command -v "$0"`;
+  const { stdout } = await runCommand('/bin/sh', ['-c', script, name], signal);
+  const path = stdout.trim();
+  return path.startsWith('/') && isExecutable(path) ? path : undefined;
 }
 
 export function isExecutable(path: string): boolean {

@@ -19,15 +19,15 @@ describe('probeProcess', () => {
   }
 
   it('says what to do about Python that is not there', async () => {
-    const { ok, reason } = await probeProcess({ python: '/nowhere/python3', isolation: 'none' });
-    expect(ok).toBe(false);
+    const { fits, reason } = await probeProcess({ python: '/nowhere/python3', isolation: 'none' });
+    expect(fits).toBe(false);
     expect(reason).toContain('PROCESS_PYTHON');
   });
 
   it('says what to do about Python that is too old', async () => {
     const python = await interpreter({ executable: '/x', version: '3.8.10', fits: false, folders: [] });
     expect(await probeProcess({ python, isolation: 'none' })).toEqual({
-      ok: false,
+      fits: false,
       reason: `'${python}' is Python 3.8.10, but scripts need 3.9 or newer; set PROCESS_PYTHON.`,
     });
   });
@@ -39,8 +39,8 @@ describe('probeProcess', () => {
       fits: true,
       folders: [],
     });
-    const { ok, reason } = await probeProcess({ python, isolation: 'bubblewrap' });
-    expect(ok).toBe(false);
+    const { fits, reason } = await probeProcess({ python, isolation: 'bubblewrap' });
+    expect(fits).toBe(false);
     expect(reason).toMatch(/bubblewrap|bwrap/);
     expect(reason).toContain('PROCESS_ISOLATION=none');
   });

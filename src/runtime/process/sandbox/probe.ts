@@ -1,3 +1,4 @@
+import type { Detection } from '../../runtime-definition.js';
 import type { ProcessRuntimeOptions } from '../process-options.js';
 import { examineMachine } from './machine.js';
 
@@ -5,8 +6,8 @@ import { examineMachine } from './machine.js';
 export async function probeProcess(
   options: Pick<ProcessRuntimeOptions, 'python' | 'isolation'>,
   signal?: AbortSignal,
-): Promise<{ ok: boolean; reason: string }> {
+): Promise<Required<Detection>> {
   const found = await examineMachine(options, signal);
-  if (typeof found === 'string') return { ok: false, reason: found };
-  return { ok: true, reason: found.description };
+  if (typeof found === 'string') return { fits: false, reason: found };
+  return { fits: true, reason: found.description };
 }

@@ -9,8 +9,8 @@ import type { RuntimeHooks } from '../runtime-bench.js';
 
 /** Why containers cannot be tested on this machine, or undefined when they can. */
 export async function whyNoDocker(image: string): Promise<string | undefined> {
-  const { ok, reason } = await probeDocker({ image });
-  return ok ? undefined : reason;
+  const { fits, reason } = await probeDocker({ image });
+  return fits ? undefined : reason;
 }
 
 /** Does to containers what an operator with the engine's own tools may do. */

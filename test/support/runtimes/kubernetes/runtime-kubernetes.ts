@@ -17,6 +17,7 @@ import type { RuntimeHooks } from '../runtime-bench.js';
 import { PATIENCE_MS } from '../runtime-bench.js';
 import { SECRET_VALUES } from '../runtime-secrets.js';
 import { waitFor } from '../../wait-for.js';
+import { SILENT_LOG } from '../../recorded-log.js';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 export const KUBE_IMAGE = 'py-exec:slim';
@@ -106,7 +107,7 @@ export class TestCluster implements RuntimeHooks {
       pod: POD_OPTIONS,
       networkPolicy: 'off',
       probeImage: KUBE_IMAGE,
-      logger: { info: () => undefined, warn: () => undefined },
+      log: SILENT_LOG,
       ...more,
     };
   }

@@ -29,8 +29,8 @@ export function testPython(isolation: Isolation): string {
 export async function lookForProcess(
   isolation: Isolation,
 ): Promise<{ unavailable: string | undefined; used: string }> {
-  const { ok, reason } = await probe(isolation);
-  return { unavailable: ok ? undefined : reason, used: reason };
+  const { fits, reason } = await probe(isolation);
+  return { unavailable: fits ? undefined : reason, used: reason };
 }
 
 /** Local processes as a test uses them that is about something else: in a sandbox where there can be one. */
@@ -47,7 +47,7 @@ export interface UsableProcess {
 /** Without a sandbox only where TEST_REQUIRE does not name `process`: that is a sandbox. */
 export async function findProcess(): Promise<UsableProcess> {
   const sandboxed = await probe('bubblewrap');
-  if (sandboxed.ok || isRequired('process')) return usable('bubblewrap', sandboxed, sandboxed.reason);
+  if (sandboxed.fits || isRequired('process')) return usable('bubblewrap', sandboxed, sandboxed.reason);
   const plain = await probe('none');
   return usable('none', plain, `${plain.reason}, since: ${sandboxed.reason}`);
 }
@@ -56,13 +56,13 @@ function probe(isolation: Isolation): Promise<Probe> {
   return probeProcess({ python: testPython(isolation), isolation });
 }
 
-function usable(isolation: Isolation, { ok, reason }: Probe, used: string): UsableProcess {
+function usable(isolation: Isolation, { fits, reason }: Probe, used: string): UsableProcess {
   const variables = {
     EXECUTION_RUNTIME: 'process',
     PROCESS_ISOLATION: isolation,
     PROCESS_PYTHON: testPython(isolation),
   };
-  return { isolation, unavailable: ok ? undefined : reason, used, variables };
+  return { isolation, unavailable: fits ? undefined : reason, used, variables };
 }
 
 /** Does to processes and their records what an operator with `kill` and `rm` may do. */

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { workspacePaths } from '../../workspace/workspace-paths.js';
-import type { WorkloadSpec } from '../runtime-provider.js';
-import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
+import { workspacePaths } from '../../../../src/workspace/workspace-paths.js';
+import type { WorkloadSpec } from '../../../../src/runtime/runtime-provider.js';
+import { RuntimeUnavailableError, WorkloadStartError } from '../../../../src/runtime/runtime.errors.js';
 import { FakeEngine, ProtocolViolation } from './fake-engine.js';
 import { exited } from './fake-workload.js';
 import { FakeRuntime } from './fake.runtime.js';

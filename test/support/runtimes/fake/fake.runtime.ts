@@ -1,4 +1,4 @@
-import { abortable } from '../../common/abort.js';
+import { abortable } from '../../../../src/common/abort.js';
 import type {
   RuntimeCapabilities,
   RuntimeHealth,
@@ -6,9 +6,9 @@ import type {
   WorkloadExit,
   WorkloadSpec,
   WorkloadSummary,
-} from '../runtime-provider.js';
-import { LOCAL_START_TIMEOUT_SECONDS } from '../runtime-provider.js';
-import { RuntimeUnavailableError } from '../runtime.errors.js';
+} from '../../../../src/runtime/runtime-provider.js';
+import { LOCAL_START_TIMEOUT_SECONDS } from '../../../../src/runtime/runtime-provider.js';
+import { RuntimeUnavailableError } from '../../../../src/runtime/runtime.errors.js';
 import { FakeEngine } from './fake-engine.js';
 import type { FakeWorkload } from './fake-workload.js';
 

@@ -1,6 +1,5 @@
 import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
-import { Variable } from './variable.decorator.js';
-import { WarmPoolConfig } from './warm-pool-config.js';
+import { Variable } from '../../config/variable.decorator.js';
 
 const MAX_INT32 = 2 ** 31 - 1;
 
@@ -11,8 +10,10 @@ const OBJECT_NAME_RULE = { message: 'must be the name of a Kubernetes object: a-
 const LABEL_ENTRY =
   /^([a-z0-9.-]+\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?=([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/;
 
-/** What can be set of the kubernetes runtime; a part of `AppConfig`. */
-export abstract class KubernetesConfig extends WarmPoolConfig {
+/** What can be set of the kubernetes runtime. */
+export class KubernetesConfig {
+  static readonly title = 'The kubernetes runtime';
+
   @Variable({
     type: 'string',
     defaultText: 'the pod’s own service account, else ~/.kube/config',
@@ -186,4 +187,13 @@ export abstract class KubernetesConfig extends WarmPoolConfig {
   })
   @IsIn(['auto', true, false], { message: 'must be auto, true or false' })
   K8S_NETWORK_POLICY: boolean | 'auto' = 'auto';
+
+  @Variable({
+    type: 'string',
+    defaultText: 'set by Kubernetes in every pod',
+    description: 'Its presence is how `auto` knows that the server runs in a cluster.',
+  })
+  @IsOptional()
+  @IsString()
+  KUBERNETES_SERVICE_HOST?: string;
 }

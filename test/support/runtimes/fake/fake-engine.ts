@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { HandleBase } from '../handle.js';
-import { decodeHandle, encodeHandle } from '../handle.js';
-import type { StartFailure, WorkloadSpec } from '../runtime-provider.js';
-import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
+import type { HandleBase } from '../../../../src/runtime/handle.js';
+import { decodeHandle, encodeHandle } from '../../../../src/runtime/handle.js';
+import type { StartFailure, WorkloadSpec } from '../../../../src/runtime/runtime-provider.js';
+import { RuntimeUnavailableError, WorkloadStartError } from '../../../../src/runtime/runtime.errors.js';
 import type { FakeSpool } from './fake-workload.js';
 import { FakeWorkload } from './fake-workload.js';
 

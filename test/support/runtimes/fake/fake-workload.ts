@@ -1,5 +1,5 @@
-import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
-import type { WorkloadExit, WorkloadSpec } from '../runtime-provider.js';
+import type { WorkspacePaths } from '../../../../src/workspace/workspace-paths.js';
+import type { WorkloadExit, WorkloadSpec } from '../../../../src/runtime/runtime-provider.js';
 
 export type FakeState = 'created' | 'running' | 'ended';
 

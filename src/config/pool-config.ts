@@ -1,4 +1,5 @@
 import { IsArray, IsInt, Matches, Max, Min } from 'class-validator';
+import type { EnvironmentsConfig } from './environments-config.js';
 import { Variable } from './variable.decorator.js';
 
 const BOUNDS_ENTRY = /^([a-z0-9][a-z0-9-]{0,62})=(\d{1,4})(?:\.\.(\d{1,4}))?$/;
@@ -17,8 +18,10 @@ export interface WarmPoolBounds {
   readonly preload: readonly string[] | undefined;
 }
 
-/** What can be set of the pool of warm workers; a part of `AppConfig`. */
-export abstract class WarmPoolConfig {
+/** The pool of warm workers. */
+export class PoolConfig {
+  static readonly title = 'Warm workers';
+
   @Variable({
     type: 'map',
     defaultText: 'none',
@@ -50,40 +53,42 @@ export abstract class WarmPoolConfig {
   @Max(LONGEST_WARM_AGE_SECONDS)
   WARM_MAX_AGE_SECONDS: number = 600;
 
+  private bounds?: readonly WarmPoolBounds[];
+
   /** The pools, in the order of WARM_POOL. */
-  get warmPools(): readonly WarmPoolBounds[] {
-    const preloads = new Map(
-      this.WARM_PRELOAD.flatMap((entry): [string, string[]][] => {
-        const [, environment, modules] = PRELOAD_ENTRY.exec(entry) ?? [];
-        return environment === undefined ? [] : [[environment, modules ? modules.split('+') : []]];
-      }),
-    );
-    return this.WARM_POOL.flatMap((entry) => {
-      const [, environment, min, max = min] = BOUNDS_ENTRY.exec(entry) ?? [];
-      if (environment === undefined) return [];
-      return [{ environment, min: Number(min), max: Number(max), preload: preloads.get(environment) }];
-    });
+  get pools(): readonly WarmPoolBounds[] {
+    return (this.bounds ??= toBounds(this.WARM_POOL, this.WARM_PRELOAD));
   }
 
-  /** Faults of the pools that no single variable shows. */
-  warmPoolFaults(environments: ReadonlySet<string>): string[] {
-    const pools = this.warmPools;
+  faults({ environments }: { environments: EnvironmentsConfig }): string[] {
+    const { pools } = this;
+    const pooled = pools.map(({ environment }) => environment);
     const preloaded = this.WARM_PRELOAD.map((entry) => entry.slice(0, entry.indexOf('=')));
     return [
-      ...nameFaults(
-        'WARM_POOL',
-        pools.map(({ environment }) => environment),
-        environments,
-      ),
+      ...nameFaults('WARM_POOL', pooled, environments),
       ...nameFaults('WARM_PRELOAD', preloaded, environments),
       ...(pools.some(({ min, max }) => min > max) ? ['WARM_POOL must not have a min above its max'] : []),
     ];
   }
 }
 
-function nameFaults(variable: string, names: readonly string[], environments: ReadonlySet<string>): string[] {
+function toBounds(bounds: readonly string[], preload: readonly string[]): WarmPoolBounds[] {
+  const preloads = new Map(
+    preload.flatMap((entry): [string, string[]][] => {
+      const [, environment, modules] = PRELOAD_ENTRY.exec(entry) ?? [];
+      return environment === undefined ? [] : [[environment, modules ? modules.split('+') : []]];
+    }),
+  );
+  return bounds.flatMap((entry) => {
+    const [, environment, min, max = min] = BOUNDS_ENTRY.exec(entry) ?? [];
+    if (environment === undefined) return [];
+    return [{ environment, min: Number(min), max: Number(max), preload: preloads.get(environment) }];
+  });
+}
+
+function nameFaults(variable: string, names: readonly string[], environments: EnvironmentsConfig): string[] {
   return [
-    ...(names.some((name) => !environments.has(name))
+    ...(names.some((name) => !environments.all.has(name))
       ? [`${variable} must name default or environments of RUNNER_ENVIRONMENTS`]
       : []),
     ...(new Set(names).size < names.length ? [`${variable} must name each environment once`] : []),

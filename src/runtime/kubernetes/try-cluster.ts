@@ -1,0 +1,48 @@
+import { AppError } from '../../common/app-error.js';
+import type { Workspaces } from '../../workspace/workspaces.js';
+import type { RuntimeProvider } from '../runtime-provider.js';
+import { RuntimeUnavailableError } from '../runtime.errors.js';
+import type { KubernetesOptions } from './kubernetes-options.js';
+import type { KubernetesRuntimeProvider } from './kubernetes.runtime.js';
+import { storageFault } from './probes/storage-probe.js';
+
+/** Beyond the time that the pod of a probe may take to start: it ends within seconds, or its API server is away. */
+const PROBE_MARGIN_SECONDS = 30;
+
+/**
+ * Tries with pods what jobs need of the cluster: that the server's folders are its claims, and whether its network
+ * enforces policies. Closes the runtime when it throws.
+ */
+export async function tryCluster(
+  runtime: KubernetesRuntimeProvider,
+  options: KubernetesOptions,
+  workspaces: Workspaces,
+  probeSeconds: number = runtime.startTimeoutSeconds + PROBE_MARGIN_SECONDS,
+): Promise<RuntimeProvider> {
+  try {
+    if (!runtime.isInside) await tryStorage(runtime, options, workspaces, probeSeconds);
+  } catch (error) {
+    await runtime.close();
+    throw error;
+  }
+  // Beside the start: a pod takes a second or more, and jobs need not wait for it.
+  runtime.watchNetwork(workspaces);
+  return runtime;
+}
+
+async function tryStorage(
+  runtime: RuntimeProvider,
+  { claims, probeImage, log }: KubernetesOptions,
+  workspaces: Workspaces,
+  probeSeconds: number,
+): Promise<void> {
+  const deadline = AbortSignal.timeout(probeSeconds * 1000);
+  const fault = await storageFault(runtime, workspaces, claims, probeImage, log, deadline).catch(
+    (error: unknown) => {
+      if (!deadline.aborted) throw error;
+      throw new RuntimeUnavailableError(`A probe pod did not end within ${probeSeconds} s.`, error);
+    },
+  );
+  if (fault !== undefined)
+    throw new AppError('RUNTIME_UNAVAILABLE', `The server runs outside the cluster. ${fault}`);
+}
