@@ -6,6 +6,7 @@ import { DatabaseModule } from './database/database.module.js';
 import { FilesModule } from './outputs/files.module.js';
 import { GraphqlApiModule } from './graphql/graphql.module.js';
 import { HealthModule } from './health/health.module.js';
+import { HttpModule } from './http/http.module.js';
 import { LogModule } from './log.module.js';
 import { RuntimeModule } from './runtime/runtime.module.js';
 import { WorkspaceModule } from './workspace/workspace.module.js';
@@ -25,6 +26,7 @@ export class AppModule {
         AuthModule,
         GraphqlApiModule,
         FilesModule,
+        HttpModule,
         HealthModule,
       ],
     };
