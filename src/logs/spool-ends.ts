@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
-import { Workspaces, isReplaced } from '../workspace/workspaces.js';
+import { isReplaced } from '../workspace/regular-file.js';
+import { Workspaces } from '../workspace/workspaces.js';
 import type { Frame } from './spool-frames.js';
 import { FRAME_MAGIC, SpoolDamagedError, parseFrame } from './spool-frames.js';
 import { SpoolTails } from './spool-tails.js';

@@ -1,8 +1,8 @@
 import type { FSWatcher } from 'node:fs';
 import { watch } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { isReplaced } from '../workspace/regular-file.js';
 import type { Workspaces } from '../workspace/workspaces.js';
-import { isReplaced } from '../workspace/workspaces.js';
 import type { SpoolChunk } from './log-chunk.js';
 import type { SpoolBatch } from './spool-batch.js';
 import { readBatch } from './spool-batch.js';

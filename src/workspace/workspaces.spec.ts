@@ -22,11 +22,11 @@ describe('workspaces', () => {
     const [whole, spoolOnly] = [newId(), newId()];
     await workspaces.make(whole, { script: '', request: null, files: [], order: {} as never });
     mkdirSync(join(root, 'logs', spoolOnly));
-    mkdirSync(join(root, 'outputs', 'lost+found'));
-    writeFileSync(join(root, 'outputs', '.database-id'), 'mark');
+    mkdirSync(join(root, 'logs', 'lost+found'));
+    writeFileSync(join(root, 'inputs', '.mark'), 'mark');
     const listed: string[] = [];
     for await (const ids of workspaces.batches()) listed.push(...ids);
-    expect(listed.sort()).toEqual([whole, whole, whole, spoolOnly].sort());
+    expect(listed.sort()).toEqual([whole, whole, spoolOnly].sort());
     expect(await workspaces.untouchedSince(() => Date.now() + 60_000, [whole, spoolOnly])).toHaveLength(2);
     expect(await workspaces.untouchedSince(() => Date.now() - 60_000, [whole, spoolOnly])).toEqual([]);
     utimesSync(join(root, 'outputs', whole), 0, 0);

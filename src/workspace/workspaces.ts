@@ -1,7 +1,6 @@
 import * as pooled from 'node:fs/promises';
-import { constants, lstat, mkdir, open, readFile, opendir, rm, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { errnoOf } from '../common/app-error.js';
 import { KiB } from '../common/bytes.js';
@@ -10,8 +9,10 @@ import { AppConfig } from '../config/app-config.js';
 import type { JobOrder } from './job-order.js';
 import type { FileCalls } from './file-calls.js';
 import { chooseFileCalls } from './file-calls.js';
+import { openRegular } from './regular-file.js';
 import { removeTree } from './remove-tree.js';
 import { isRoot, runnerUser } from './runner-user.js';
+import { workspaceIdsIn } from './workspace-ids.js';
 import type { WorkspacePaths } from './workspace-paths.js';
 import {
   ORDER_FILE,
@@ -42,9 +43,6 @@ const WITHDRAWAL_MS = 24 * 3_600_000;
 
 const MAX_READY_BYTES = 64 * KiB;
 
-/** Tells workspaces from what else may lie beside them: a mark of ours, the `lost+found` of a volume. */
-const WORKSPACE_ID = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
-
 /**
  * The folders of workloads. Made by the server before a workload starts, read by it while and after it runs, removed by
  * it alone. What a script left in `outputs/` and `logs/` is hostile: it is opened without following links.
@@ -60,6 +58,11 @@ export class Workspaces {
 
   paths(id: string): WorkspacePaths {
     return workspacePaths(this.root, id);
+  }
+
+  /** Where the outputs of all workspaces are. */
+  get outputsRoot(): string {
+    return join(this.root, 'outputs');
   }
 
   /** Makes the three roots. Called once at start. */
@@ -140,11 +143,6 @@ export class Workspaces {
     }
   }
 
-  /** Opens a file of an output for reading, refusing anything but a regular file and any link on the way. */
-  async openOutput(id: string, path: string): Promise<import('node:fs/promises').FileHandle> {
-    return openBeneath(this.paths(id).outputDir, path);
-  }
-
   /** Opens the spool, or undefined while there is none. A spool that is not a regular file is an error. */
   async openSpool(id: string): Promise<import('node:fs/promises').FileHandle | undefined> {
     try {
@@ -168,9 +166,15 @@ export class Workspaces {
     await Promise.all([removeTree(inputDir), rm(join(jobDir, 'script.py'), { force: true })]);
   }
 
+  /** Removes what an attempt leaves besides its outputs: the inputs, whatever became of their order, and the log. */
   async remove(id: string): Promise<void> {
-    const paths = this.paths(id);
-    await Promise.all([dirname(paths.inputDir), paths.outputDir, paths.spoolDir].map(removeTree));
+    const { inputDir, spoolDir } = this.paths(id);
+    await Promise.all([dirname(inputDir), spoolDir].map(removeTree));
+  }
+
+  /** Removes all folders of a workload whose outputs nobody keeps: a worker that had no job, a probe. */
+  async discard(id: string): Promise<void> {
+    await Promise.all([this.remove(id), removeTree(this.paths(id).outputDir)]);
   }
 
   /**
@@ -195,13 +199,13 @@ export class Workspaces {
   /** The ids of all workspaces that have inputs, last changed before what `beforeMs` says for each. */
   async listInputs(beforeMs: (id: string) => number): Promise<string[]> {
     const ids: string[] = [];
-    for await (const batch of idsIn(join(this.root, 'inputs'))) ids.push(...batch);
+    for await (const batch of workspaceIdsIn(join(this.root, 'inputs'))) ids.push(...batch);
     return this.untouchedSince(beforeMs, ids);
   }
 
-  /** The ids of all workspaces of which at least one folder is there, some at a time, each up to three times. */
+  /** The ids of all workspaces that have inputs or a log, some at a time, each up to twice. */
   async *batches(): AsyncGenerator<string[], void, undefined> {
-    for (const name of WORKSPACE_ROOTS) yield* idsIn(join(this.root, name));
+    for (const name of ['inputs', 'logs']) yield* workspaceIdsIn(join(this.root, name));
   }
 
   /** Those of `ids` none of whose folders was changed since what `beforeMs` says for each. */
@@ -215,20 +219,6 @@ export class Workspaces {
     }
     return untouched;
   }
-}
-
-/** As many ids as one statement of a database takes. */
-const BATCH = 500;
-
-async function* idsIn(folder: string): AsyncGenerator<string[], void, undefined> {
-  let batch: string[] = [];
-  for await (const { name } of await openFolder(folder)) {
-    if (WORKSPACE_ID.test(name)) batch.push(name);
-    if (batch.length < BATCH) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }
 
 /** What is written into a workspace. */
@@ -267,16 +257,6 @@ async function writeBeside(path: string, text: string, calls: FileCalls): Promis
   return partial;
 }
 
-/** Read bit by bit: there may be a million. */
-async function openFolder(folder: string): Promise<AsyncIterable<{ name: string }>> {
-  try {
-    return await opendir(folder, { bufferSize: BATCH });
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-    return Readable.from([]);
-  }
-}
-
 /** A folder that only the workload's user (and the server) can enter. */
 async function makeRunnerFolder(path: string, calls: FileCalls): Promise<void> {
   await calls.mkdir(path, { recursive: true, mode: 0o700 });
@@ -290,39 +270,4 @@ async function writeInput(inputDir: string, file: InputFile, calls: FileCalls): 
   const path = join(inputDir, file.path);
   await calls.mkdir(dirname(path), { recursive: true });
   await calls.writeFile(path, file.content, { flag: 'wx', mode: 0o644 });
-}
-
-/** Opens `path` if it is a regular file itself, not through a link; O_NONBLOCK so that a FIFO cannot hang the server. */
-export async function openRegular(path: string): Promise<import('node:fs/promises').FileHandle> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  const stat = await file.stat();
-  if (stat.isFile()) return file;
-  await file.close();
-  throw new NotRegularFileError();
-}
-
-export class NotRegularFileError extends Error {
-  constructor() {
-    super('not a regular file');
-    this.name = 'NotRegularFileError';
-  }
-}
-
-/** Whether an opening failed because something else is there, which only a script can have put in its place. */
-export function isReplaced(error: unknown): boolean {
-  return error instanceof NotRegularFileError || errnoOf(error) === 'ELOOP';
-}
-
-/**
- * Opens `path` beneath `root` when every folder on the way is a real one. The workload is dead when this is called, so
- * nobody can swap a folder for a link in between.
- */
-async function openBeneath(root: string, path: string): Promise<import('node:fs/promises').FileHandle> {
-  const parts = path.split('/');
-  let folder = root;
-  for (const part of parts.slice(0, -1)) {
-    folder = join(folder, part);
-    if (!(await lstat(folder)).isDirectory()) throw new NotRegularFileError();
-  }
-  return openRegular(join(folder, parts.at(-1) ?? ''));
 }

@@ -4,6 +4,8 @@ import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { AttemptRepository } from '../../jobs/store/attempt.repository.js';
+import type { OutputStore } from '../../outputs/store/output-store.js';
+import { OUTPUT_STORE } from '../../outputs/store/output-store.js';
 import { RuntimeHealthMonitor } from '../../runtime/runtime-health.js';
 import type { RuntimeProvider, WorkloadSummary } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
@@ -28,6 +30,7 @@ export class OrphanSweeper {
     @Inject(LOG) private readonly log: Log,
     private readonly attempts: AttemptRepository,
     private readonly workspaces: Workspaces,
+    @Inject(OUTPUT_STORE) private readonly outputs: OutputStore,
     private readonly health: RuntimeHealthMonitor,
     private readonly ownership: DataOwnership,
     private readonly strays: WorkerStrays,
@@ -76,15 +79,23 @@ export class OrphanSweeper {
 
   private async sweepWorkspaces(graceMs: number, signal: AbortSignal): Promise<number> {
     let removed = 0;
-    for await (const ids of this.workspaces.batches()) {
-      const free = ids.filter((id) => !this.strays.holds(id));
-      const known = new Set(await this.attempts.knownWorkspaces(free));
-      const unknown = free.filter((id) => !known.has(id));
-      const orphans = await this.workspaces.untouchedSince(this.sinceMs(graceMs), unknown);
-      removed += await this.removeEach(orphans, (id) => this.workspaces.remove(id));
-      if (signal.aborted) break;
+    for (const batches of [this.workspaces.batches(), this.outputs.list()]) {
+      for await (const ids of batches) {
+        removed += await this.removeUnknown(ids, graceMs);
+        if (signal.aborted) return removed;
+      }
     }
     return removed;
+  }
+
+  private async removeUnknown(ids: readonly string[], graceMs: number): Promise<number> {
+    const free = ids.filter((id) => !this.strays.holds(id));
+    const known = new Set(await this.attempts.knownWorkspaces(free));
+    const unknown = free.filter((id) => !known.has(id));
+    const orphans = await this.workspaces.untouchedSince(this.sinceMs(graceMs), unknown);
+    return this.removeEach(orphans, async (id) => {
+      await Promise.all([this.workspaces.remove(id), this.outputs.remove(id)]);
+    });
   }
 
   /** A server that dies between a job's last write and the cleaning leaves its script and files. */

@@ -79,7 +79,7 @@ export class WorkerLauncher {
       const signal = AbortSignal.timeout(REMOVAL_MS);
       const found = handle ?? (await this.findHandle(id, signal));
       if (found !== undefined) await this.runtime.remove(found, signal);
-      await this.workspaces.remove(id);
+      await this.workspaces.discard(id);
     } catch (error) {
       this.log.warn(
         { worker: workerWorkload(id), err: messageOf(error) },

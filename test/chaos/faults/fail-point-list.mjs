@@ -44,7 +44,7 @@ const METHODS = [
     'withdrawFromWorker',
     { warm: true, atStart: true },
   ],
-  ['workspace/output-collector.js', 'OutputCollector', 'collect'],
+  ['outputs/store/folder-output-store.js', 'FolderOutputStore', 'keep'],
   ['execution/attempt/attempt-judge.js', 'AttemptJudge', 'judge', { when: ['before'] }],
   ['execution/attempt/attempt-cleaner.js', 'AttemptCleaner', 'clean'],
   ['execution/upkeep/orphan-sweeper.js', 'OrphanSweeper', 'sweep', { atStart: true }],

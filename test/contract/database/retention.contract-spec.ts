@@ -14,6 +14,7 @@ import { JobRemover } from '../../../src/jobs/retention/job-remover.js';
 import { JobRepository } from '../../../src/jobs/store/job.repository.js';
 import { RetentionBounds } from '../../../src/jobs/retention/retention-bounds.js';
 import { RetentionRepository } from '../../../src/jobs/store/retention.repository.js';
+import { FolderOutputStore } from '../../../src/outputs/store/folder-output-store.js';
 import { Workspaces } from '../../../src/workspace/workspaces.js';
 import type { OpenDatabases } from '../../support/database/databases.js';
 import { describeDatabases } from '../../support/database/databases.js';
@@ -62,7 +63,14 @@ async function start(open: OpenDatabases, variables: Record<string, string> = {}
   const events = new JobEvents();
   const told: string[] = [];
   events.onAny((id) => void told.push(id));
-  const remover = new JobRemover(jobs, retention, workspaces, events, log);
+  const remover = new JobRemover(
+    jobs,
+    retention,
+    workspaces,
+    new FolderOutputStore(workspaces, config),
+    events,
+    log,
+  );
   const holds = new QuickHolds(database, clock, log);
   const bounds = new RetentionBounds(retention, config);
   const keeper = new RetentionKeeper(log, bounds, remover, holds, database, clock);

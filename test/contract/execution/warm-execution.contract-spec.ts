@@ -26,6 +26,7 @@ import type { WarmWorker } from '../../../src/runtime/pool/warm-worker.js';
 import { isWorkerWorkload } from '../../../src/runtime/pool/warm-worker.js';
 import { RuntimeHealthMonitor } from '../../../src/runtime/runtime-health.js';
 import { RUNTIME_PROVIDER } from '../../../src/runtime/runtime-provider.js';
+import { OUTPUT_STORE } from '../../../src/outputs/store/output-store.js';
 import type { WorkspaceContent } from '../../../src/workspace/workspaces.js';
 import { ORDER_FILE, STOP_FILE } from '../../../src/workspace/workspace-paths.js';
 import { Workspaces } from '../../../src/workspace/workspaces.js';
@@ -79,6 +80,7 @@ describe('execution with warm workers', () => {
       server.get(LOG),
       Object.assign(Object.create(server.get(AttemptRepository)) as AttemptRepository, looks),
       server.get(Workspaces),
+      server.get(OUTPUT_STORE),
       server.get(RuntimeHealthMonitor),
       server.get(DataOwnership),
       server.get(WorkerStrays),

@@ -331,7 +331,7 @@ async function removeWorkspaces(dataDir: string): Promise<void> {
   const workspaces = new Workspaces({ workspaceDir: join(dataDir, 'workspaces') } as never);
   const ids = new Set<string>();
   for await (const batch of workspaces.batches()) for (const id of batch) ids.add(id);
-  for (const id of ids) await workspaces.remove(id);
+  for (const id of ids) await workspaces.discard(id);
   // The mark of the database to which they belonged.
   await rm(join(dataDir, 'workspaces', 'outputs', '.database-id'), { force: true });
 }

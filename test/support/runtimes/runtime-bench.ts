@@ -19,6 +19,7 @@ import { newWorkerId, workerWorkload } from '../../../src/runtime/pool/warm-work
 import { workloadName } from '../../../src/runtime/workload-name.js';
 import type { JobOrder } from '../../../src/workspace/job-order.js';
 import type { InputFile } from '../../../src/workspace/workspaces.js';
+import { workspaceIdsIn } from '../../../src/workspace/workspace-ids.js';
 import { Workspaces } from '../../../src/workspace/workspaces.js';
 import { makeDataFolder } from '../service/data-folder.js';
 import { SpoolContent } from './runtime-spool.js';
@@ -195,7 +196,7 @@ export class RuntimeBench {
   async tidy(): Promise<void> {
     for (const workload of this.made.splice(0)) {
       if (workload.handle) await this.provider.remove(workload.handle);
-      await this.workspaces.remove(workload.spec.workspace.id);
+      await this.workspaces.discard(workload.spec.workspace.id);
     }
   }
 
@@ -204,6 +205,7 @@ export class RuntimeBench {
     await this.tidy();
     const folders: string[] = [];
     for await (const ids of this.workspaces.batches()) folders.push(...ids);
+    for await (const ids of workspaceIdsIn(this.workspaces.outputsRoot)) folders.push(...ids);
     for (const provider of this.providers) await provider.close();
     const left = [...(await this.hooks.leftovers()), ...folders.map((id) => `workspace ${id}`)];
     await rm(this.dataDir, { recursive: true, force: true });

@@ -51,7 +51,7 @@ export async function runProbe<T>(
   try {
     return await look(await exitOf(runtime, spec, logger, signal), workspace);
   } finally {
-    await workspaces.remove(id);
+    await workspaces.discard(id);
   }
 }
 
