@@ -16,7 +16,9 @@ import { ExecutionService } from './execution.service.js';
 import { JobQueue } from './admission/job-queue.js';
 import { JobRecorder } from './attempt/job-recorder.js';
 import { LeaseKeeper } from './takeover/lease-keeper.js';
+import { OrphanFiles } from './upkeep/orphan-files.js';
 import { OrphanSweeper } from './upkeep/orphan-sweeper.js';
+import { OrphanWorkloads } from './upkeep/orphan-workloads.js';
 import { RecoveryWork } from './takeover/recovery-work.js';
 import { Recovery } from './takeover/recovery.js';
 import { Replica } from './replica.js';
@@ -43,7 +45,9 @@ import { WorkloadStarter } from './attempt/workload-starter.js';
     JobQueue,
     JobRecorder,
     LeaseKeeper,
+    OrphanFiles,
     OrphanSweeper,
+    OrphanWorkloads,
     Recovery,
     RecoveryWork,
     Replica,

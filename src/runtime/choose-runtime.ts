@@ -5,7 +5,8 @@ import type { AppConfig } from '../config/app-config.js';
 import type { DockerOptions } from './docker/docker-options.js';
 import type { ProcessRuntimeOptions } from './process/process-options.js';
 import type { RuntimeProvider } from './runtime-provider.js';
-import { Workspaces } from '../workspace/workspaces.js';
+import { WorkspaceLayout } from '../workspace/workspace-layout.js';
+import { WorkspaceMaker } from '../workspace/workspace-maker.js';
 import { storageFault } from './kubernetes/probes/storage-probe.js';
 import { toKubernetesOptions } from './kubernetes/to-kubernetes-options.js';
 import { RuntimeUnavailableError } from './runtime.errors.js';
@@ -99,7 +100,7 @@ async function makeKubernetes(config: AppConfig, installationId: string, log: Lo
   const { createKubernetesRuntime } = await import('./kubernetes/kubernetes.runtime.js');
   const options = toKubernetesOptions(config, installationId, toRuntimeLogger(log, 'kubernetes'));
   const runtime = await createKubernetesRuntime(options);
-  const workspaces = new Workspaces(config);
+  const workspaces = new WorkspaceMaker(new WorkspaceLayout(config));
   const { claims, probeImage, logger } = options;
   const fault = runtime.isInside
     ? undefined

@@ -11,8 +11,9 @@ import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../../runtime/runtime.errors.js';
 import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
-import type { WorkspaceContent } from '../../workspace/workspaces.js';
-import { Workspaces } from '../../workspace/workspaces.js';
+import type { WorkspaceContent } from '../../workspace/workspace-content.js';
+import { WorkspaceMaker } from '../../workspace/workspace-maker.js';
+import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
 import { toJobOrder, toWorkloadSpec } from './job-order.js';
 import type { Outcome } from '../outcome/outcome.js';
 import { startFailure } from '../outcome/outcome.js';
@@ -23,7 +24,8 @@ export class WorkloadStarter {
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     @Inject(LOG) private readonly log: Log,
-    private readonly workspaces: Workspaces,
+    private readonly workspaces: WorkspaceMaker,
+    private readonly orders: WorkspaceOrders,
     private readonly jobs: JobRepository,
     private readonly health: RuntimeHealthMonitor,
     private readonly config: AppConfig,
@@ -60,7 +62,7 @@ export class WorkloadStarter {
         { jobId: claim.job.id, err: messageOf(error) },
         'a job could not be given to its worker',
       );
-      await this.workspaces.withdrawOrder(workspace).catch(() => undefined); // the same disk
+      await this.orders.withdrawOrder(workspace).catch(() => undefined); // the same disk
     }
     return handle;
   }

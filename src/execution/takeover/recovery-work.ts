@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
-import { Workspaces } from '../../workspace/workspaces.js';
+import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
 import { AttemptRunner } from '../attempt/attempt-runner.js';
 import { AttemptSettler } from '../attempt/attempt-settler.js';
 import type { Outcome } from '../outcome/outcome.js';
@@ -13,7 +13,7 @@ export class RecoveryWork {
     private readonly running: RunningAttempts,
     private readonly runner: AttemptRunner,
     private readonly settler: AttemptSettler,
-    private readonly workspaces: Workspaces,
+    private readonly orders: WorkspaceOrders,
   ) {}
 
   launch(claim: ClaimedJob, work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): void {
@@ -26,13 +26,13 @@ export class RecoveryWork {
 
   /** From now on no server can start the attempt's script, however late it comes. */
   withdraw({ attempt }: ClaimedJob): Promise<void> {
-    return this.workspaces.withdraw(attempt.workspace);
+    return this.orders.withdraw(attempt.workspace);
   }
 
   /** A worker that still waits ends now, since its order cannot come any more; one that runs its job is left alone. */
   async withdrawFromWorker({ attempt }: ClaimedJob): Promise<void> {
     if (attempt.start_kind !== 'WARM' || attempt.started_at !== null) return;
-    await this.workspaces.withdrawOrder(attempt.workspace);
+    await this.orders.withdrawOrder(attempt.workspace);
   }
 
   /** Settles an attempt whose workload is certainly not there, by what its spool says. */

@@ -2,7 +2,7 @@ import { BadInputError, PayloadTooLargeError } from '../../common/app-error.js';
 import type { AppConfig } from '../../config/app-config.js';
 import { DEFAULT_CPUS } from '../../config/app-config.js';
 import { clashingInputPaths, inputPathFault } from '../../workspace/input-path.js';
-import type { InputFile } from '../../workspace/workspaces.js';
+import type { InputFile } from '../../workspace/workspace-content.js';
 import {
   MAX_ENV_BYTES,
   MAX_IDEMPOTENCY_KEY_CHARACTERS,

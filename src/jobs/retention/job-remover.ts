@@ -4,7 +4,7 @@ import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import type { OutputStore } from '../../outputs/store/output-store.js';
 import { OUTPUT_STORE } from '../../outputs/store/output-store.js';
-import { Workspaces } from '../../workspace/workspaces.js';
+import { WorkspaceUpkeep } from '../../workspace/workspace-upkeep.js';
 import type { DeletedJob } from '../store/deleted-job.js';
 import { JobEvents } from '../record/job-events.js';
 import { JobRepository } from '../store/job.repository.js';
@@ -20,7 +20,7 @@ export class JobRemover {
   constructor(
     private readonly jobs: JobRepository,
     private readonly retention: RetentionRepository,
-    private readonly workspaces: Workspaces,
+    private readonly workspaces: WorkspaceUpkeep,
     @Inject(OUTPUT_STORE) private readonly outputs: OutputStore,
     private readonly events: JobEvents,
     @Inject(LOG) private readonly log: Log,

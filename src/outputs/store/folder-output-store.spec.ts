@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { loadConfig } from '../../config/load-config.js';
-import { Workspaces } from '../../workspace/workspaces.js';
+import { WorkspaceLayout } from '../../workspace/workspace-layout.js';
 import { FolderOutputStore } from './folder-output-store.js';
 import type { KeptOutputs } from './output-store.js';
 import { OutputGoneError } from './output-store.js';
@@ -12,12 +12,12 @@ import { OutputGoneError } from './output-store.js';
 describe('outputs in a folder', () => {
   let folder: string;
   let output: string;
-  let workspaces: Workspaces;
+  let layout: WorkspaceLayout;
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'maps-collect-'));
-    workspaces = new Workspaces(loadConfig({ DATA_DIR: folder, MAX_OUTPUT_FILES: '3' }));
-    output = workspaces.paths('w').outputDir;
+    layout = new WorkspaceLayout(loadConfig({ DATA_DIR: folder, MAX_OUTPUT_FILES: '3' }));
+    output = layout.paths('w').outputDir;
     mkdirSync(output, { recursive: true });
   });
 
@@ -27,7 +27,7 @@ describe('outputs in a folder', () => {
   });
 
   const storeWith = (variables: Record<string, string> = {}): FolderOutputStore =>
-    new FolderOutputStore(workspaces, loadConfig({ DATA_DIR: folder, MAX_OUTPUT_FILES: '3', ...variables }));
+    new FolderOutputStore(layout, loadConfig({ DATA_DIR: folder, MAX_OUTPUT_FILES: '3', ...variables }));
   const keep = (variables?: Record<string, string>, signal?: AbortSignal): Promise<KeptOutputs> =>
     storeWith(variables).keep('w', signal);
   const make = (script: string): void =>

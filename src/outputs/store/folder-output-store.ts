@@ -9,7 +9,7 @@ import { freeBytes } from '../../workspace/free-bytes.js';
 import { NotRegularFileError, isReplaced, openRegular } from '../../workspace/regular-file.js';
 import { removeTree } from '../../workspace/remove-tree.js';
 import { workspaceIdsIn } from '../../workspace/workspace-ids.js';
-import { Workspaces } from '../../workspace/workspaces.js';
+import { WorkspaceLayout } from '../../workspace/workspace-layout.js';
 import type { KeptOutputs, OutputRange, OutputStore } from './output-store.js';
 import { OutputGoneError } from './output-store.js';
 import type { OutputLimits } from './output-walk.js';
@@ -27,7 +27,7 @@ export class FolderOutputStore implements OutputStore {
   private readonly limits: OutputLimits;
 
   constructor(
-    private readonly workspaces: Workspaces,
+    private readonly layout: WorkspaceLayout,
     config: AppConfig,
   ) {
     this.limits = { files: config.MAX_OUTPUT_FILES, bytes: config.MAX_OUTPUT_BYTES, entries: MAX_ENTRIES };
@@ -48,7 +48,7 @@ export class FolderOutputStore implements OutputStore {
   }
 
   list(): AsyncIterable<string[]> {
-    return workspaceIdsIn(this.workspaces.outputsRoot);
+    return workspaceIdsIn(this.layout.root('outputs'));
   }
 
   async remove(workspace: string): Promise<void> {
@@ -56,11 +56,11 @@ export class FolderOutputStore implements OutputStore {
   }
 
   freeBytes(): Promise<number | undefined> {
-    return freeBytes(this.workspaces.outputsRoot);
+    return freeBytes(this.layout.root('outputs'));
   }
 
   private folderOf(workspace: string): string {
-    return this.workspaces.paths(workspace).outputDir;
+    return this.layout.paths(workspace).outputDir;
   }
 }
 

@@ -6,7 +6,8 @@ import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { AppConfig, DEFAULT_CPUS } from '../../config/app-config.js';
 import { LONGEST_WARM_AGE_SECONDS } from '../../config/warm-pool-config.js';
-import { Workspaces } from '../../workspace/workspaces.js';
+import { WorkspaceMaker } from '../../workspace/workspace-maker.js';
+import { WorkspaceSpools } from '../../workspace/workspace-spools.js';
 import { RuntimeHealthMonitor } from '../runtime-health.js';
 import type { RuntimeProvider } from '../runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime-provider.js';
@@ -43,9 +44,10 @@ export class WarmPool {
     @Inject(LOG) private readonly log: Log,
     private readonly config: AppConfig,
     private readonly health: RuntimeHealthMonitor,
-    workspaces: Workspaces,
+    workspaces: WorkspaceMaker,
+    spools: WorkspaceSpools,
   ) {
-    this.launcher = new WorkerLauncher(runtime, workspaces, log);
+    this.launcher = new WorkerLauncher(runtime, workspaces, spools, log);
     this.pools = new Map(config.warmPools.map((bounds) => [bounds.environment, this.makePool(bounds)]));
     health.onRecovery(() => this.bell.ring());
   }

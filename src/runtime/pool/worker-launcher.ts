@@ -1,7 +1,8 @@
 import { childSignal, sleep } from '../../common/abort.js';
 import { AppError, messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
-import type { Workspaces } from '../../workspace/workspaces.js';
+import type { WorkspaceMaker } from '../../workspace/workspace-maker.js';
+import type { WorkspaceSpools } from '../../workspace/workspace-spools.js';
 import { RUNNER_REFUSALS } from '../runner-refusals.js';
 import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../runtime-provider.js';
 import { WorkloadStartError } from '../runtime.errors.js';
@@ -40,7 +41,8 @@ export class WorkerFailedError extends Error {}
 export class WorkerLauncher {
   constructor(
     private readonly runtime: RuntimeProvider,
-    private readonly workspaces: Workspaces,
+    private readonly workspaces: WorkspaceMaker,
+    private readonly spools: WorkspaceSpools,
     private readonly log: Log,
   ) {}
 
@@ -70,7 +72,7 @@ export class WorkerLauncher {
 
   /** The time of the worker's sign of life, to be compared with an earlier one. */
   touchedAtMs(id: string): Promise<number | undefined> {
-    return this.workspaces.readyTouchedAtMs(id);
+    return this.spools.readyTouchedAtMs(id);
   }
 
   /** Never rejects: what cannot be removed now is the sweeper's. */
@@ -122,7 +124,7 @@ export class WorkerLauncher {
     ending.catch(() => undefined);
     try {
       for (let looks = 0; ; looks++) {
-        const text = await this.workspaces.readReady(id);
+        const text = await this.spools.readReady(id);
         if (text !== undefined) return understood(text);
         const lookMs = looks < QUICK_LOOKS ? LOOK_MS : LOOK_LATER_MS;
         await Promise.race([sleep(lookMs, patience.signal), ending]);

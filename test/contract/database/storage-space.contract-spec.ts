@@ -8,7 +8,7 @@ import { Database } from '../../../src/database/database.js';
 import { RESERVE_BYTES } from '../../../src/database/disk-reserve.js';
 import { StorageSpace } from '../../../src/jobs/retention/storage-space.js';
 import { FolderOutputStore } from '../../../src/outputs/store/folder-output-store.js';
-import { Workspaces } from '../../../src/workspace/workspaces.js';
+import { WorkspaceLayout } from '../../../src/workspace/workspace-layout.js';
 import { describeTier } from '../../support/runtimes/runtime-tier.js';
 import { SmallDisk, whyNoMount } from '../../support/faults/small-disk.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -45,7 +45,7 @@ describeTier('small-disk', whyNoMount(), () => {
       database = new Database(config);
       const tell = (_: object, message: string): void => void told.push(message);
       const log = { debug: tell, info: tell, warn: tell, error: tell };
-      const outputs = new FolderOutputStore(new Workspaces(config), config);
+      const outputs = new FolderOutputStore(new WorkspaceLayout(config), config);
       return new StorageSpace(config, database, clock, log, outputs);
     }
 

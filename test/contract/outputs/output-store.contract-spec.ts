@@ -2,7 +2,8 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { loadConfig } from '../../../src/config/load-config.js';
 import { FolderOutputStore } from '../../../src/outputs/store/folder-output-store.js';
-import { Workspaces } from '../../../src/workspace/workspaces.js';
+import { WorkspaceLayout } from '../../../src/workspace/workspace-layout.js';
+import { WorkspaceMaker } from '../../../src/workspace/workspace-maker.js';
 import { MemoryOutputStore } from '../../support/outputs/memory-output-store.js';
 import { makeDataFolder } from '../../support/service/data-folder.js';
 import type { OutputStage } from './output-store.contract.js';
@@ -15,12 +16,12 @@ describeOutputStore('a folder', async () => {
     MAX_OUTPUT_FILES: String(MAX_FILES),
     MAX_OUTPUT_BYTES: String(MAX_BYTES),
   });
-  const workspaces = new Workspaces(config);
-  await workspaces.prepare();
-  const folderOf = (workspace: string): string => workspaces.paths(workspace).outputDir;
+  const layout = new WorkspaceLayout(config);
+  await new WorkspaceMaker(layout).prepare();
+  const folderOf = (workspace: string): string => layout.paths(workspace).outputDir;
   return {
-    store: new FolderOutputStore(workspaces, config),
-    another: () => new FolderOutputStore(workspaces, config),
+    store: new FolderOutputStore(layout, config),
+    another: () => new FolderOutputStore(layout, config),
     leave: async (workspace, files) => {
       for (const [path, content] of Object.entries(files)) {
         const at = join(folderOf(workspace), path);

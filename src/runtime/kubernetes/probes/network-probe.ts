@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Workspaces } from '../../../workspace/workspaces.js';
+import type { WorkspaceMaker } from '../../../workspace/workspace-maker.js';
 import type { WorkloadExit } from '../../runtime-provider.js';
 import type { RuntimeLogger } from '../kubernetes-options.js';
 import type { NetworkGate } from '../pod/network-gate.js';
@@ -18,7 +18,7 @@ const STARTED_CHARACTERS = 4096;
 /** Tries the network that a job with network NONE would have. `runtime` starts its pods with `PROBE_GATE`. */
 export async function lookAtNetwork(
   runtime: ProbeRuntime,
-  workspaces: Workspaces,
+  workspaces: WorkspaceMaker,
   image: string,
   logger: RuntimeLogger,
   signal: AbortSignal,

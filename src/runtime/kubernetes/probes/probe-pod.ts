@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { messageOf } from '../../../common/app-error.js';
 import { MiB } from '../../../common/bytes.js';
 import type { WorkspacePaths } from '../../../workspace/workspace-paths.js';
-import type { Workspaces } from '../../../workspace/workspaces.js';
+import type { WorkspaceMaker } from '../../../workspace/workspace-maker.js';
 import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../../runtime-provider.js';
 import { WorkloadStartError } from '../../runtime.errors.js';
 import type { RuntimeLogger } from '../kubernetes-options.js';
@@ -25,7 +25,7 @@ export interface Probe extends Pick<WorkloadSpec, 'image' | 'network'> {
  */
 export async function runProbe<T>(
   runtime: ProbeRuntime,
-  workspaces: Workspaces,
+  workspaces: WorkspaceMaker,
   { script, request, image, network }: Probe,
   look: (exit: WorkloadExit, workspace: WorkspacePaths) => Promise<T>,
   logger: RuntimeLogger,
