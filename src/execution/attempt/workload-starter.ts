@@ -88,7 +88,7 @@ export class WorkloadStarter {
       try {
         return await this.runtime.start(spec, signal);
       } catch (error) {
-        if (error instanceof WorkloadStartError) return startFailure(error.failure);
+        if (error instanceof WorkloadStartError) return this.refused(claim, error);
         signal.throwIfAborted();
         if (!(error instanceof RuntimeUnavailableError)) return this.giveUp(claim, error);
         this.log.warn(
@@ -100,6 +100,13 @@ export class WorkloadStarter {
         signal.throwIfAborted();
       }
     }
+  }
+
+  /** The job's owner is told less of it. */
+  private refused(claim: ClaimedJob, { failure }: WorkloadStartError): Outcome {
+    const { message, kind } = failure;
+    this.log.warn({ jobId: claim.job.id, kind, said: message }, 'a workload could not be started');
+    return startFailure(failure);
   }
 
   /** A fault nobody foresaw: whether the script runs is not known, so it is not started again. */

@@ -3,6 +3,7 @@ import { AppError, messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import type { WorkspaceMaker } from '../../workspace/workspace-maker.js';
 import type { WorkspaceSpools } from '../../workspace/workspace-spools.js';
+import { publicMessage } from '../public-message.js';
 import { RUNNER_REFUSALS } from '../runner-refusals.js';
 import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../runtime-provider.js';
 import { WorkloadStartError } from '../runtime.errors.js';
@@ -150,8 +151,8 @@ function understood(text: string): ReadyReport {
 
 /** Why a worker could not be made, for the API: what is not written for it stays in the log. */
 export function publicReason(error: unknown): string {
-  const isPublic =
-    error instanceof WorkerFailedError || error instanceof WorkloadStartError || error instanceof AppError;
+  if (error instanceof WorkloadStartError) return publicMessage(error.failure);
+  const isPublic = error instanceof WorkerFailedError || error instanceof AppError;
   return isPublic ? error.message : 'A worker could not be made; the log of the server says why.';
 }
 
@@ -170,11 +171,11 @@ export function exitText(exit: WorkloadExit): string {
     case 'signalled':
       return `signal ${exit.signal}`;
     case 'startFailed':
-      return [exit.failure.message, exit.failure.hint].filter(Boolean).join(' ');
+      return [publicMessage(exit.failure), exit.failure.hint].filter(Boolean).join(' ');
     case 'evicted':
     case 'nodeLost':
     case 'lost':
-      return exit.message;
+      return publicMessage(exit);
     case 'neverStarted':
     case 'deadlineExceeded':
     case 'removed':

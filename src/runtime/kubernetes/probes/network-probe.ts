@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { WorkspaceMaker } from '../../../workspace/workspace-maker.js';
+import { publicMessage } from '../../public-message.js';
 import type { WorkloadExit } from '../../runtime-provider.js';
 import type { RuntimeLogger } from '../kubernetes-options.js';
 import type { NetworkGate } from '../pod/network-gate.js';
@@ -32,7 +33,10 @@ export async function lookAtNetwork(
 /** What the end of a probe and its spool say. Pure. */
 export function toFinding(exit: WorkloadExit, spool: string, image: string): NetworkFinding {
   if (exit.kind === 'startFailed') {
-    return { kind: 'unknown', why: `a probe pod did not start: ${exit.failure.message.replace(/\.$/, '')}` };
+    return {
+      kind: 'unknown',
+      why: `a probe pod did not start: ${publicMessage(exit.failure).replace(/\.$/, '')}`,
+    };
   }
   if (exit.kind !== 'exited')
     return { kind: 'unknown', why: `a probe pod did not end by itself (${exit.kind})` };
