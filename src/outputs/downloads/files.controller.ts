@@ -71,5 +71,10 @@ async function send(output: HeldOutput, headers: RangeHeaders, reply: FastifyRep
   const content = await output.open(row.size === 0 ? undefined : { start, end });
   if (range.kind === 'part')
     void reply.code(206).header('content-range', `bytes ${start}-${end}/${row.size}`);
-  await reply.header('content-length', end - start + 1).send(content);
+  try {
+    await reply.header('content-length', end - start + 1).send(content);
+  } finally {
+    // Of a caller that went away it may not have been read to its end.
+    content.destroy();
+  }
 }
