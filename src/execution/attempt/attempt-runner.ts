@@ -75,7 +75,7 @@ export class AttemptRunner {
     if (said)
       this.log.info(
         { jobId: claim.job.id, kind: end.exit.kind, said: said.message, machine: said.machine },
-        'the engine told how a workload ended',
+        'a workload did not end by itself',
       );
     let verdict = await this.judge.judge(claim, end);
     const isAgain = verdict.outcome.retryable;
