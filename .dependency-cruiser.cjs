@@ -69,6 +69,12 @@ module.exports = {
       'Folders know no job and no runtime.',
     ),
     below(
+      'the-output-store-knows-no-job',
+      '^src/outputs/store/',
+      '^src/(?!outputs/store/|workspace/|config/|common/)',
+      'Outputs are kept by the name of their workspace; whose they are is written elsewhere.',
+    ),
+    below(
       'runtime-knows-no-job',
       '^src/runtime/',
       '^src/(?!runtime/|workspace/|database/|config/|common/)',
@@ -77,7 +83,7 @@ module.exports = {
     below(
       'jobs-know-no-runtime',
       '^src/jobs/',
-      '^src/(?!jobs/|workspace/|database/|config/|common/)',
+      '^src/(?!jobs/|outputs/store/|workspace/|database/|config/|common/)',
       'The record outlives every runtime.',
     ),
     below(
@@ -119,9 +125,16 @@ module.exports = {
     below(
       'execution-is-below-the-api',
       '^src/execution/',
-      '^src/(graphql|health|files|auth|cli|client)/',
+      '^src/(graphql|health|http|outputs/downloads|auth|cli|client)/',
       'Jobs run whether or not anybody asks.',
     ),
+    {
+      name: 'outputs-are-reached-by-their-contract',
+      severity: 'error',
+      comment: 'Outputs may lie elsewhere than in a folder.',
+      from: { path: '^src/(?!outputs/store/)' },
+      to: { path: '^src/outputs/store/(?!output-store)' },
+    },
     below(
       'outcome-is-a-leaf',
       '^src/execution/outcome/',

@@ -3,9 +3,11 @@ import { Module } from '@nestjs/common';
 import { AuthModule } from './auth/auth.module.js';
 import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule } from './database/database.module.js';
-import { FilesModule } from './outputs/files.module.js';
+import { FilesModule } from './outputs/downloads/files.module.js';
 import { GraphqlApiModule } from './graphql/graphql.module.js';
 import { HealthModule } from './health/health.module.js';
+import { HttpModule } from './http/http.module.js';
+import { OutputStoreModule } from './outputs/store/output-store.module.js';
 import { LogModule } from './log.module.js';
 import type { RuntimeDefinition } from './runtime/runtime-definition.js';
 import { RuntimeModule } from './runtime/runtime.module.js';
@@ -29,10 +31,12 @@ export class AppModule {
         LogModule,
         DatabaseModule,
         WorkspaceModule,
+        OutputStoreModule,
         RuntimeModule.forRoot(runtimes),
         AuthModule,
         GraphqlApiModule,
         FilesModule,
+        HttpModule,
         HealthModule,
       ],
     };

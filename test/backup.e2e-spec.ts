@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { newId } from '../src/common/ids.js';
+import { DatabaseBackup } from '../src/database/database-backup.js';
 import { Database } from '../src/database/database.js';
 import { SqliteConnection } from '../src/database/sqlite-connection.js';
 import { makeDataFolder } from './support/service/data-folder.js';
@@ -146,6 +147,19 @@ await describeServiceRuntimes(
         writeFileSync(join(service.dataDir, 'maps.sqlite-backup-monday'), 'x');
         service = await TestService.start(variables, join(folder, 'data'));
         expect(unfinished()).toEqual(['maps.sqlite-backup-monday']);
+      });
+
+      it('is refused while another one is made, and its caller learns when to try again', async () => {
+        Object.assign(service.app.get(DatabaseBackup), { isBusy: true });
+        const answer = await fetch(`${service.url}/backup`, { method: 'POST' });
+        expect([answer.status, answer.headers.get('retry-after')]).toEqual([429, '5']);
+        expect(await answer.json()).toMatchObject({
+          errors: [{ extensions: { code: 'RATE_LIMITED', retryAfterMs: 5_000 } }],
+        });
+        expect(await backup()).toMatchObject({
+          code: 125,
+          stderr: expect.stringMatching(/RATE_LIMITED[^]*Try again in 5 s\./),
+        });
       });
 
       it('needs the token, and is not made for pages of others', async () => {

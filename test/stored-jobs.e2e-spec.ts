@@ -9,7 +9,8 @@ import { OrphanSweeper } from '../src/execution/upkeep/orphan-sweeper.js';
 import { RetentionKeeper } from '../src/execution/upkeep/retention-keeper.js';
 import { JobHolds } from '../src/jobs/retention/job-holds.js';
 import { JobRepository } from '../src/jobs/store/job.repository.js';
-import { Workspaces } from '../src/workspace/workspaces.js';
+import type { OutputStore } from '../src/outputs/store/output-store.js';
+import { OUTPUT_STORE } from '../src/outputs/store/output-store.js';
 import { describeTier } from './support/runtimes/runtime-tier.js';
 import { describeServiceRuntimes } from './support/service/service-runtimes.js';
 import { LOGS, TestService } from './support/service/service.js';
@@ -111,7 +112,7 @@ function describeStoredJobs(
     it('are gone although their folders cannot be removed, which the sweeper does', async () => {
       const id = await finished('open("a", "w").write("x")');
       const workspaces = await foldersOf(id);
-      const store = service.app.get(Workspaces);
+      const store = service.app.get<OutputStore>(OUTPUT_STORE);
       const remove = store.remove.bind(store);
       store.remove = () => Promise.reject(new Error('busy'));
       try {

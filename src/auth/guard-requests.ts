@@ -1,6 +1,6 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ErrorCode } from '../common/app-error.js';
+import type { FastifyInstance } from 'fastify';
 import type { Principal } from '../common/principal.js';
+import { sendError } from '../http/send-error.js';
 import type { ApiToken } from './api-token.js';
 import type { RequestGuard } from './request-guard.js';
 
@@ -20,28 +20,14 @@ export function guardRequests(fastify: FastifyInstance, guard: RequestGuard, tok
   fastify.addHook('onRequest', async (request, reply) => {
     if (OPEN_PATHS.test(request.url)) return;
     const fault = guard.faultOf(request.raw);
-    if (fault) return refuse(request, reply, 403, 'FORBIDDEN', fault);
+    if (fault) return sendError(reply, request.id, { code: 'FORBIDDEN', message: fault });
     if (request.method === 'OPTIONS') return;
     request.principal = token.principalOf(request.headers.authorization);
     if (request.principal) return;
     void reply.header('www-authenticate', 'Bearer');
-    return refuse(
-      request,
-      reply,
-      401,
-      'UNAUTHENTICATED',
-      'A valid API token is needed: Authorization: Bearer <token>.',
-    );
+    return sendError(reply, request.id, {
+      code: 'UNAUTHENTICATED',
+      message: 'A valid API token is needed: Authorization: Bearer <token>.',
+    });
   });
-}
-
-/** One shape for every refusal, the one GraphQL clients know. */
-function refuse(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  status: number,
-  code: ErrorCode,
-  message: string,
-): FastifyReply {
-  return reply.code(status).send({ errors: [{ message, extensions: { code, requestId: request.id } }] });
 }

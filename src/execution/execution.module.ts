@@ -17,8 +17,10 @@ import { JobQueue } from './admission/job-queue.js';
 import { JobSlots } from './admission/job-slots.js';
 import { JobRecorder } from './attempt/job-recorder.js';
 import { LeaseKeeper } from './takeover/lease-keeper.js';
+import { OrphanFiles } from './upkeep/orphan-files.js';
 import { OrphanSweeper } from './upkeep/orphan-sweeper.js';
 import { AttemptResumer } from './takeover/attempt-resumer.js';
+import { OrphanWorkloads } from './upkeep/orphan-workloads.js';
 import { Recovery } from './takeover/recovery.js';
 import { Replica } from './replica.js';
 import { RetentionKeeper } from './upkeep/retention-keeper.js';
@@ -45,7 +47,9 @@ import { WorkloadStarter } from './attempt/workload-starter.js';
     JobSlots,
     JobRecorder,
     LeaseKeeper,
+    OrphanFiles,
     OrphanSweeper,
+    OrphanWorkloads,
     Recovery,
     AttemptResumer,
     Replica,

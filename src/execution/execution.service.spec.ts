@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { WarmPool } from '../runtime/pool/warm-pool.js';
 import type { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
 import type { RuntimeProvider } from '../runtime/runtime-provider.js';
-import type { Workspaces } from '../workspace/workspaces.js';
+import type { WorkspaceMaker } from '../workspace/workspace-maker.js';
 import type { Dispatcher } from './admission/dispatcher.js';
 import type { RunningAttempts } from './attempt/running-attempts.js';
 import type { ExecutionLoops } from './execution-loops.js';
@@ -16,7 +16,7 @@ function serviceOn(runtime: Pick<RuntimeProvider, 'close'>): ExecutionService {
   return new ExecutionService(
     runtime as RuntimeProvider,
     {} as RuntimeHealthMonitor,
-    {} as Workspaces,
+    {} as WorkspaceMaker,
     {} as Dispatcher,
     {} as ExecutionLoops,
     idle as RunningAttempts,

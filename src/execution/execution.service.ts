@@ -6,7 +6,7 @@ import { WarmPool } from '../runtime/pool/warm-pool.js';
 import type { RuntimeProvider } from '../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';
 import { RuntimeHealthMonitor } from '../runtime/runtime-health.js';
-import { Workspaces } from '../workspace/workspaces.js';
+import { WorkspaceMaker } from '../workspace/workspace-maker.js';
 import { Dispatcher } from './admission/dispatcher.js';
 import { ExecutionLoops } from './execution-loops.js';
 import { RunningAttempts } from './attempt/running-attempts.js';
@@ -30,7 +30,7 @@ export class ExecutionService implements OnApplicationBootstrap, BeforeApplicati
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     private readonly health: RuntimeHealthMonitor,
-    private readonly workspaces: Workspaces,
+    private readonly workspaces: WorkspaceMaker,
     private readonly dispatcher: Dispatcher,
     private readonly background: ExecutionLoops,
     private readonly running: RunningAttempts,

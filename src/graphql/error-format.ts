@@ -1,6 +1,8 @@
 import type { GraphQLFormattedError } from 'graphql';
 import { GraphQLError } from 'graphql';
 import { AppError } from '../common/app-error.js';
+import type { PublicError } from '../common/error-body.js';
+import { UNEXPECTED, errorEntry, toPublicError } from '../common/error-body.js';
 
 /** Codes of faults in the request itself, whose text comes from the GraphQL library and is safe to show. */
 const REQUEST_CODES = new Set([
@@ -22,7 +24,7 @@ export function causeOf(error: unknown): unknown {
 
 /** True for faults of ours, which are logged with all we know and shown with nothing. */
 export function isUnexpected(error: unknown): boolean {
-  return toClientError(error).code === 'INTERNAL_SERVER_ERROR';
+  return toClientError(error).code === UNEXPECTED.code;
 }
 
 /**
@@ -34,39 +36,19 @@ export function formatError(
   original: unknown,
   requestId: string,
 ): GraphQLFormattedError {
-  const { code, message, field, retryAfterMs } = toClientError(original);
-  return {
-    message: message ?? `Something went wrong on our side. The log has more under the id ${requestId}.`,
-    locations: error.locations,
-    path: error.path,
-    extensions: {
-      code,
-      requestId,
-      ...(field === undefined ? {} : { field }),
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    },
-  };
+  const { message, extensions } = errorEntry(toClientError(original), requestId);
+  return { message, locations: error.locations, path: error.path, extensions: { ...extensions } };
 }
 
-interface ClientError {
-  code: string;
-  message?: string;
-  field?: string;
-  retryAfterMs?: number;
-}
-
-function toClientError(original: unknown): ClientError {
+function toClientError(original: unknown): PublicError {
   const cause = causeOf(original);
-  if (cause instanceof AppError) {
-    const { code, message, field, retryAfterMs } = cause;
-    return code === 'INTERNAL_SERVER_ERROR' ? { code } : { code, message, field, retryAfterMs };
-  }
+  if (cause instanceof AppError) return toPublicError(cause);
   if (cause instanceof GraphQLError) {
     const code = cause.extensions.code;
     if (typeof code === 'string')
-      return REQUEST_CODES.has(code) ? { code, message: cause.message } : { code: 'INTERNAL_SERVER_ERROR' };
+      return REQUEST_CODES.has(code) ? { code, message: cause.message } : UNEXPECTED;
     // Without a code and without a cause of its own it is the library's word on the request.
     return { code: cause.path ? 'BAD_USER_INPUT' : 'GRAPHQL_VALIDATION_FAILED', message: cause.message };
   }
-  return { code: 'INTERNAL_SERVER_ERROR' };
+  return UNEXPECTED;
 }

@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { sendError } from './send-error.js';
 
 /**
  * What Fastify answers before there is a route, in our shape: an address that is no valid URL, mostly. For its option
@@ -10,9 +11,11 @@ export function answerFrameworkError(
   reply: FastifyReply,
 ): void {
   const status = error.statusCode ?? 500;
-  const [code, message] =
+  void sendError(
+    reply,
+    request.id,
     status < 500
-      ? ['BAD_USER_INPUT', 'The address is malformed or too long.']
-      : ['INTERNAL_SERVER_ERROR', 'Something went wrong on our side.'];
-  void reply.code(status).send({ errors: [{ message, extensions: { code, requestId: request.id } }] });
+      ? { code: 'BAD_USER_INPUT', message: 'The address is malformed or too long.', status }
+      : { code: 'INTERNAL_SERVER_ERROR', status },
+  );
 }

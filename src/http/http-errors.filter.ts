@@ -5,22 +5,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../common/app-error.js';
 import { AppError, messageOf } from '../common/app-error.js';
 import { MiB } from '../common/bytes.js';
+import { toPublicError } from '../common/error-body.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
-
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  BAD_USER_INPUT: 400,
-  UNAUTHENTICATED: 401,
-  FORBIDDEN: 403,
-  NOT_FOUND: 404,
-  CONFLICT: 409,
-  PAYLOAD_TOO_LARGE: 413,
-  RATE_LIMITED: 429,
-  QUEUE_FULL: 503,
-  RUNTIME_UNAVAILABLE: 503,
-  STORAGE_FULL: 507,
-  DATABASE_UNAVAILABLE: 503,
-};
+import type { HttpError } from './send-error.js';
+import { sendError, statusOf } from './send-error.js';
 
 const CODES: Partial<Record<number, ErrorCode>> = { 404: 'NOT_FOUND', 413: 'PAYLOAD_TOO_LARGE' };
 
@@ -34,14 +23,15 @@ export class HttpErrorsFilter implements ExceptionFilter {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const requestId = request.id;
-    const { status, code, message } = toHttpError(error);
+    const answer = toHttpError(error);
+    const status = statusOf(answer);
     if (status === 500)
       this.log.error(
         { requestId, err: messageOf(error), stack: (error as Error).stack },
         'a request failed unexpectedly',
       );
-    if (status === 413) void drain(request.raw).then(() => answer(reply, status, code, message, requestId));
-    else answer(reply, status, code, message, requestId);
+    if (status === 413) void drain(request.raw).then(() => send(reply, requestId, answer));
+    else send(reply, requestId, answer);
   }
 }
 
@@ -64,22 +54,17 @@ function drain(request: IncomingMessage): Promise<void> {
   });
 }
 
-function answer(reply: FastifyReply, status: number, code: string, message: string, requestId: string): void {
+/** In place of a download that had begun to describe itself. */
+function send(reply: FastifyReply, requestId: string, error: HttpError): void {
   if (reply.sent) return;
-  void reply
-    .removeHeader('content-disposition')
-    .removeHeader('content-length')
-    .code(status)
-    .header('content-type', 'application/json; charset=utf-8')
-    .send({ errors: [{ message, extensions: { code, requestId } }] });
+  void sendError(reply.removeHeader('content-disposition').removeHeader('content-length'), requestId, error);
 }
 
-function toHttpError(error: unknown): { status: number; code: string; message: string } {
-  if (error instanceof AppError)
-    return { status: STATUS[error.code] ?? 500, code: error.code, message: error.message };
-  if (error instanceof HttpException) {
+function toHttpError(error: unknown): HttpError {
+  if (error instanceof AppError) return { ...toPublicError(error), code: error.code };
+  if (error instanceof HttpException && error.getStatus() < 500) {
     const status = error.getStatus();
     return { status, code: CODES[status] ?? 'BAD_USER_INPUT', message: error.message };
   }
-  return { status: 500, code: 'INTERNAL_SERVER_ERROR', message: 'Something went wrong on our side.' };
+  return { code: 'INTERNAL_SERVER_ERROR' };
 }

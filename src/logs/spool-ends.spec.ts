@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { loadConfig } from '../config/load-config.js';
 import { spoolPath } from '../workspace/workspace-paths.js';
-import { Workspaces } from '../workspace/workspaces.js';
+import { WorkspaceLayout } from '../workspace/workspace-layout.js';
+import { WorkspaceSpools } from '../workspace/workspace-spools.js';
 import { SpoolEnds } from './spool-ends.js';
 import { encodeFrame } from './spool-frames.js';
 import { SpoolTails } from './spool-tails.js';
@@ -23,10 +24,11 @@ describe('the ends of a spool', () => {
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'maps-ends-'));
-    const workspaces = new Workspaces(loadConfig({ DATA_DIR: folder }).storage);
-    mkdirSync(workspaces.paths('w').spoolDir, { recursive: true });
-    write = (...parts) => writeFileSync(spoolPath(workspaces.paths('w')), Buffer.concat(parts));
-    ends = new SpoolEnds(workspaces, new SpoolTails(workspaces));
+    const layout = new WorkspaceLayout(loadConfig({ DATA_DIR: folder }).storage);
+    mkdirSync(layout.paths('w').spoolDir, { recursive: true });
+    write = (...parts) => writeFileSync(spoolPath(layout.paths('w')), Buffer.concat(parts));
+    const spools = new WorkspaceSpools(layout);
+    ends = new SpoolEnds(spools, new SpoolTails(spools));
   });
 
   afterEach(() => {
@@ -70,7 +72,7 @@ describe('the ends of a spool', () => {
   });
 
   it('are not empty, and say nothing, where a script put something else in place of its spool', async () => {
-    const path = spoolPath(new Workspaces(loadConfig({ DATA_DIR: folder }).storage).paths('w'));
+    const path = spoolPath(new WorkspaceLayout(loadConfig({ DATA_DIR: folder }).storage).paths('w'));
     symlinkSync('/dev/null', path);
     const said = { startedAtMs: undefined, ended: undefined, isEmpty: false, sizeBytes: 0 };
     expect(await ends.read('w')).toEqual(said);

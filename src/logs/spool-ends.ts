@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
-import { Workspaces, isReplaced } from '../workspace/workspaces.js';
+import { isReplaced } from '../workspace/regular-file.js';
+import { WorkspaceSpools } from '../workspace/workspace-spools.js';
 import type { Frame } from './spool-frames.js';
 import { FRAME_MAGIC, SpoolDamagedError, parseFrame } from './spool-frames.js';
 import { SpoolTails } from './spool-tails.js';
@@ -48,14 +49,14 @@ const REPLACED: SpoolSummary = { startedAtMs: undefined, ended: undefined, isEmp
 @Injectable()
 export class SpoolEnds {
   constructor(
-    private readonly workspaces: Workspaces,
+    private readonly spools: WorkspaceSpools,
     private readonly tails: SpoolTails,
   ) {}
 
   /** Rejects when it cannot be known now. */
   async read(workspaceId: string): Promise<SpoolSummary> {
     try {
-      const file = await this.workspaces.openSpool(workspaceId);
+      const file = await this.spools.open(workspaceId);
       return file ? await summarize(file).finally(() => file.close()) : { ...REPLACED, isEmpty: true };
     } catch (error) {
       if (isReplaced(error)) return REPLACED;

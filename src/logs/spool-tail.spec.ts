@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { loadConfig } from '../config/load-config.js';
 import { spoolPath } from '../workspace/workspace-paths.js';
-import { Workspaces } from '../workspace/workspaces.js';
+import { WorkspaceLayout } from '../workspace/workspace-layout.js';
+import { WorkspaceSpools } from '../workspace/workspace-spools.js';
 import { encodeFrame } from './spool-frames.js';
 import { SpoolTail } from './spool-tail.js';
 
@@ -19,10 +20,10 @@ describe('the tail of a spool', () => {
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'maps-tail-'));
-    const workspaces = new Workspaces(loadConfig({ DATA_DIR: folder }).storage);
-    mkdirSync(workspaces.paths('w').spoolDir, { recursive: true });
-    path = spoolPath(workspaces.paths('w'));
-    tail = new SpoolTail(workspaces, 'w');
+    const layout = new WorkspaceLayout(loadConfig({ DATA_DIR: folder }).storage);
+    mkdirSync(layout.paths('w').spoolDir, { recursive: true });
+    path = spoolPath(layout.paths('w'));
+    tail = new SpoolTail(new WorkspaceSpools(layout), 'w');
     seq = 0;
   });
 
@@ -53,10 +54,10 @@ describe('the tail of a spool', () => {
 
   it('opens the spool once, however many followers ask for it at the same time', async () => {
     await writeFile(path, output('a'));
-    const openSpool = jest.spyOn(Workspaces.prototype, 'openSpool');
+    const open = jest.spyOn(WorkspaceSpools.prototype, 'open');
     await Promise.all(Array.from({ length: 50 }, () => tail.read(0)));
-    expect(openSpool).toHaveBeenCalledTimes(1);
-    openSpool.mockRestore();
+    expect(open).toHaveBeenCalledTimes(1);
+    open.mockRestore();
   });
 
   it('reads the file once for all followers at the tip', async () => {

@@ -1,8 +1,8 @@
 import type { FSWatcher } from 'node:fs';
 import { watch } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import type { Workspaces } from '../workspace/workspaces.js';
-import { isReplaced } from '../workspace/workspaces.js';
+import { isReplaced } from '../workspace/regular-file.js';
+import type { WorkspaceSpools } from '../workspace/workspace-spools.js';
 import type { SpoolChunk } from './log-chunk.js';
 import type { SpoolBatch } from './spool-batch.js';
 import { readBatch } from './spool-batch.js';
@@ -46,7 +46,7 @@ export class SpoolTail {
   startedAtMs: number | undefined;
 
   constructor(
-    private readonly workspaces: Workspaces,
+    private readonly spools: WorkspaceSpools,
     private readonly workspaceId: string,
   ) {}
 
@@ -121,7 +121,7 @@ export class SpoolTail {
   private startWatching(): void {
     if (!this.watcher) {
       try {
-        this.watcher = watch(this.workspaces.paths(this.workspaceId).spoolDir, { persistent: false }, () =>
+        this.watcher = watch(this.spools.folder(this.workspaceId), { persistent: false }, () =>
           this.pump(true),
         );
         this.watcher.on('error', () => this.stopWatcher());
@@ -227,7 +227,7 @@ export class SpoolTail {
   /** One file for all followers: those that ask while it is being opened wait for the same one. */
   private async open(): Promise<FileHandle | undefined> {
     if (this.file) return this.file;
-    this.opening ??= this.workspaces.openSpool(this.workspaceId).finally(() => (this.opening = undefined));
+    this.opening ??= this.spools.open(this.workspaceId).finally(() => (this.opening = undefined));
     this.file = await this.opening;
     return this.file;
   }
@@ -239,7 +239,7 @@ export class SpoolTail {
 
   /** A network file system may show new data only after somebody opened the file again. */
   private async refresh(): Promise<void> {
-    const probe = await this.workspaces.openSpool(this.workspaceId);
+    const probe = await this.spools.open(this.workspaceId);
     await probe?.close();
   }
 }

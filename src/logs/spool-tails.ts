@@ -1,6 +1,6 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
-import { Workspaces } from '../workspace/workspaces.js';
+import { WorkspaceSpools } from '../workspace/workspace-spools.js';
 import { SpoolTail } from './spool-tail.js';
 
 /** The one tail per workspace of this replica, for as long as somebody follows it. */
@@ -8,7 +8,7 @@ import { SpoolTail } from './spool-tail.js';
 export class SpoolTails implements OnApplicationShutdown {
   private readonly tails = new Map<string, SpoolTail>();
 
-  constructor(private readonly workspaces: Workspaces) {}
+  constructor(private readonly spools: WorkspaceSpools) {}
 
   /** Runs `use` with the tail; it is closed when its last user is done. */
   async with<T>(workspaceId: string, use: (tail: SpoolTail) => Promise<T>): Promise<T> {
@@ -21,7 +21,7 @@ export class SpoolTails implements OnApplicationShutdown {
   }
 
   acquire(workspaceId: string): SpoolTail {
-    const tail = this.tails.get(workspaceId) ?? new SpoolTail(this.workspaces, workspaceId);
+    const tail = this.tails.get(workspaceId) ?? new SpoolTail(this.spools, workspaceId);
     this.tails.set(workspaceId, tail);
     tail.followers += 1;
     return tail;

@@ -3,7 +3,7 @@ import { FakeRuntime } from '../../test/support/runtimes/fake/fake.runtime.js';
 import { SILENT_LOG } from '../../test/support/recorded-log.js';
 import type { Log } from '../common/log.js';
 import { loadConfig } from '../config/load-config.js';
-import type { Workspaces } from '../workspace/workspaces.js';
+import type { WorkspaceMaker } from '../workspace/workspace-maker.js';
 import type { RuntimeChoice } from './choose-runtime.js';
 import { chooseRuntime } from './choose-runtime.js';
 import type { Detection, RuntimeDefinition, RuntimeHost } from './runtime-definition.js';
@@ -45,7 +45,7 @@ describe('the choice of a runtime', () => {
     const host: RuntimeHost = {
       installationId: 'here',
       storage: { dataDir: '/nowhere', workspaceDir: '/nowhere' },
-      workspaces: {} as Workspaces,
+      workspaces: {} as WorkspaceMaker,
       defaultImage: 'image',
       secrets: new Map(),
       isProduction: false,

@@ -1,7 +1,7 @@
 import type { Log } from '../common/log.js';
 import type { ConfigPart } from '../config/config-part.js';
 import type { StorageConfig } from '../config/storage-config.js';
-import type { Workspaces } from '../workspace/workspaces.js';
+import type { WorkspaceMaker } from '../workspace/workspace-maker.js';
 import type { RuntimeProvider } from './runtime-provider.js';
 import type { SecretLookup } from './secret-line.js';
 
@@ -46,7 +46,7 @@ export interface RuntimeHost {
   /** Marks this installation's workloads; others' are never touched. */
   readonly installationId: string;
   readonly storage: Pick<StorageConfig, 'dataDir' | 'workspaceDir'>;
-  readonly workspaces: Workspaces;
+  readonly workspaces: WorkspaceMaker;
   /** Image of the environment `default`. */
   readonly defaultImage: string;
   /** Values of the secrets that jobs may name. */

@@ -219,20 +219,28 @@ export type WorkloadExit =
   /** Made and never started. Positive proof that no script ran. */
   | { kind: 'neverStarted' }
   /** Ended by the platform for its own reasons: node pressure, preemption. */
-  | { kind: 'evicted'; message: string }
+  | ({ kind: 'evicted' } & EngineText)
   /** The engine's own deadline ended it, which lies behind the runner's: the runner could not hold the job's. */
   | { kind: 'deadlineExceeded' }
   /** The machine it ran on does not answer any more; whether it still runs there cannot be known. */
-  | { kind: 'nodeLost'; message: string }
+  | ({ kind: 'nodeLost' } & EngineText)
   /** Removed by somebody else while it was waited for. */
   | { kind: 'removed' }
   /** Not there, or there without a trustworthy end. Never to be taken for a success. */
-  | { kind: 'lost'; message: string };
+  | ({ kind: 'lost' } & EngineText);
 
-export interface StartFailure {
-  kind: 'imageUnavailable' | 'unschedulable' | 'refused' | 'failed';
-  /** A sentence for the job's owner. */
+/**
+ * A sentence about what happened, with the engine's own words in it. It may have paths and names of machines and be of any
+ * length: for the log it is taken as it is, a job's owner is told what `publicMessage` makes of it.
+ */
+export interface EngineText {
   message: string;
+  /** Name of the machine that the workload was on, where the engine tells; `message` may have it. */
+  machine?: string;
+}
+
+export interface StartFailure extends EngineText {
+  kind: 'imageUnavailable' | 'unschedulable' | 'refused' | 'failed';
   /** What mends it, for example a command. */
   hint?: string;
   /** Whether trying again later may help. */

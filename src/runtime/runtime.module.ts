@@ -4,7 +4,7 @@ import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import type { AppConfig } from '../config/app-config.js';
 import { APP_CONFIG } from '../config/app-config.js';
-import { Workspaces } from '../workspace/workspaces.js';
+import { WorkspaceMaker } from '../workspace/workspace-maker.js';
 import type { RuntimeChoice } from './choose-runtime.js';
 import { chooseRuntime } from './choose-runtime.js';
 import { installationId } from './installation-id.js';
@@ -19,7 +19,11 @@ export const RUNTIME_CHOICE = Symbol('RUNTIME_CHOICE');
 export class RuntimeModule {
   /** Provides the one of `runtimes` that the configuration chooses. */
   static forRoot(runtimes: readonly RuntimeDefinition[]): DynamicModule {
-    const choose = async (config: AppConfig, workspaces: Workspaces, log: Log): Promise<RuntimeChoice> => {
+    const choose = async (
+      config: AppConfig,
+      workspaces: WorkspaceMaker,
+      log: Log,
+    ): Promise<RuntimeChoice> => {
       const { storage, service, environments, secrets } = config;
       const choice = await chooseRuntime(runtimes, config, {
         installationId: await installationId(service, storage),
@@ -37,7 +41,7 @@ export class RuntimeModule {
       module: RuntimeModule,
       global: true,
       providers: [
-        { provide: RUNTIME_CHOICE, inject: [APP_CONFIG, Workspaces, LOG], useFactory: choose },
+        { provide: RUNTIME_CHOICE, inject: [APP_CONFIG, WorkspaceMaker, LOG], useFactory: choose },
         {
           provide: RUNTIME_PROVIDER,
           inject: [RUNTIME_CHOICE],

@@ -17,6 +17,7 @@ export interface WorkspacePaths {
 }
 
 export const WORKSPACE_ROOTS = ['inputs', 'outputs', 'logs'] as const;
+export type WorkspaceRoot = (typeof WORKSPACE_ROOTS)[number];
 
 export function workspacePaths(workspaceDir: string, id: string): WorkspacePaths {
   const inputs = join(workspaceDir, 'inputs', id);

@@ -1,7 +1,12 @@
 import { Global, Module } from '@nestjs/common';
-import { OutputCollector } from './output-collector.js';
-import { Workspaces } from './workspaces.js';
+import { WorkspaceLayout } from './workspace-layout.js';
+import { WorkspaceMaker } from './workspace-maker.js';
+import { WorkspaceOrders } from './workspace-orders.js';
+import { WorkspaceSpools } from './workspace-spools.js';
+import { WorkspaceUpkeep } from './workspace-upkeep.js';
+
+const PARTS = [WorkspaceLayout, WorkspaceMaker, WorkspaceOrders, WorkspaceSpools, WorkspaceUpkeep];
 
 @Global()
-@Module({ providers: [Workspaces, OutputCollector], exports: [Workspaces, OutputCollector] })
+@Module({ providers: PARTS, exports: PARTS })
 export class WorkspaceModule {}

@@ -5,7 +5,8 @@ import { LOG } from '../../common/log.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import type { RuntimeProvider, WorkloadExit } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
-import { Workspaces } from '../../workspace/workspaces.js';
+import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
+import { WorkspaceUpkeep } from '../../workspace/workspace-upkeep.js';
 
 const REMOVAL_MS = 30_000;
 const NOT_REMOVED = 'a settled workload could not be removed; the sweeper will';
@@ -16,7 +17,8 @@ export class AttemptCleaner {
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     @Inject(LOG) private readonly log: Log,
-    private readonly workspaces: Workspaces,
+    private readonly orders: WorkspaceOrders,
+    private readonly upkeep: WorkspaceUpkeep,
   ) {}
 
   /**
@@ -24,7 +26,7 @@ export class AttemptCleaner {
    * folders stay, with the order withdrawn, since a server that was only paused may still be on its way to start it.
    */
   async retire({ job, attempt }: ClaimedJob, handle: string | undefined, exit: WorkloadExit): Promise<void> {
-    await this.workspaces.withdraw(attempt.workspace);
+    await this.orders.withdraw(attempt.workspace);
     if (handle === undefined) return;
     try {
       await this.runtime.remove(handle, AbortSignal.timeout(REMOVAL_MS));
@@ -38,7 +40,7 @@ export class AttemptCleaner {
   async clean({ job, attempt }: ClaimedJob, handle: string | undefined): Promise<void> {
     try {
       if (handle !== undefined) await this.runtime.remove(handle, AbortSignal.timeout(REMOVAL_MS));
-      await this.workspaces.removeInputs(attempt.workspace);
+      await this.upkeep.removeInputs(attempt.workspace);
     } catch (error) {
       this.log.warn({ jobId: job.id, err: messageOf(error) }, NOT_REMOVED);
     }

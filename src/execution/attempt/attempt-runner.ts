@@ -5,6 +5,7 @@ import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import { StaleFenceError } from '../../jobs/record/job.errors.js';
+import { engineTextOf } from '../../runtime/public-message.js';
 import { AttemptCleaner } from './attempt-cleaner.js';
 import { AttemptJudge } from './attempt-judge.js';
 import { AttemptSettler } from './attempt-settler.js';
@@ -69,6 +70,13 @@ export class AttemptRunner {
     end: WatchedEnd,
     signal: AbortSignal,
   ): Promise<void> {
+    const said = engineTextOf(end.exit);
+    // The job's owner is told less of it.
+    if (said)
+      this.log.info(
+        { jobId: claim.job.id, kind: end.exit.kind, said: said.message, machine: said.machine },
+        'a workload did not end by itself',
+      );
     let verdict = await this.judge.judge(claim, end);
     const isAgain = verdict.outcome.retryable;
     if (isAgain) {

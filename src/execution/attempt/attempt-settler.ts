@@ -9,8 +9,8 @@ import type { ClaimedJob, Job } from '../../jobs/record/job.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
 import type { EndedFrame } from '../../logs/spool-ends.js';
 import { SpoolEnds } from '../../logs/spool-ends.js';
-import type { OutputManifest } from '../../workspace/output-collector.js';
-import { OutputCollector } from '../../workspace/output-collector.js';
+import type { KeptOutputs, OutputStore } from '../../outputs/store/output-store.js';
+import { OUTPUT_STORE } from '../../outputs/store/output-store.js';
 import { JobRecorder } from './job-recorder.js';
 import type { Outcome } from '../outcome/outcome.js';
 import { cancelledBefore } from '../outcome/outcome.js';
@@ -26,6 +26,8 @@ export interface SettledScript {
   logBytes: number;
 }
 
+const NO_OUTPUTS: KeptOutputs = { files: [], skipped: [], usedBytes: 0 };
+
 /** Writes what became of an attempt: the job's final state, or another attempt. */
 @Injectable()
 export class AttemptSettler {
@@ -33,7 +35,7 @@ export class AttemptSettler {
     @Inject(LOG) private readonly log: Log,
     private readonly clock: Clock,
     private readonly jobs: JobRepository,
-    private readonly collector: OutputCollector,
+    @Inject(OUTPUT_STORE) private readonly outputs: OutputStore,
     private readonly recorder: JobRecorder,
     private readonly spools: SpoolEnds,
   ) {}
@@ -45,8 +47,7 @@ export class AttemptSettler {
     script: SettledScript | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const outputs =
-      script?.startedAtMs === undefined ? { files: [], skipped: [] } : await this.collect(claim, signal);
+    const outputs = script?.startedAtMs === undefined ? NO_OUTPUTS : await this.keepOutputs(claim, signal);
     const nowMs = this.clock.nowMs();
     const { final, delayMs } = await this.decide(claim, outcome, script?.startedAtMs !== undefined);
     const logBytes = script?.logBytes ?? (await this.spools.read(claim.attempt.workspace)).sizeBytes;
@@ -59,14 +60,14 @@ export class AttemptSettler {
     else await this.recorder.requeue(claim.fence, result, delayMs, signal);
   }
 
-  private async collect(claim: ClaimedJob, signal: AbortSignal): Promise<OutputManifest> {
+  private async keepOutputs(claim: ClaimedJob, signal: AbortSignal): Promise<KeptOutputs> {
     try {
-      return await this.collector.collect(claim.attempt.workspace, signal);
+      return await this.outputs.keep(claim.attempt.workspace, signal);
     } catch (error) {
-      // The next server collects them, from the beginning.
+      // The next server keeps them, from the beginning.
       signal.throwIfAborted();
-      this.log.error({ jobId: claim.job.id, err: messageOf(error) }, 'outputs could not be collected');
-      return { files: [], skipped: [{ path: '.', why: 'the outputs could not be read' }] };
+      this.log.error({ jobId: claim.job.id, err: messageOf(error) }, 'outputs could not be kept');
+      return { ...NO_OUTPUTS, skipped: [{ path: '.', why: 'the outputs could not be read' }] };
     }
   }
 
@@ -107,7 +108,7 @@ export class AttemptSettler {
 function toJobResult(
   outcome: Outcome,
   script: SettledScript | undefined,
-  outputs: OutputManifest,
+  outputs: KeptOutputs,
   logBytes: number,
   nowMs: number,
 ): JobResult {
@@ -126,7 +127,7 @@ function toJobResult(
     cpuMs: ended ? Math.round(ended.cpuSeconds * 1000) : null,
     peakMemoryBytes: ended?.maxRssBytes ?? null,
     logDroppedBytes: ended?.droppedBytes ?? 0,
-    storedBytes: outputs.files.reduce((sum, file) => sum + file.size, logBytes),
+    storedBytes: outputs.usedBytes + logBytes,
     outputs,
   };
 }

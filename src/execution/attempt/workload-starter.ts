@@ -13,8 +13,9 @@ import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../../runtime/runtime.errors.js';
 import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
-import type { WorkspaceContent } from '../../workspace/workspaces.js';
-import { Workspaces } from '../../workspace/workspaces.js';
+import type { WorkspaceContent } from '../../workspace/workspace-content.js';
+import { WorkspaceMaker } from '../../workspace/workspace-maker.js';
+import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
 import { toJobOrder, toWorkloadSpec } from './job-order.js';
 import type { Outcome } from '../outcome/outcome.js';
 import { startFailure } from '../outcome/outcome.js';
@@ -25,7 +26,8 @@ export class WorkloadStarter {
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     @Inject(LOG) private readonly log: Log,
-    private readonly workspaces: Workspaces,
+    private readonly workspaces: WorkspaceMaker,
+    private readonly orders: WorkspaceOrders,
     private readonly jobs: JobRepository,
     private readonly health: RuntimeHealthMonitor,
     @Inject(APP_CONFIG) private readonly config: Pick<AppConfig, 'environments' | 'execution' | 'limits'>,
@@ -62,7 +64,7 @@ export class WorkloadStarter {
         { jobId: claim.job.id, err: messageOf(error) },
         'a job could not be given to its worker',
       );
-      await this.workspaces.withdrawOrder(workspace).catch(() => undefined); // the same disk
+      await this.orders.withdrawOrder(workspace).catch(() => undefined); // the same disk
     }
     return handle;
   }
@@ -92,7 +94,7 @@ export class WorkloadStarter {
       try {
         return await this.runtime.start(spec, signal);
       } catch (error) {
-        if (error instanceof WorkloadStartError) return startFailure(error.failure);
+        if (error instanceof WorkloadStartError) return this.refused(claim, error);
         signal.throwIfAborted();
         if (!(error instanceof RuntimeUnavailableError)) return this.giveUp(claim, error);
         this.log.warn(
@@ -104,6 +106,13 @@ export class WorkloadStarter {
         signal.throwIfAborted();
       }
     }
+  }
+
+  /** The job's owner is told less of it. */
+  private refused(claim: ClaimedJob, { failure }: WorkloadStartError): Outcome {
+    const { message, kind } = failure;
+    this.log.warn({ jobId: claim.job.id, kind, said: message }, 'a workload could not be started');
+    return startFailure(failure);
   }
 
   /** A fault nobody foresaw: whether the script runs is not known, so it is not started again. */

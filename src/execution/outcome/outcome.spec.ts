@@ -2,7 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import type { EndedFrame } from '../../logs/spool-ends.js';
 import type { WorkloadExit } from '../../runtime/runtime-provider.js';
 import type { Evidence } from './outcome.js';
-import { decideOutcome, signalName } from './outcome.js';
+import { decideOutcome, signalName, startFailure } from './outcome.js';
+import { readPod } from '../../runtime/kubernetes/pod/pod-verdict.js';
+import { toExit } from '../../runtime/process/workload/workload-state.js';
 
 const FRAME: EndedFrame = {
   atMs: 0,
@@ -230,5 +232,53 @@ describe('what became of a script', () => {
 
   it('names signals as people know them', () => {
     expect([signalName(9), signalName(11), signalName(64)]).toEqual(['SIGKILL', 'SIGSEGV', 'SIG64']);
+  });
+});
+
+describe('the message of a job', () => {
+  const LINES = "bwrap: Can't mkdir parents for /newroot/srv/maps/a\nat 10.0.0.1 \n";
+
+  it('has nothing of the host that a sandbox program complains of', () => {
+    const record = {
+      version: 1 as const,
+      scope: 'here',
+      installationId: 'test',
+      isolation: 'bubblewrap' as const,
+      jobId: 'job',
+      attempt: 1,
+      createdAtMs: 0,
+      outputDir: '/srv/maps/outputs/x',
+    };
+    const outcome = { kind: 'ended', status: 1 } as const;
+    const state = { name: 'runner-x', record, claimed: true, supervisor: undefined, sandbox: {}, outcome };
+    const exit = toExit({ ...state, complaint: LINES.repeat(50) }, false);
+    const { message } = decide(exit, undefined, { started: false });
+    expect(message).toMatch(/^The sandbox could not be set up: bwrap: Can't mkdir parents for … at … bwrap/);
+    expect(message).not.toMatch(/srv|\n|10\.0/);
+    expect(message.length).toBeLessThanOrEqual(500);
+  });
+
+  it('has no path of the node and no address that a cluster tells', () => {
+    const waiting = {
+      reason: 'CreateContainerError',
+      message: 'failed to mount "/var/lib/kubelet/pods/1/volumes":\n dial tcp 10.0.0.1:443',
+    };
+    const verdict = readPod({
+      metadata: { name: 'p', uid: 'u', resourceVersion: '1', creationTimestamp: '2030-01-01T00:00:00Z' },
+      spec: {},
+      status: { phase: 'Pending', containerStatuses: [{ image: 'i', state: { waiting } }] },
+    });
+    if (verdict.kind !== 'hindered') throw new Error(verdict.kind);
+    expect(startFailure(verdict.hindrance.failure).message).toBe(
+      'The container could not be started (CreateContainerError): failed to mount "…": dial tcp …',
+    );
+  });
+
+  it.each(['evicted', 'nodeLost', 'lost'] as const)('names no machine: %s', (kind) => {
+    const exit = { kind, message: 'Preempted by x on node-7\nof /srv/maps', machine: 'node-7' };
+    for (const started of [true, false])
+      expect(decide(exit, undefined, { started }).message).toMatch(
+        /^Preempted by x on … of …( Its script had not begun\.)?$/,
+      );
   });
 });

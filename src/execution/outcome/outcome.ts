@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import type { JobReason } from '../../jobs/record/job-reason.js';
 import type { TerminalState } from '../../jobs/record/job-state.js';
 import type { EndedFrame } from '../../logs/spool-ends.js';
+import { publicMessage } from '../../runtime/public-message.js';
 import { RUNNER_REFUSALS, USED_BEFORE_EXIT_CODE } from '../../runtime/runner-refusals.js';
 import type { StartFailure, WorkloadExit } from '../../runtime/runtime-provider.js';
 
@@ -43,8 +44,13 @@ const UNKNOWN_EXIT_CODE = 255;
  * limits, eviction, out of memory, signal, exit code.
  */
 export function decideOutcome(found: Evidence): Outcome {
-  const evidence = completed(found);
+  const evidence = completed({ ...found, exit: withPublicMessage(found.exit) });
   return stoppedByUs(evidence) ?? brokenOff(evidence) ?? endedByItself(evidence);
+}
+
+/** Here, and in `startFailure`, an engine's words come in: whatever the runtime, they pass the gate. */
+function withPublicMessage(exit: WorkloadExit): WorkloadExit {
+  return 'message' in exit ? { ...exit, message: publicMessage(exit) } : exit;
 }
 
 /** Where the engine does not know how a run ended, the runner's account of it counts, if there is one. */
@@ -225,8 +231,11 @@ const START_REASONS: Readonly<Record<StartFailure['kind'], JobReason>> = {
 };
 
 export function startFailure(failure: StartFailure): Outcome {
-  const { message, hint, retryable } = failure;
-  return outcome('FAILED', START_REASONS[failure.kind], message, { hint: hint ?? null, retryable });
+  const { hint, retryable } = failure;
+  return outcome('FAILED', START_REASONS[failure.kind], publicMessage(failure), {
+    hint: hint ?? null,
+    retryable,
+  });
 }
 
 export function signalName(number: number): string {

@@ -6,7 +6,7 @@ import { LOG } from '../../common/log.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
-import { Workspaces } from '../../workspace/workspaces.js';
+import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
 import { AttemptRunner } from '../attempt/attempt-runner.js';
 import { AttemptSettler } from '../attempt/attempt-settler.js';
 import type { Outcome } from '../outcome/outcome.js';
@@ -26,7 +26,7 @@ export class AttemptResumer {
     @Inject(LOG) private readonly log: Log,
     private readonly runner: AttemptRunner,
     private readonly settler: AttemptSettler,
-    private readonly workspaces: Workspaces,
+    private readonly orders: WorkspaceOrders,
   ) {}
 
   async resume(claim: ClaimedJob, signal: AbortSignal): Promise<void> {
@@ -44,12 +44,12 @@ export class AttemptResumer {
   /** A worker that still waits ends now, since its order cannot come any more; one that runs its job is left alone. */
   async withdrawFromWorker({ attempt }: ClaimedJob): Promise<void> {
     if (attempt.startKind !== 'WARM' || attempt.startedAtMs !== null) return;
-    await this.workspaces.withdrawOrder(attempt.workspace);
+    await this.orders.withdrawOrder(attempt.workspace);
   }
 
   /** From now on no server can start the attempt's script, however late it comes. */
   private withdraw({ attempt }: ClaimedJob): Promise<void> {
-    return this.workspaces.withdraw(attempt.workspace);
+    return this.orders.withdraw(attempt.workspace);
   }
 
   /** Where a scope has ended the spool tells whether the script ran; where it cannot be reached nothing does. */

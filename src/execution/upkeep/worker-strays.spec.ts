@@ -7,7 +7,9 @@ import { newWorkerId, workerWorkload } from '../../runtime/pool/warm-worker.js';
 import { WarmPool } from '../../runtime/pool/warm-pool.js';
 import { RuntimeHealthMonitor } from '../../runtime/runtime-health.js';
 import type { WorkloadSummary } from '../../runtime/runtime-provider.js';
-import { Workspaces } from '../../workspace/workspaces.js';
+import { WorkspaceLayout } from '../../workspace/workspace-layout.js';
+import { WorkspaceMaker } from '../../workspace/workspace-maker.js';
+import { WorkspaceSpools } from '../../workspace/workspace-spools.js';
 import { WorkerStrays } from './worker-strays.js';
 
 const GRACE_MS = 120_000;
@@ -17,7 +19,15 @@ function strays(isShared: boolean): WorkerStrays {
   const config = loadConfig({ WARM_POOL: 'default=1', WARM_MAX_AGE_SECONDS: '10' });
   const runtime = new FakeRuntime();
   const health = new RuntimeHealthMonitor(runtime);
-  const pool = new WarmPool(runtime, {} as Log, config, health, new Workspaces(config.storage));
+  const layout = new WorkspaceLayout(config.storage);
+  const pool = new WarmPool(
+    runtime,
+    {} as Log,
+    config,
+    health,
+    new WorkspaceMaker(layout),
+    new WorkspaceSpools(layout),
+  );
   return new WorkerStrays(pool, { isShared } as Database);
 }
 

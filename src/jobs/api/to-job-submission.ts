@@ -3,7 +3,7 @@ import type { LimitsConfig } from '../../config/limits-config.js';
 import { DEFAULT_CPUS } from '../../config/limits-config.js';
 import type { SecretsConfig } from '../../config/secrets-config.js';
 import { clashingInputPaths, inputPathFault } from '../../workspace/input-path.js';
-import type { InputFile } from '../../workspace/workspaces.js';
+import type { InputFile } from '../../workspace/workspace-content.js';
 import {
   MAX_ENV_BYTES,
   MAX_IDEMPOTENCY_KEY_CHARACTERS,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { InputFile } from '../../workspace/workspaces.js';
+import type { InputFile } from '../../workspace/workspace-content.js';
 import type { JobSpec, Network } from './job.js';
 
 /** A checked request to run a script, with every default filled in. */

@@ -1,4 +1,4 @@
-import type { InputFile } from '../../workspace/workspaces.js';
+import type { InputFile } from '../../workspace/workspace-content.js';
 import type { JobReason } from './job-reason.js';
 import type { JobState } from './job-state.js';
 

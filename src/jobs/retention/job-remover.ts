@@ -3,7 +3,9 @@ import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import type { Principal } from '../../common/principal.js';
-import { Workspaces } from '../../workspace/workspaces.js';
+import type { OutputStore } from '../../outputs/store/output-store.js';
+import { OUTPUT_STORE } from '../../outputs/store/output-store.js';
+import { WorkspaceUpkeep } from '../../workspace/workspace-upkeep.js';
 import type { DeletedJob } from '../store/deleted-job.js';
 import { JobEvents } from '../record/job-events.js';
 import { JobRepository } from '../store/job.repository.js';
@@ -11,15 +13,16 @@ import type { FinishedAt } from '../store/retention.repository.js';
 import { RetentionRepository } from '../store/retention.repository.js';
 
 /**
- * Takes finished jobs away. Rows first: a folder without a row is swept, a row without its folder would promise files
- * that are gone.
+ * Takes finished jobs away. Rows first: files without a row are swept, a row without its files would promise what is
+ * gone.
  */
 @Injectable()
 export class JobRemover {
   constructor(
     private readonly jobs: JobRepository,
     private readonly retention: RetentionRepository,
-    private readonly workspaces: Workspaces,
+    private readonly workspaces: WorkspaceUpkeep,
+    @Inject(OUTPUT_STORE) private readonly outputs: OutputStore,
     private readonly events: JobEvents,
     @Inject(LOG) private readonly log: Log,
   ) {}
@@ -45,19 +48,19 @@ export class JobRemover {
     for (const { id } of deleted) this.events.emit(id);
     await Promise.all(
       deleted.map(async ({ id, workspaces }) => {
-        for (const workspace of workspaces) await this.removeFolders(id, workspace);
+        for (const workspace of workspaces) await this.removeFiles(id, workspace);
       }),
     );
   }
 
-  /** The job is gone whatever becomes of its folders. */
-  private async removeFolders(jobId: string, workspace: string): Promise<void> {
+  /** The job is gone whatever becomes of its files. */
+  private async removeFiles(jobId: string, workspace: string): Promise<void> {
     try {
-      await this.workspaces.remove(workspace);
+      await Promise.all([this.workspaces.remove(workspace), this.outputs.remove(workspace)]);
     } catch (error) {
       this.log.warn(
         { jobId, workspace, err: messageOf(error) },
-        'the folders of a deleted job could not be removed; the sweeper will',
+        'the files of a deleted job could not be removed; the sweeper will',
       );
     }
   }

@@ -1,9 +1,7 @@
-import type { StatsFs } from 'node:fs';
-import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { settledWithin } from '../../common/abort.js';
-import { StorageFullError, errnoOf } from '../../common/app-error.js';
+import { StorageFullError } from '../../common/app-error.js';
 import { MiB } from '../../common/bytes.js';
 import { Clock } from '../../common/clock.js';
 import type { Log } from '../../common/log.js';
@@ -11,12 +9,22 @@ import { LOG } from '../../common/log.js';
 import { StorageConfig } from '../../config/storage-config.js';
 import { Database } from '../../database/database.js';
 import { RESERVE_BYTES } from '../../database/disk-reserve.js';
-import { WORKSPACE_ROOTS } from '../../workspace/workspace-paths.js';
+import type { OutputStore } from '../../outputs/store/output-store.js';
+import { OUTPUT_STORE } from '../../outputs/store/output-store.js';
+import { freeBytes } from '../../workspace/free-bytes.js';
 
 /** How long a look at the disks is good for. */
 const FRESH_MS = 1_000;
 /** A network disk that does not answer must not hold those who ask: they go by the last look. */
 const PATIENCE_MS = 500;
+
+/** Something that can become full. */
+interface Place {
+  /** For the log. */
+  name: string;
+  /** Undefined where there is nothing to judge. */
+  freeBytes(): Promise<number | undefined>;
+}
 
 /**
  * Whether the disks have room for more jobs. Below MIN_FREE_DISK_MB nothing new is taken, so that what runs can write
@@ -25,7 +33,7 @@ const PATIENCE_MS = 500;
 @Injectable()
 export class StorageSpace {
   private readonly floorBytes: number;
-  private readonly folders: string[];
+  private readonly places: Place[];
   private lookedAtMs = -Infinity;
   private looking: Promise<void> | undefined;
   private shortIn: string | undefined;
@@ -35,11 +43,16 @@ export class StorageSpace {
     private readonly database: Database,
     private readonly clock: Clock,
     @Inject(LOG) private readonly log: Log,
+    @Inject(OUTPUT_STORE) outputs: OutputStore,
   ) {
     this.floorBytes = config.MIN_FREE_DISK_MB * MiB;
     // Each may be a disk of its own, or a link to one.
-    const roots = WORKSPACE_ROOTS.map((root) => join(config.workspaceDir, root));
-    this.folders = [config.dataDir, ...roots, ...(database.file ? [dirname(database.file.path)] : [])];
+    const folders = [config.dataDir, ...['inputs', 'logs'].map((root) => join(config.workspaceDir, root))];
+    this.places = [
+      ...folders.map(placeOf),
+      { name: 'outputs', freeBytes: () => outputs.freeBytes() },
+      ...(database.file ? [placeOf(dirname(database.file.path))] : []),
+    ];
   }
 
   /** Why no job can be taken now; undefined when there is room. On a damaged database it might not be there tomorrow. */
@@ -63,14 +76,15 @@ export class StorageSpace {
   }
 
   private async measure(): Promise<void> {
-    const stats = await Promise.all(this.folders.map(statOf));
-    const at = stats.findIndex((stat) => stat !== undefined && freeBytes(stat) < this.floorBytes);
-    this.tell(this.folders[at]);
-    this.shortIn = this.folders[at];
+    const free = await Promise.all(this.places.map((place) => place.freeBytes()));
+    const shortIn =
+      this.places[free.findIndex((bytes) => bytes !== undefined && bytes < this.floorBytes)]?.name;
+    this.tell(shortIn);
+    this.shortIn = shortIn;
     this.lookedAtMs = this.clock.nowMs();
     const file = this.database.file;
-    const own = stats.at(-1);
-    if (file && own && !file.reserve.isWhole && freeBytes(own) >= this.floorBytes + 2 * RESERVE_BYTES)
+    const own = free.at(-1);
+    if (file && own !== undefined && !file.reserve.isWhole && own >= this.floorBytes + 2 * RESERVE_BYTES)
       await file.reserve.fill();
   }
 
@@ -80,23 +94,12 @@ export class StorageSpace {
     if (shortIn === undefined) this.log.info({}, 'the disks have room again: jobs are taken');
     else
       this.log.warn(
-        { folder: shortIn, MIN_FREE_DISK_MB },
+        { place: shortIn, MIN_FREE_DISK_MB },
         'a disk is almost full: no new job is taken until there is room',
       );
   }
 }
 
-/** Undefined where there is nothing to judge: a folder not made yet, a file system that counts nothing. */
-async function statOf(folder: string): Promise<StatsFs | undefined> {
-  try {
-    const stat = await statfs(folder);
-    return stat.blocks === 0 ? undefined : stat;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-function freeBytes({ bavail, bsize }: StatsFs): number {
-  return bavail * bsize;
+function placeOf(folder: string): Place {
+  return { name: folder, freeBytes: () => freeBytes(folder) };
 }

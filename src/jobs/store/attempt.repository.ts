@@ -3,7 +3,7 @@ import type { RawBuilder, Transaction, UpdateObject } from 'kysely';
 import { sql } from 'kysely';
 import { Database } from '../../database/database.js';
 import type { Tables } from '../../database/tables.js';
-import type { OutputManifest } from '../../workspace/output-collector.js';
+import type { OutputManifest } from '../../outputs/store/output-store.js';
 import { StaleFenceError } from '../record/job.errors.js';
 import type { Fence } from '../record/job.js';
 import { isLive } from './is-live.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/principal.js';
 import { Database } from '../../database/database.js';
-import type { InputFile } from '../../workspace/workspaces.js';
+import type { InputFile } from '../../workspace/workspace-content.js';
 import type { Attempt, Job, JobSpec, Label, OutputFile } from '../record/job.js';
 import type { JobReason } from '../record/job-reason.js';
 import type { JobState } from '../record/job-state.js';

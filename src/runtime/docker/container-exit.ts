@@ -1,6 +1,5 @@
 import type Docker from 'dockerode';
 import type { WorkloadExit, WorkloadSummary } from '../runtime-provider.js';
-import { publicMessage } from './start-failure.js';
 
 export type ContainerState = Pick<
   Docker.ContainerInspectInfo['State'],
@@ -46,7 +45,7 @@ function startFailed(said: string): WorkloadExit {
     kind: 'startFailed',
     failure: {
       kind: 'failed',
-      message: `The engine could not start the container: ${publicMessage(said)}`,
+      message: `The engine could not start the container: ${said}`,
       retryable: true,
     },
   };

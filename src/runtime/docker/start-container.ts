@@ -5,7 +5,7 @@ import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.j
 import type { DockerEngine, NamedContainerConfig } from './docker-engine.js';
 import { EngineStatusError } from './engine.errors.js';
 import { INSTALLATION_LABEL } from './labels.js';
-import { publicMessage, toCreateFailure, toStartFailure } from './start-failure.js';
+import { toCreateFailure, toStartFailure } from './start-failure.js';
 
 /** How long the engine may take to show a container whose name it has taken. */
 const RESERVED_TIMEOUT_MS = 10_000;
@@ -93,8 +93,7 @@ async function startFound(
   log: Log,
 ): Promise<string> {
   const refusal = await startCreated(engine, id, input);
-  if (refusal)
-    log.warn({}, `A container made by an earlier call was not started: ${publicMessage(refusal.message)}`);
+  if (refusal) log.warn({}, `A container made by an earlier call was not started: ${refusal.message}`);
   return id;
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { EngineStatusError } from './engine.errors.js';
-import { publicMessage, toCreateFailure, toImageHint, toStartFailure } from './start-failure.js';
+import { toCreateFailure, toImageHint, toStartFailure } from './start-failure.js';
 
 describe('toCreateFailure', () => {
   it('takes 404 for a missing image, with the command that gets it', () => {
@@ -38,27 +38,5 @@ describe('toImageHint', () => {
     ['python:3.13', 'docker pull python:3.13'],
   ])('knows how to get %s', (image, hint) => {
     expect(toImageHint(image)).toBe(hint);
-  });
-});
-
-describe('publicMessage', () => {
-  // As Docker Engine 20.10 says them.
-  it.each([
-    [
-      'invalid mount config for type "bind": bind source path does not exist: /srv/maps/logs/1',
-      'invalid mount config for type "bind": bind source path does not exist: …',
-    ],
-    [
-      'OCI runtime create failed: exec: "/no/such": stat /no/such: no such file or directory: unknown',
-      'OCI runtime create failed: exec: "…": stat …: no such file or directory: unknown',
-    ],
-    ['several\n  lines\n', 'several lines'],
-    ['1/2 and a/b', '1/2 and a/b'],
-  ])('takes paths of the host out of %j', (said, expected) => {
-    expect(publicMessage(said)).toBe(expected);
-  });
-
-  it('is bounded', () => {
-    expect(publicMessage('x'.repeat(10_000))).toHaveLength(300);
   });
 });

@@ -1,8 +1,6 @@
 import type { StartFailure } from '../runtime-provider.js';
 import type { EngineStatusError } from './engine.errors.js';
 
-const MAX_MESSAGE_LENGTH = 300;
-
 /** Why the engine did not make the container. */
 export function toCreateFailure({ status, message }: EngineStatusError, image: string): StartFailure {
   if (status === 404) return imageUnavailable(image);
@@ -17,19 +15,12 @@ export function toStartFailure({ status, message }: EngineStatusError): StartFai
   return toFailure(status, 'start', message);
 }
 
-/** The engine's own words, fit for a job's owner: one line, bounded, without the host's paths. */
-export function publicMessage(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  const pathless = line.replace(/(^|[\s"'`=(:,])\/[^\s"'`),:;]+/g, '$1…');
-  return pathless.length <= MAX_MESSAGE_LENGTH ? pathless : `${pathless.slice(0, MAX_MESSAGE_LENGTH - 1)}…`;
-}
-
 /** A 4xx is an answer to what was asked for and stays; a 5xx is the engine's own trouble, such as a full disk. */
 function toFailure(status: number, verb: 'make' | 'start', message: string): StartFailure {
   const isRefused = status < 500;
   return {
     kind: isRefused ? 'refused' : 'failed',
-    message: `The engine could not ${verb} the container: ${publicMessage(message)}`,
+    message: `The engine could not ${verb} the container: ${message}`,
     retryable: !isRefused,
   };
 }

@@ -2,7 +2,7 @@ import { abortable } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import { runnerUser } from '../../workspace/runner-user.js';
 import { workspacePaths } from '../../workspace/workspace-paths.js';
-import type { Workspaces } from '../../workspace/workspaces.js';
+import type { WorkspaceMaker } from '../../workspace/workspace-maker.js';
 import { decodeHandle, encodeHandle } from '../handle.js';
 import type {
   RuntimeCapabilities,
@@ -46,7 +46,7 @@ export interface KubernetesRuntimeProvider extends RuntimeProvider {
   /** This server is a pod of the cluster, so that its folders are the claims themselves. */
   readonly isInside: boolean;
   /** Begins to try the cluster's network with pods, until `close`; their folders are in `workspaces`. Called once. */
-  watchNetwork(workspaces: Workspaces): void;
+  watchNetwork(workspaces: WorkspaceMaker): void;
 }
 
 /** Connects to the cluster. @throws RuntimeUnavailableError when it does not answer or refuses us */
@@ -115,7 +115,7 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
     return { networkIsolation: this.network.isHeld, ...this.fixed };
   }
 
-  watchNetwork(workspaces: Workspaces): void {
+  watchNetwork(workspaces: WorkspaceMaker): void {
     const { probeImage, log } = this.options;
     const probe: ProbeRuntime = {
       start: (spec) => this.startOnce(spec, PROBE_GATE),

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SILENT_LOG } from '../../../test/support/recorded-log.js';
 import { abortable } from '../../common/abort.js';
 import { loadConfig } from '../../config/load-config.js';
-import { Workspaces } from '../../workspace/workspaces.js';
+import { WorkspaceLayout } from '../../workspace/workspace-layout.js';
+import { WorkspaceMaker } from '../../workspace/workspace-maker.js';
 import { RuntimeUnavailableError } from '../runtime.errors.js';
 import type { KubernetesOptions } from './kubernetes-options.js';
 import type { KubernetesRuntimeProvider } from './kubernetes.runtime.js';
@@ -19,12 +20,12 @@ const OPTIONS = {
 
 describe('what a server tries of its cluster', () => {
   let folder: string;
-  let workspaces: Workspaces;
+  let workspaces: WorkspaceMaker;
   let calls: string[];
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'try-cluster-'));
-    workspaces = new Workspaces(loadConfig({ DATA_DIR: folder }).storage);
+    workspaces = new WorkspaceMaker(new WorkspaceLayout(loadConfig({ DATA_DIR: folder }).storage));
     calls = [];
   });
 

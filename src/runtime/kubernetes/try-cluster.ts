@@ -1,5 +1,5 @@
 import { AppError } from '../../common/app-error.js';
-import type { Workspaces } from '../../workspace/workspaces.js';
+import type { WorkspaceMaker } from '../../workspace/workspace-maker.js';
 import type { RuntimeProvider } from '../runtime-provider.js';
 import { RuntimeUnavailableError } from '../runtime.errors.js';
 import type { KubernetesOptions } from './kubernetes-options.js';
@@ -16,7 +16,7 @@ const PROBE_MARGIN_SECONDS = 30;
 export async function tryCluster(
   runtime: KubernetesRuntimeProvider,
   options: KubernetesOptions,
-  workspaces: Workspaces,
+  workspaces: WorkspaceMaker,
   probeSeconds: number = runtime.startTimeoutSeconds + PROBE_MARGIN_SECONDS,
 ): Promise<RuntimeProvider> {
   try {
@@ -33,7 +33,7 @@ export async function tryCluster(
 async function tryStorage(
   runtime: RuntimeProvider,
   { claims, probeImage, log }: KubernetesOptions,
-  workspaces: Workspaces,
+  workspaces: WorkspaceMaker,
   probeSeconds: number,
 ): Promise<void> {
   const deadline = AbortSignal.timeout(probeSeconds * 1000);

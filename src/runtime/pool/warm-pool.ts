@@ -9,7 +9,8 @@ import { APP_CONFIG } from '../../config/app-config.js';
 import { DEFAULT_CPUS } from '../../config/limits-config.js';
 import type { WarmPoolBounds } from '../../config/pool-config.js';
 import { LONGEST_WARM_AGE_SECONDS } from '../../config/pool-config.js';
-import { Workspaces } from '../../workspace/workspaces.js';
+import { WorkspaceMaker } from '../../workspace/workspace-maker.js';
+import { WorkspaceSpools } from '../../workspace/workspace-spools.js';
 import { RuntimeHealthMonitor } from '../runtime-health.js';
 import type { RuntimeProvider } from '../runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime-provider.js';
@@ -45,9 +46,10 @@ export class WarmPool {
     @Inject(LOG) private readonly log: Log,
     @Inject(APP_CONFIG) private readonly config: Pick<AppConfig, 'pool' | 'environments' | 'limits'>,
     private readonly health: RuntimeHealthMonitor,
-    workspaces: Workspaces,
+    workspaces: WorkspaceMaker,
+    spools: WorkspaceSpools,
   ) {
-    this.launcher = new WorkerLauncher(runtime, workspaces, log);
+    this.launcher = new WorkerLauncher(runtime, workspaces, spools, log);
     this.pools = new Map(config.pool.pools.map((bounds) => [bounds.environment, this.makePool(bounds)]));
     health.onRecovery(() => this.bell.ring());
   }

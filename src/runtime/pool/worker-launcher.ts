@@ -1,7 +1,9 @@
 import { childSignal, sleep } from '../../common/abort.js';
 import { AppError, messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
-import type { Workspaces } from '../../workspace/workspaces.js';
+import type { WorkspaceMaker } from '../../workspace/workspace-maker.js';
+import type { WorkspaceSpools } from '../../workspace/workspace-spools.js';
+import { publicMessage } from '../public-message.js';
 import { RUNNER_REFUSALS } from '../runner-refusals.js';
 import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../runtime-provider.js';
 import { WorkloadStartError } from '../runtime.errors.js';
@@ -40,7 +42,8 @@ class WorkerFailedError extends Error {}
 export class WorkerLauncher {
   constructor(
     private readonly runtime: RuntimeProvider,
-    private readonly workspaces: Workspaces,
+    private readonly workspaces: WorkspaceMaker,
+    private readonly spools: WorkspaceSpools,
     private readonly log: Log,
   ) {}
 
@@ -70,7 +73,7 @@ export class WorkerLauncher {
 
   /** The time of the worker's sign of life, to be compared with an earlier one. */
   touchedAtMs(id: string): Promise<number | undefined> {
-    return this.workspaces.readyTouchedAtMs(id);
+    return this.spools.readyTouchedAtMs(id);
   }
 
   /** Never rejects: what cannot be removed now is the sweeper's. */
@@ -79,7 +82,7 @@ export class WorkerLauncher {
       const signal = AbortSignal.timeout(REMOVAL_MS);
       const found = handle ?? (await this.findHandle(id, signal));
       if (found !== undefined) await this.runtime.remove(found, signal);
-      await this.workspaces.remove(id);
+      await this.workspaces.discard(id);
     } catch (error) {
       this.log.warn(
         { worker: workerWorkload(id), err: messageOf(error) },
@@ -122,7 +125,7 @@ export class WorkerLauncher {
     ending.catch(() => undefined);
     try {
       for (let looks = 0; ; looks++) {
-        const text = await this.workspaces.readReady(id);
+        const text = await this.spools.readReady(id);
         if (text !== undefined) return understood(text);
         const lookMs = looks < QUICK_LOOKS ? LOOK_MS : LOOK_LATER_MS;
         await Promise.race([sleep(lookMs, patience.signal), ending]);
@@ -148,8 +151,8 @@ function understood(text: string): ReadyReport {
 
 /** Why a worker could not be made, for the API: what is not written for it stays in the log. */
 export function publicReason(error: unknown): string {
-  const isPublic =
-    error instanceof WorkerFailedError || error instanceof WorkloadStartError || error instanceof AppError;
+  if (error instanceof WorkloadStartError) return publicMessage(error.failure);
+  const isPublic = error instanceof WorkerFailedError || error instanceof AppError;
   return isPublic ? error.message : 'A worker could not be made; the log of the server says why.';
 }
 
@@ -168,11 +171,11 @@ export function exitText(exit: WorkloadExit): string {
     case 'signalled':
       return `signal ${exit.signal}`;
     case 'startFailed':
-      return [exit.failure.message, exit.failure.hint].filter(Boolean).join(' ');
+      return [publicMessage(exit.failure), exit.failure.hint].filter(Boolean).join(' ');
     case 'evicted':
     case 'nodeLost':
     case 'lost':
-      return exit.message;
+      return publicMessage(exit);
     case 'neverStarted':
     case 'deadlineExceeded':
     case 'removed':

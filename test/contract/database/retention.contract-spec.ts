@@ -14,7 +14,10 @@ import { JobRemover } from '../../../src/jobs/retention/job-remover.js';
 import { JobRepository } from '../../../src/jobs/store/job.repository.js';
 import { RetentionBounds } from '../../../src/jobs/retention/retention-bounds.js';
 import { RetentionRepository } from '../../../src/jobs/store/retention.repository.js';
-import { Workspaces } from '../../../src/workspace/workspaces.js';
+import { FolderOutputStore } from '../../../src/outputs/store/folder-output-store.js';
+import { WorkspaceLayout } from '../../../src/workspace/workspace-layout.js';
+import { WorkspaceMaker } from '../../../src/workspace/workspace-maker.js';
+import { WorkspaceUpkeep } from '../../../src/workspace/workspace-upkeep.js';
 import type { OpenDatabases } from '../../support/database/databases.js';
 import { describeDatabases } from '../../support/database/databases.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -43,7 +46,8 @@ interface Replica {
   retention: RetentionRepository;
   holds: JobHolds;
   keeper: RetentionKeeper;
-  workspaces: Workspaces;
+  layout: WorkspaceLayout;
+  upkeep: WorkspaceUpkeep;
   clock: StoppedClock;
   /** Ids of the jobs of which something was told. */
   told: string[];
@@ -58,16 +62,24 @@ async function start(open: OpenDatabases, variables: Record<string, string> = {}
   const clock = new StoppedClock();
   const jobs = new JobRepository(database);
   const retention = new RetentionRepository(database);
-  const workspaces = new Workspaces(config.storage);
-  await workspaces.prepare();
+  const layout = new WorkspaceLayout(config.storage);
+  await new WorkspaceMaker(layout).prepare();
+  const upkeep = new WorkspaceUpkeep(layout);
   const events = new JobEvents();
   const told: string[] = [];
   events.onAny((id) => void told.push(id));
-  const remover = new JobRemover(jobs, retention, workspaces, events, log);
+  const remover = new JobRemover(
+    jobs,
+    retention,
+    upkeep,
+    new FolderOutputStore(layout, config.limits),
+    events,
+    log,
+  );
   const holds = new QuickHolds(database, clock, log);
   const bounds = new RetentionBounds(retention, config.retention);
   const keeper = new RetentionKeeper(log, bounds, remover, holds, database, clock);
-  return { database, jobs, retention, holds, keeper, workspaces, clock, told, warnings };
+  return { database, jobs, retention, holds, keeper, layout, upkeep, clock, told, warnings };
 }
 
 describe('retention', () => {
@@ -104,7 +116,7 @@ describe('retention', () => {
 
     /** A finished job with a folder in each root. */
     async function store(finishedAtMs: number | null, bytes = 100, outputs = 1): Promise<string> {
-      const { database, workspaces } = replica;
+      const { database, layout } = replica;
       const id = newId();
       const workspace = newId();
       const at = finishedAtMs ?? NOW;
@@ -146,7 +158,7 @@ describe('retention', () => {
           .insertInto('output_files')
           .values(files.slice(from, from + 500))
           .execute();
-      const { outputDir, spoolDir } = workspaces.paths(workspace);
+      const { outputDir, spoolDir } = layout.paths(workspace);
       for (const folder of [outputDir, spoolDir]) await mkdir(folder, { recursive: true });
       await writeFile(join(outputDir, 'f0'), 'x');
       return id;
@@ -165,7 +177,7 @@ describe('retention', () => {
       expect(await left()).toEqual([live, young].sort());
       expect(replica.told.sort()).toEqual(old.sort());
       expect(await replica.database.db.selectFrom('output_files').selectAll().execute()).toHaveLength(2);
-      const folders = await readdir(join(replica.workspaces.paths('x').outputDir, '..'));
+      const folders = await readdir(join(replica.layout.paths('x').outputDir, '..'));
       expect(folders).toHaveLength(2);
     });
 
@@ -283,7 +295,7 @@ describe('retention', () => {
     it('goes on when folders cannot be removed: the rows are gone, the sweeper finds the rest', async () => {
       await store(1);
       await store(2);
-      replica.workspaces.remove = () => Promise.reject(new Error('busy'));
+      replica.upkeep.remove = () => Promise.reject(new Error('busy'));
       expect(await replica.keeper.enforce(signal)).toBe(2);
       expect([await left(), replica.warnings.length]).toEqual([[], 2]);
     });

@@ -7,6 +7,8 @@ import { loadConfig } from '../../../src/config/load-config.js';
 import { Database } from '../../../src/database/database.js';
 import { RESERVE_BYTES } from '../../../src/database/disk-reserve.js';
 import { StorageSpace } from '../../../src/jobs/retention/storage-space.js';
+import { FolderOutputStore } from '../../../src/outputs/store/folder-output-store.js';
+import { WorkspaceLayout } from '../../../src/workspace/workspace-layout.js';
 import { describeTier } from '../../support/runtimes/runtime-tier.js';
 import { SmallDisk, whyNoMount } from '../../support/faults/small-disk.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -42,12 +44,9 @@ describeTier('small-disk', whyNoMount(), () => {
       const config = loadConfig({ DATA_DIR: join(disk.path, 'data'), MIN_FREE_DISK_MB: '16', ...variables });
       database = new Database(config);
       const tell = (_: object, message: string): void => void told.push(message);
-      return new StorageSpace(config.storage, database, clock, {
-        debug: tell,
-        info: tell,
-        warn: tell,
-        error: tell,
-      });
+      const log = { debug: tell, info: tell, warn: tell, error: tell };
+      const outputs = new FolderOutputStore(new WorkspaceLayout(config.storage), config.limits);
+      return new StorageSpace(config.storage, database, clock, log, outputs);
     }
 
     it('is looked at once a second at most, and its changes are told once each', async () => {

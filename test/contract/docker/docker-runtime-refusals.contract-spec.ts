@@ -11,6 +11,7 @@ import { probeDocker } from '../../../src/runtime/docker/probe-docker.js';
 import { startContainer } from '../../../src/runtime/docker/start-container.js';
 import { toContainerConfig } from '../../../src/runtime/docker/to-container-config.js';
 import { decodeHandle } from '../../../src/runtime/handle.js';
+import { publicMessage } from '../../../src/runtime/public-message.js';
 import type { RuntimeProvider, StartFailure, WorkloadSpec } from '../../../src/runtime/runtime-provider.js';
 import { WorkloadStartError } from '../../../src/runtime/runtime.errors.js';
 import { runnerUser } from '../../../src/workspace/runner-user.js';
@@ -55,12 +56,12 @@ describeTier('docker', await whyNoDocker(IMAGE), () => {
       return provider;
     };
 
-    it('refuses a workspace that is not there, names no path of the host, and leaves nothing', async () => {
+    it('refuses a workspace that is not there, and leaves nothing', async () => {
       const workload = await bench.prepare({ script: ENDS_WITH_3 });
       await rm(workload.spec.workspace.spoolDir, { recursive: true });
       const failure = await failureOf(bench.provider.start(workload.spec));
       expect(failure).toMatchObject({ kind: 'refused', retryable: false });
-      expect(failure.message).not.toContain(bench.dataDir);
+      expect(publicMessage(failure)).not.toContain(bench.dataDir);
       expect(await bench.provider.list()).toEqual([]);
     });
 

@@ -23,7 +23,7 @@ import { FakeEngine } from '../../support/runtimes/fake/fake-engine.js';
 import type { FakeWorkload } from '../../support/runtimes/fake/fake-workload.js';
 import { FakeRuntime } from '../../support/runtimes/fake/fake.runtime.js';
 import { RuntimeHealthMonitor } from '../../../src/runtime/runtime-health.js';
-import { Workspaces } from '../../../src/workspace/workspaces.js';
+import { WorkspaceSpools } from '../../../src/workspace/workspace-spools.js';
 import { spoolPath, workspacePaths } from '../../../src/workspace/workspace-paths.js';
 import {
   PLACES,
@@ -358,10 +358,10 @@ describe('execution', () => {
   });
 
   it('goes on with a job whose log could not be read for a moment', async () => {
-    const workspaces = server.get(Workspaces);
-    const open = workspaces.openSpool.bind(workspaces);
+    const spools = server.get(WorkspaceSpools);
+    const open = spools.open.bind(spools);
     let failures = 0;
-    workspaces.openSpool = (id) => {
+    spools.open = (id) => {
       if ((failures += 1) > 20) return open(id);
       return Promise.reject(Object.assign(new Error('too many open files'), { code: 'EMFILE' }));
     };

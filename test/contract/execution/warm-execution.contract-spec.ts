@@ -5,12 +5,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TestingModule } from '@nestjs/testing';
 import { newId } from '../../../src/common/ids.js';
+import type { Log } from '../../../src/common/log.js';
 import { LOG } from '../../../src/common/log.js';
 import { Database } from '../../../src/database/database.js';
 import type { Attempt } from '../../../src/jobs/record/job.js';
 import { AttemptWatcher } from '../../../src/execution/attempt/attempt-watcher.js';
 import { DataOwnership } from '../../../src/execution/upkeep/data-ownership.js';
+import { OrphanFiles } from '../../../src/execution/upkeep/orphan-files.js';
 import { OrphanSweeper } from '../../../src/execution/upkeep/orphan-sweeper.js';
+import { OrphanWorkloads } from '../../../src/execution/upkeep/orphan-workloads.js';
 import { Recovery } from '../../../src/execution/takeover/recovery.js';
 import { WorkerStrays } from '../../../src/execution/upkeep/worker-strays.js';
 import { AttemptRepository } from '../../../src/jobs/store/attempt.repository.js';
@@ -29,9 +32,12 @@ import type { WarmWorker } from '../../../src/runtime/pool/warm-worker.js';
 import { isWorkerWorkload } from '../../../src/runtime/pool/warm-worker.js';
 import { RuntimeHealthMonitor } from '../../../src/runtime/runtime-health.js';
 import { RUNTIME_PROVIDER } from '../../../src/runtime/runtime-provider.js';
-import type { WorkspaceContent } from '../../../src/workspace/workspaces.js';
+import { OUTPUT_STORE } from '../../../src/outputs/store/output-store.js';
+import type { WorkspaceContent } from '../../../src/workspace/workspace-content.js';
 import { ORDER_FILE, STOP_FILE } from '../../../src/workspace/workspace-paths.js';
-import { Workspaces } from '../../../src/workspace/workspaces.js';
+import { WorkspaceLayout } from '../../../src/workspace/workspace-layout.js';
+import { WorkspaceMaker } from '../../../src/workspace/workspace-maker.js';
+import { WorkspaceUpkeep } from '../../../src/workspace/workspace-upkeep.js';
 import {
   startExecution,
   submitTo,
@@ -77,16 +83,17 @@ describe('execution with warm workers', () => {
   const workers = (): FakeWorkload[] => engine.all().filter(({ spec }) => isWorkerWorkload(spec.name));
 
   /** A sweep that looks also at what is new, and finds in the database what `looks` say. */
-  const sweepWith = (looks: Partial<AttemptRepository>): Promise<unknown> =>
-    new OrphanSweeper(
-      server.get(RUNTIME_PROVIDER),
-      server.get(LOG),
-      Object.assign(Object.create(server.get(AttemptRepository)) as AttemptRepository, looks),
-      server.get(Workspaces),
+  const sweepWith = (looks: Partial<AttemptRepository>): Promise<unknown> => {
+    const attempts = Object.assign(Object.create(server.get(AttemptRepository)) as AttemptRepository, looks);
+    const [log, strays] = [server.get<Log>(LOG), server.get(WorkerStrays)];
+    return new OrphanSweeper(
+      log,
       server.get(RuntimeHealthMonitor),
       server.get(DataOwnership),
-      server.get(WorkerStrays),
+      new OrphanWorkloads(server.get(RUNTIME_PROVIDER), log, attempts, strays),
+      new OrphanFiles(log, attempts, server.get(WorkspaceUpkeep), server.get(OUTPUT_STORE), strays),
     ).sweep(new AbortController().signal, -1000);
+  };
   const sweep = (): Promise<unknown> => sweepWith({});
 
   /** The workload that has taken the job's order, or was started for it. */
@@ -123,7 +130,7 @@ describe('execution with warm workers', () => {
   });
 
   it('commits the worker to the job before it writes anything for it', async () => {
-    const workspaces = server.get(Workspaces);
+    const workspaces = server.get(WorkspaceMaker);
     const handOut = workspaces.handOut.bind(workspaces);
     const before: Attempt[] = [];
     workspaces.handOut = async (workspace, content) => {
@@ -226,7 +233,7 @@ describe('execution with warm workers', () => {
   });
 
   it('withdraws the order of a worker that it adopts; one that comes late reaches nobody', async () => {
-    const workspaces = server.get(Workspaces);
+    const workspaces = server.get(WorkspaceMaker);
     const handOut = workspaces.handOut.bind(workspaces);
     let late: () => Promise<unknown> = never;
     workspaces.handOut = (workspace, content) => {
@@ -249,7 +256,7 @@ describe('execution with warm workers', () => {
   });
 
   it('runs a job once whose paused server writes the order over its withdrawal', async () => {
-    const workspaces = server.get(Workspaces);
+    const workspaces = server.get(WorkspaceMaker);
     const handOut = workspaces.handOut.bind(workspaces);
     let late: () => Promise<unknown> = never;
     workspaces.handOut = (workspace, content) => {
@@ -342,7 +349,7 @@ describe('execution with warm workers', () => {
 
   it('sweeps no folder of a worker that gets its job while the sweeper looks', async () => {
     let id = '';
-    await mkdir(server.get(Workspaces).paths('nobodys').outputDir, { recursive: true });
+    await mkdir(server.get(WorkspaceLayout).paths('nobodys').outputDir, { recursive: true });
     await sweepWith({
       knownWorkspaces: async (ids) => {
         const known = await server.get(AttemptRepository).knownWorkspaces(ids);
@@ -416,7 +423,7 @@ describe('execution with warm workers', () => {
   it('leaves no worker, none of their folders and no wait behind when it stops', async () => {
     await server.close();
     expect(engine.all()).toEqual([]);
-    const left = await server.get(Workspaces).listInputs(() => Infinity);
+    const left = await server.get(WorkspaceUpkeep).listInputs(() => Infinity);
     expect(left).toEqual([]);
     server = await startServer();
   });
@@ -424,7 +431,7 @@ describe('execution with warm workers', () => {
 
 /** Lets the next hand-out fail, after `before` has done some or all of it. */
 function failAfter(server: TestingModule, before: (handOut: () => Promise<unknown>) => unknown): void {
-  const workspaces = server.get(Workspaces);
+  const workspaces = server.get(WorkspaceMaker);
   const handOut = workspaces.handOut.bind(workspaces);
   workspaces.handOut = async (id: string, content: WorkspaceContent) => {
     workspaces.handOut = handOut;

@@ -63,7 +63,7 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
           const exit = first.exit(low);
           const second = await bench.prepare({ script: RUNS_ON, limits });
           await second.start(high);
-          expect(await exit).toEqual({ kind: 'evicted', message: expect.stringMatching(/preempt/i) });
+          expect(await exit).toMatchObject({ kind: 'evicted', message: expect.stringMatching(/preempt/i) });
           await second.printed('ready');
           // As soon as its pod is gone: until then a server that looks at it anew sees that it was evicted, too.
           const kinds = new Set<string>();

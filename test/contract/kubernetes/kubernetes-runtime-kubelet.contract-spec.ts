@@ -56,7 +56,8 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
         const exit = await workload.exit(bench.provider, TIMEOUT_MS);
         // A cluster that gives the volume its size fails the write instead.
         if (exit.kind === 'exited') expect(exit.exitCode).toBe(1);
-        else expect(exit).toEqual({ kind: 'evicted', message: expect.stringMatching(/Evicted.*"tmp"/) });
+        else
+          expect(exit).toMatchObject({ kind: 'evicted', message: expect.stringMatching(/Evicted.*"tmp"/) });
       },
 
       'has exceeded its deadline when its runner does not hold the one of the job':

@@ -10,7 +10,9 @@ import { JobRepository } from '../../../src/jobs/store/job.repository.js';
 import type { PoolStatus } from '../../../src/runtime/pool/environment-pool.js';
 import { WarmPool } from '../../../src/runtime/pool/warm-pool.js';
 import { isWorkerId, isWorkerWorkload } from '../../../src/runtime/pool/warm-worker.js';
-import { Workspaces } from '../../../src/workspace/workspaces.js';
+import { WorkspaceLayout } from '../../../src/workspace/workspace-layout.js';
+import { WorkspaceMaker } from '../../../src/workspace/workspace-maker.js';
+import { WorkspaceUpkeep } from '../../../src/workspace/workspace-upkeep.js';
 import { startExecutionOn, submitTo, waitForState } from '../../support/service/execution-server.js';
 import { FaultyStarts } from '../../support/faults/faulty-starts.js';
 import type { RuntimeSetup } from '../../support/runtimes/runtime-setups.js';
@@ -83,7 +85,7 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
       await provider.close();
       expect(workloads).toEqual([]);
       // Outputs and logs of the jobs stay, nothing of a worker without a job does.
-      await new Workspaces({ workspaceDir: join(dataDir, 'workspaces') } as never)
+      await new WorkspaceUpkeep(layoutOf(dataDir))
         .listInputs(() => Infinity)
         .then((left) => expect(left.filter(isWorkerId)).toEqual(withdrawn));
       await removeWorkspaces(dataDir);
@@ -126,7 +128,7 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
       const job = await waitForState(server!, id, DONE, PATIENCE_MS);
       const attempts = await server!.get(JobRepository).attemptsOf(CALLER, id);
       const last = attempts.find((attempt) => attempt.number === job.attempt)!;
-      const spool = await SpoolContent.read(server!.get(Workspaces).paths(last.workspace));
+      const spool = await SpoolContent.read(server!.get(WorkspaceLayout).paths(last.workspace));
       return { job, attempts, attempt: last, stdout: spool.stdout, stderr: spool.stderr };
     };
 
@@ -163,7 +165,7 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
         expect(ran.stdout).toContain("Zürich {'zoom': 3} from a file\n");
         expect(ran.stdout).toContain(' __main__ ');
         expect(ran.attempt.startKind).toBe('WARM');
-        const output = server!.get(Workspaces).paths(ran.attempt.workspace).outputDir;
+        const output = server!.get(WorkspaceLayout).paths(ran.attempt.workspace).outputDir;
         expect(await readFile(join(output, 'result.txt'), 'utf8')).toBe('Zürich');
       },
       CASE_TIMEOUT_MS,
@@ -234,7 +236,7 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
       async () => {
         const dying = await start();
         await untilReady(1);
-        dying.get(Workspaces).handOut = () => new Promise(() => undefined);
+        dying.get(WorkspaceMaker).handOut = () => new Promise(() => undefined);
         const id = await submit({ script: 'print("ran")' });
         const stuck = await waitFor(
           async () =>
@@ -250,7 +252,7 @@ function describeAvailable(name: string, setup: RuntimeSetup): void {
         expect([ran.job.state, ran.stdout]).toEqual(['SUCCEEDED', 'ran\n']);
         expect(ran.attempts).toHaveLength(2);
         expect(ran.attempt.startKind).toBe('COLD');
-        const spool = await SpoolContent.read(server!.get(Workspaces).paths(stuck.workspace));
+        const spool = await SpoolContent.read(server!.get(WorkspaceLayout).paths(stuck.workspace));
         expect(spool.frames).toEqual([]);
       },
       CASE_TIMEOUT_MS,
@@ -331,10 +333,14 @@ interface RanJob {
 
 /** The jobs' folders, so that what is left can be told from what is the jobs'. */
 async function removeWorkspaces(dataDir: string): Promise<void> {
-  const workspaces = new Workspaces({ workspaceDir: join(dataDir, 'workspaces') } as never);
+  const layout = layoutOf(dataDir);
   const ids = new Set<string>();
-  for await (const batch of workspaces.batches()) for (const id of batch) ids.add(id);
-  for (const id of ids) await workspaces.remove(id);
+  for await (const batch of new WorkspaceUpkeep(layout).list()) for (const id of batch) ids.add(id);
+  for (const id of ids) await new WorkspaceMaker(layout).discard(id);
   // The mark of the database to which they belonged.
   await rm(join(dataDir, 'workspaces', 'outputs', '.database-id'), { force: true });
+}
+
+function layoutOf(dataDir: string): WorkspaceLayout {
+  return new WorkspaceLayout({ workspaceDir: join(dataDir, 'workspaces') } as never);
 }

@@ -18,8 +18,12 @@ import { isRoot, runnerUser } from '../../../src/workspace/runner-user.js';
 import { newWorkerId, workerWorkload } from '../../../src/runtime/pool/warm-worker.js';
 import { workloadName } from '../../../src/runtime/workload-name.js';
 import type { JobOrder } from '../../../src/workspace/job-order.js';
-import type { InputFile } from '../../../src/workspace/workspaces.js';
-import { Workspaces } from '../../../src/workspace/workspaces.js';
+import type { InputFile } from '../../../src/workspace/workspace-content.js';
+import { workspaceIdsIn } from '../../../src/workspace/workspace-ids.js';
+import { WorkspaceLayout } from '../../../src/workspace/workspace-layout.js';
+import { WorkspaceMaker } from '../../../src/workspace/workspace-maker.js';
+import { WORKSPACE_ROOTS } from '../../../src/workspace/workspace-paths.js';
+import { WorkspaceSpools } from '../../../src/workspace/workspace-spools.js';
 import { makeDataFolder } from '../service/data-folder.js';
 import { SpoolContent } from './runtime-spool.js';
 import { waitFor } from '../wait-for.js';
@@ -70,7 +74,9 @@ export const PATIENCE_MS = 150_000;
 
 /** The workbench of one suite: a folder for workspaces, the provider under test, and all that was made with them. */
 export class RuntimeBench {
-  readonly workspaces: Workspaces;
+  readonly workspaces: WorkspaceMaker;
+  readonly spools: WorkspaceSpools;
+  private readonly layout: WorkspaceLayout;
   private readonly made: Workload[] = [];
   private readonly providers: RuntimeProvider[] = [];
   private othersThreads: number | undefined;
@@ -84,7 +90,9 @@ export class RuntimeBench {
     /** Whether jobs that a worker can take are given to one. */
     private readonly isWarm: boolean,
   ) {
-    this.workspaces = new Workspaces(Object.assign(new StorageConfig(), { DATA_DIR: dataDir }));
+    this.layout = new WorkspaceLayout(Object.assign(new StorageConfig(), { DATA_DIR: dataDir }));
+    this.workspaces = new WorkspaceMaker(this.layout);
+    this.spools = new WorkspaceSpools(this.layout);
     this.providers.push(provider);
   }
 
@@ -171,7 +179,7 @@ export class RuntimeBench {
     const workload = new Workload(this, spec, jobId);
     this.made.push(workload);
     await workload.start();
-    await waitFor(() => this.workspaces.readReady(id), {
+    await waitFor(() => this.spools.readReady(id), {
       deadlineMs: PATIENCE_MS,
       describe: () => `the worker ${spec.name} ready`,
     });
@@ -195,7 +203,7 @@ export class RuntimeBench {
   async tidy(): Promise<void> {
     for (const workload of this.made.splice(0)) {
       if (workload.handle) await this.provider.remove(workload.handle);
-      await this.workspaces.remove(workload.spec.workspace.id);
+      await this.workspaces.discard(workload.spec.workspace.id);
     }
   }
 
@@ -203,7 +211,8 @@ export class RuntimeBench {
   async close(): Promise<string[]> {
     await this.tidy();
     const folders: string[] = [];
-    for await (const ids of this.workspaces.batches()) folders.push(...ids);
+    for (const root of WORKSPACE_ROOTS)
+      for await (const ids of workspaceIdsIn(this.layout.root(root))) folders.push(...ids);
     for (const provider of this.providers) await provider.close();
     const left = [...(await this.hooks.leftovers()), ...folders.map((id) => `workspace ${id}`)];
     await rm(this.dataDir, { recursive: true, force: true });

@@ -17,6 +17,7 @@ import { FakeRuntime } from '../runtimes/fake/fake.runtime.js';
 import { RuntimeHealthMonitor } from '../../../src/runtime/runtime-health.js';
 import type { RuntimeProvider } from '../../../src/runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../../src/runtime/runtime-provider.js';
+import { OutputStoreModule } from '../../../src/outputs/store/output-store.module.js';
 import { WorkspaceModule } from '../../../src/workspace/workspace.module.js';
 import { submission } from './job-submission.js';
 import { waitFor } from '../wait-for.js';
@@ -59,6 +60,7 @@ export async function startExecutionOn(
       LogModule,
       DatabaseModule,
       WorkspaceModule,
+      OutputStoreModule,
       FakeRuntimeModule,
       ExecutionModule,
     ],

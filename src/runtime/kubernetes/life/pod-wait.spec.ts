@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { engineTextOf, publicMessage } from '../../public-message.js';
+import type { WorkloadExit } from '../../runtime-provider.js';
 import type { Cluster } from '../api/cluster.js';
 import type { ObservedEvent, ObservedPod } from '../observed-pod.js';
 import { PodWait } from './pod-wait.js';
@@ -7,11 +9,16 @@ import type { PodWatch } from './pod-watch.js';
 const EVICTED = 'Usage of EmptyDir volume "tmp" exceeds the limit "16Mi".';
 
 /** What is said of a pod whose container has ended so, and of which the cluster tells these events. */
-function exitOf(exitCode: number, events: ObservedEvent[], reason?: string): Promise<unknown> {
+function exitOf(
+  exitCode: number,
+  events: ObservedEvent[],
+  reason?: string,
+  nodeName?: string,
+): Promise<WorkloadExit> {
   const terminated = { exitCode, startedAt: '2030-01-01T00:00:00Z', finishedAt: '2030-01-01T00:01:00Z' };
   const pod: ObservedPod = {
     metadata: { name: 'runner-1', uid: 'u', resourceVersion: '1', creationTimestamp: '2030-01-01T00:00:00Z' },
-    spec: {},
+    spec: nodeName === undefined ? {} : { nodeName },
     status: {
       phase: 'Failed',
       containerStatuses: [{ state: { terminated: { ...terminated, ...(reason ? { reason } : {}) } } }],
@@ -31,6 +38,15 @@ describe('a container that was ended from outside', () => {
       kind: 'evicted',
       message: `The cluster took the pod away (Evicted): ${EVICTED}`,
     });
+  });
+
+  it('says which machine its message may name', async () => {
+    const preempted = [{ type: 'Normal', reason: 'Preempted', message: 'Preempted by pod 1 on node node-7' }];
+    const exit = await exitOf(137, preempted, undefined, 'node-7');
+    expect(exit).toMatchObject({ kind: 'evicted', machine: 'node-7' });
+    expect(publicMessage(engineTextOf(exit)!)).toBe(
+      'The cluster took the pod away (Preempted): Preempted by pod 1 on node …',
+    );
   });
 
   it.each([137, 143])('with code %d was killed when nobody says why', async (exitCode) => {

@@ -46,12 +46,20 @@ export class PodWait {
     try {
       for (;;) {
         const step = await this.step(signal);
-        if (typeof step === 'object') return step;
+        if (typeof step === 'object') return this.withMachine(step);
         await this.follower.changed(step, signal);
       }
     } finally {
       this.follower.stop();
     }
+  }
+
+  /** What the cluster says may name the node, and the node's name is nothing for the job's owner. */
+  private withMachine(exit: WorkloadExit): WorkloadExit {
+    const machine = this.follower.current()?.last?.spec.nodeName;
+    if (machine === undefined) return exit;
+    if (exit.kind === 'startFailed') return { ...exit, failure: { ...exit.failure, machine } };
+    return 'message' in exit ? { ...exit, machine } : exit;
   }
 
   /** The exit, or how long to wait for a change at most; undefined: as long as it takes. */

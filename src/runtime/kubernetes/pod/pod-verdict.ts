@@ -3,7 +3,7 @@ import { STOPPED_ANNOTATION } from '../labels.js';
 import type { ObservedPod, TerminatedState } from '../observed-pod.js';
 import { conditionOf, deletedAtMs, hasBegun, isTerminal, terminatedState } from '../observed-pod.js';
 import type { Hindrance } from './start-failure.js';
-import { containerFailed, noRoom, publicMessage, toHindrance } from './start-failure.js';
+import { containerFailed, noRoom, toHindrance } from './start-failure.js';
 
 /** What a pod's state means for whoever waits for its end. */
 export type Verdict =
@@ -23,6 +23,12 @@ const NOT_RUN = ['StartError', 'ContainerCannotRun', 'RunContainerError'];
 /** The platform took the pod away for its own reasons. */
 const EVICTIONS = ['Evicted', 'Preempting', 'Shutdown', 'NodeShutdown', 'Terminated'];
 const NODE_LOSSES = ['DeletionByTaintManager', 'DeletionByPodGC'];
+
+/** Who asks for the node's name finds it in the log. */
+const NODE_LOST: WorkloadExit = {
+  kind: 'nodeLost',
+  message: 'The node of the pod does not answer any more.',
+};
 
 /** How long the kubelet may take to write down an end that it has announced, besides the grace it gives. */
 const WRITING_MS = 10_000;
@@ -108,12 +114,12 @@ function withoutWord(pod: ObservedPod): WorkloadExit {
 }
 
 /** What the pod's own status says of a failure of the platform's. */
-function ofStatus({ status, spec }: ObservedPod): WorkloadExit | undefined {
+function ofStatus({ status }: ObservedPod): WorkloadExit | undefined {
   const { reason = '', message = '' } = status;
   if (status.phase !== 'Failed' || reason === '') return undefined;
   if (reason === 'DeadlineExceeded') return { kind: 'deadlineExceeded' };
-  if (reason === 'NodeLost') return nodeLost(spec.nodeName);
-  const said = publicMessage(message || reason);
+  if (reason === 'NodeLost') return NODE_LOST;
+  const said = message || reason;
   if (EVICTIONS.includes(reason)) {
     return { kind: 'evicted', message: `The cluster took the pod away (${reason}): ${said}` };
   }
@@ -127,18 +133,14 @@ function disruption(pod: ObservedPod): WorkloadExit | undefined {
   const target = conditionOf(pod, 'DisruptionTarget');
   if (target?.status !== 'True') return undefined;
   const reason = target.reason ?? 'DisruptionTarget';
-  if (NODE_LOSSES.includes(reason)) return nodeLost(pod.spec.nodeName);
-  const said = publicMessage(target.message ?? '');
+  if (NODE_LOSSES.includes(reason)) return NODE_LOST;
+  const said = target.message ?? '';
   return { kind: 'evicted', message: `The cluster took the pod away (${reason}): ${said}` };
 }
 
 function leaving(pod: ObservedPod): Verdict {
   const graceMs = (pod.metadata.deletionGracePeriodSeconds ?? 0) * 1000;
-  return { kind: 'ending', exit: nodeLost(pod.spec.nodeName), patienceMs: graceMs + NODE_PATIENCE_MS };
-}
-
-function nodeLost(name = 'of the pod'): WorkloadExit {
-  return { kind: 'nodeLost', message: `The node ${name} does not answer any more.` };
+  return { kind: 'ending', exit: NODE_LOST, patienceMs: graceMs + NODE_PATIENCE_MS };
 }
 
 function starting(pod: ObservedPod): Verdict {
@@ -154,7 +156,7 @@ function starting(pod: ObservedPod): Verdict {
 const CLAIM_NOT_READY = /persistentvolumeclaim/i;
 
 function toUnscheduled({ reason = '', message = '' }: { reason?: string; message?: string }): StartFailure {
-  const said = publicMessage(message || reason);
+  const said = message || reason;
   if (reason === 'SchedulingGated') return noRoom(`The pod waits in its queue: ${said}`);
   if (CLAIM_NOT_READY.test(said)) {
     const hint = 'kubectl get pvc shows why a claim is not bound; k8s/persistent-volumes.yaml makes them.';

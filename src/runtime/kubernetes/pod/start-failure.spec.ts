@@ -1,12 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ApiStatusError } from '../api/api.errors.js';
-import {
-  containerFailed,
-  publicMessage,
-  startTooLate,
-  toCreateFailure,
-  toHindrance,
-} from './start-failure.js';
+import { containerFailed, startTooLate, toCreateFailure, toHindrance } from './start-failure.js';
 
 const IMAGE = 'registry.example/team/py-exec:1';
 const LONG_IMAGE = `registry.example/${'team/'.repeat(45)}py-exec:1`;
@@ -192,11 +186,6 @@ describe('containerFailed', () => {
 });
 
 describe('the messages', () => {
-  it('are one line, and bounded', () => {
-    expect(publicMessage(' a\n\tb  c ')).toBe('a b c');
-    expect(publicMessage('x'.repeat(1000))).toHaveLength(400);
-  });
-
   it('name the last that the cluster said of a start that takes too long', () => {
     expect(startTooLate(60, 'MountVolume.SetUp failed')).toMatchObject({
       message: 'The pod did not start within 60 s: MountVolume.SetUp failed.',

@@ -1,8 +1,6 @@
 import type { StartFailure } from '../../runtime-provider.js';
 import type { ApiStatusError } from '../api/api.errors.js';
 
-const MAX_MESSAGE_LENGTH = 400;
-
 // The words that decide are not part of any API. Each pattern names the component that says them, and the version its
 // samples are from: "1.20 and 1.37" are versions of Kubernetes, with containerd, on which the contract tests see the words;
 // "version unknown": only the spec beside this file has them; "no sample": nothing has them.
@@ -29,16 +27,18 @@ export function toCreateFailure(
   { status, message }: ApiStatusError,
   image: string,
 ): StartFailure | undefined {
-  const said = publicMessage(message);
   switch (status) {
     case 403:
-      return toForbidden(message, said, image);
+      return toForbidden(message, image);
     case 404:
-      return refused(`The cluster has no place for the pod: ${said}`, 'kubectl apply -f k8s/namespace.yaml');
+      return refused(
+        `The cluster has no place for the pod: ${message}`,
+        'kubectl apply -f k8s/namespace.yaml',
+      );
     case 400:
     case 413:
     case 422:
-      return refused(`The cluster does not take the pod: ${said}`, ADMISSION_HINT);
+      return refused(`The cluster does not take the pod: ${message}`, ADMISSION_HINT);
     default:
       return undefined;
   }
@@ -54,21 +54,21 @@ const NOT_PERMITTED = /cannot create resource/i;
 const OUTSIDE_LIMITS = /per container|per pod|limit to request ratio|must specify/i;
 
 /** One status for four causes, told apart only by the words of the API server's own admission. */
-function toForbidden(message: string, said: string, image: string): StartFailure {
+function toForbidden(message: string, image: string): StartFailure {
   if (QUOTA_USED_UP.test(message)) {
-    return noRoom(`The quota of the namespace is used up: ${said}`, 'Raise the ResourceQuota, or wait.');
+    return noRoom(`The quota of the namespace is used up: ${message}`, 'Raise the ResourceQuota, or wait.');
   }
   if (NAMESPACE_NOT_READY.test(message)) {
-    return { kind: 'failed', message: `The namespace is not ready: ${said}`, retryable: true };
+    return { kind: 'failed', message: `The namespace is not ready: ${message}`, retryable: true };
   }
   if (NOT_PERMITTED.test(message)) {
-    return refused(`The service may not create pods: ${said}`, 'kubectl apply -f k8s/rbac.yaml');
+    return refused(`The service may not create pods: ${message}`, 'kubectl apply -f k8s/rbac.yaml');
   }
   if (OUTSIDE_LIMITS.test(message)) {
     const hint = 'Ask for limits that the LimitRange and the quota of the namespace allow.';
-    return refused(`The limits of the namespace forbid the pod: ${said}`, hint);
+    return refused(`The limits of the namespace forbid the pod: ${message}`, hint);
   }
-  return refused(`The cluster's admission refused the pod with image ${image}: ${said}`, ADMISSION_HINT);
+  return refused(`The cluster's admission refused the pod with image ${image}: ${message}`, ADMISSION_HINT);
 }
 
 export interface WaitingState {
@@ -87,12 +87,11 @@ export function toHindrance(
   { reason = '', message = '' }: WaitingState,
   image: string,
 ): Hindrance | undefined {
-  const said = publicMessage(message || reason);
   switch (reason) {
     case 'InvalidImageName':
     case 'ErrImageNeverPull':
     case 'SignatureValidationFailed':
-      return { failure: imageUnavailable(image, reason, said, false), patienceMs: 0 };
+      return { failure: imageUnavailable(image, reason, message || reason, false), patienceMs: 0 };
     case 'ErrImagePull':
     case 'ImagePullBackOff':
     case 'RegistryUnavailable':
@@ -114,17 +113,16 @@ export function toHindrance(
 /** A kubelet says ImagePullBackOff between two tries and drops the words of the last one. */
 function imageNotPulled(image: string, reason: string, message: string): Hindrance {
   const isFinal = NO_SUCH_IMAGE.test(message);
-  const failure = imageUnavailable(image, reason, publicMessage(message || reason), !isFinal);
+  const failure = imageUnavailable(image, reason, message || reason, !isFinal);
   return { failure, patienceMs: isFinal ? 0 : 30_000 };
 }
 
 /** The container was made, and what it was to run could not be run. Nothing of the script ran. */
 export function containerFailed(reason: string, message: string): StartFailure {
-  const said = publicMessage(message || reason);
   const isFinal = CANNOT_RUN.test(message);
   return {
     kind: isFinal ? 'refused' : 'failed',
-    message: `The container could not be started (${reason}): ${said}`,
+    message: `The container could not be started (${reason}): ${message || reason}`,
     ...(isFinal ? { hint: 'The image must be made from runner-image/Dockerfile.' } : {}),
     retryable: !isFinal,
   };
@@ -139,7 +137,7 @@ export function noRoom(message: string, hint?: string): StartFailure {
 export function startTooLate(seconds: number, said: string | undefined): StartFailure {
   return {
     kind: 'failed',
-    message: `The pod did not start within ${seconds} s${said ? `: ${publicMessage(said)}` : ''}.`,
+    message: `The pod did not start within ${seconds} s${said ? `: ${said}` : ''}.`,
     hint: 'kubectl describe pod tells more; K8S_START_TIMEOUT_SECONDS gives it more time.',
     retryable: true,
   };
@@ -163,7 +161,7 @@ function imageHint(reason: string, image: string): string {
 }
 
 function notConfigured(message: string): StartFailure {
-  const said = `The container cannot be configured: ${publicMessage(message)}`;
+  const said = `The container cannot be configured: ${message}`;
   if (!NO_SUCH_KEY.test(message)) {
     return { kind: 'failed', message: said, hint: 'kubectl describe pod tells more.', retryable: true };
   }
@@ -173,10 +171,4 @@ function notConfigured(message: string): StartFailure {
 
 function refused(message: string, hint?: string): StartFailure {
   return { kind: 'refused', message, ...(hint ? { hint } : {}), retryable: false };
-}
-
-/** The cluster's own words, fit for a job's owner: one line, bounded. */
-export function publicMessage(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line.length <= MAX_MESSAGE_LENGTH ? line : `${line.slice(0, MAX_MESSAGE_LENGTH - 1)}…`;
 }

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../../common/log.js';
-import type { Workspaces } from '../../../workspace/workspaces.js';
+import type { WorkspaceMaker } from '../../../workspace/workspace-maker.js';
+import { publicMessage } from '../../public-message.js';
 import type { WorkloadExit } from '../../runtime-provider.js';
 import type { NetworkGate } from '../pod/network-gate.js';
 import type { NetworkFinding } from './network-sight.js';
@@ -18,7 +19,7 @@ const STARTED_CHARACTERS = 4096;
 /** Tries the network that a job with network NONE would have. `runtime` starts its pods with `PROBE_GATE`. */
 export async function lookAtNetwork(
   runtime: ProbeRuntime,
-  workspaces: Workspaces,
+  workspaces: WorkspaceMaker,
   image: string,
   log: Log,
   signal: AbortSignal,
@@ -32,7 +33,10 @@ export async function lookAtNetwork(
 /** What the end of a probe and its spool say. Pure. */
 export function toFinding(exit: WorkloadExit, spool: string, image: string): NetworkFinding {
   if (exit.kind === 'startFailed') {
-    return { kind: 'unknown', why: `a probe pod did not start: ${exit.failure.message.replace(/\.$/, '')}` };
+    return {
+      kind: 'unknown',
+      why: `a probe pod did not start: ${publicMessage(exit.failure).replace(/\.$/, '')}`,
+    };
   }
   if (exit.kind !== 'exited')
     return { kind: 'unknown', why: `a probe pod did not end by itself (${exit.kind})` };

@@ -3,7 +3,7 @@ import { messageOf } from '../../../common/app-error.js';
 import { MiB } from '../../../common/bytes.js';
 import type { Log } from '../../../common/log.js';
 import type { WorkspacePaths } from '../../../workspace/workspace-paths.js';
-import type { Workspaces } from '../../../workspace/workspaces.js';
+import type { WorkspaceMaker } from '../../../workspace/workspace-maker.js';
 import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../../runtime-provider.js';
 import { WorkloadStartError } from '../../runtime.errors.js';
 
@@ -25,7 +25,7 @@ export interface Probe extends Pick<WorkloadSpec, 'image' | 'network'> {
  */
 export async function runProbe<T>(
   runtime: ProbeRuntime,
-  workspaces: Workspaces,
+  workspaces: WorkspaceMaker,
   { script, request, image, network }: Probe,
   look: (exit: WorkloadExit, workspace: WorkspacePaths) => Promise<T>,
   log: Log,
@@ -56,7 +56,7 @@ export async function runProbe<T>(
   try {
     return await look(await exitOf(runtime, spec, log, signal), workspace);
   } finally {
-    await workspaces.remove(id);
+    await workspaces.discard(id);
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { messageOf } from '../../../common/app-error.js';
 import type { Log } from '../../../common/log.js';
 import type { WorkspacePaths } from '../../../workspace/workspace-paths.js';
-import type { Workspaces } from '../../../workspace/workspaces.js';
+import type { WorkspaceMaker } from '../../../workspace/workspace-maker.js';
 import type { RuntimeProvider, WorkloadExit } from '../../runtime-provider.js';
 import type { ClaimNames } from '../kubernetes-options.js';
 import { runProbe } from './probe-pod.js';
@@ -20,7 +20,7 @@ shutil.copy(os.environ['INPUT_DIR'] + '/request.json', os.environ['OUTPUT_DIR'] 
  */
 export async function storageFault(
   runtime: RuntimeProvider,
-  workspaces: Workspaces,
+  workspaces: WorkspaceMaker,
   claims: ClaimNames,
   image: string,
   log: Log,

@@ -52,6 +52,17 @@ describe('WorkloadFolders', () => {
     expect(folders.read('runner-x')).toMatchObject({ claimed: true, supervisor: { pid: process.pid } });
   });
 
+  it('keeps the end of a long complaint, from where a line or a word begins', async () => {
+    folders.create('runner-x', record);
+    const complain = async (text: string): Promise<string | undefined> => {
+      await writeFile(join(folders.path('runner-x'), 'stderr'), text);
+      return folders.read('runner-x')?.complaint;
+    };
+    expect(await complain(' short\n')).toBe('short');
+    expect(await complain(`${'/srv/maps'.repeat(50)} x\n${'y'.repeat(400)}`)).toBe('y'.repeat(400));
+    expect(await complain(`${'/srv/maps'.repeat(50)} ${'y'.repeat(400)}`)).toBe('y'.repeat(400));
+  });
+
   it('takes a retired folder from under its name, and discards all of it', async () => {
     folders.create('runner-x', record);
     await writeFile(`${folders.path('runner-x')}.exit`, '0\n');

@@ -113,9 +113,15 @@ export class WorkloadFolders {
       claimed: claim !== undefined,
       supervisor: claim ? parseStat(claim) : undefined,
       sandbox: parseSandboxStatus(readText(join(folder, 'status')) ?? ''),
-      complaint: (readText(join(folder, 'stderr')) ?? '').trim().slice(-MAX_COMPLAINT_CHARS),
+      complaint: endOf((readText(join(folder, 'stderr')) ?? '').trim()),
     };
   }
+}
+
+/** The last of a complaint, from where a line or a word begins: half a path would not be known for one. */
+function endOf(text: string): string {
+  if (text.length <= MAX_COMPLAINT_CHARS) return text;
+  return text.slice(-MAX_COMPLAINT_CHARS).replace(/^[^\n]*\n|^\S*\s?/, '');
 }
 
 function readText(path: string): string | undefined {

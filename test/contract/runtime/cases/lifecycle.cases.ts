@@ -1,4 +1,7 @@
+import { rm } from 'node:fs/promises';
 import { expect } from '@jest/globals';
+import { startFailure } from '../../../../src/execution/outcome/outcome.js';
+import { engineTextOf, publicMessage } from '../../../../src/runtime/public-message.js';
 import type { RuntimeProvider } from '../../../../src/runtime/runtime-provider.js';
 import { WorkloadStartError } from '../../../../src/runtime/runtime.errors.js';
 import type { RuntimeBench, Workload } from '../../../support/runtimes/runtime-bench.js';
@@ -241,6 +244,16 @@ export const LIFECYCLE_CASES = runtimeCases([
     },
   },
   {
+    id: 'start-fails-pathless',
+    title: 'a start that fails tells the job’s owner no path of the folders of the service',
+    needs: [],
+    run: async (bench) => {
+      const workload = await bench.prepare({ script: ENDS_WITH_3 });
+      await rm(workload.spec.workspace.spoolDir, { recursive: true });
+      expect(await toldOf(workload)).not.toContain(bench.dataDir);
+    },
+  },
+  {
     id: 'close',
     title: 'a provider that is closed lets go of its waits, and the workload goes on',
     needs: ['outlivesServer'],
@@ -255,6 +268,18 @@ export const LIFECYCLE_CASES = runtimeCases([
     },
   },
 ]);
+
+/** What its owner would be told of a workload that may not start. */
+async function toldOf(workload: Workload): Promise<string> {
+  try {
+    await workload.start();
+  } catch (error) {
+    // What is no such error is a fault of ours: the owner is told nothing of it.
+    return error instanceof WorkloadStartError ? startFailure(error.failure).message : '';
+  }
+  const text = engineTextOf(await workload.exit());
+  return text ? publicMessage(text) : '';
+}
 
 export { ENDS_WITH_3, IGNORES_SIGTERM, RUNS_ON };
 

@@ -116,7 +116,7 @@ export const LOG_CASES = runtimeCases([
     run: async (bench) => {
       const workload = await bench.start({ script: await fixture('tampers-replace-spool') });
       expect(await workload.exit()).toEqual({ kind: 'exited', exitCode: 0, oomKilled: false });
-      await expect(bench.workspaces.openSpool(workload.spec.workspace.id)).rejects.toThrow();
+      await expect(bench.spools.open(workload.spec.workspace.id)).rejects.toThrow();
     },
   },
 ]);

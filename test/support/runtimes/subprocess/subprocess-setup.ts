@@ -2,7 +2,8 @@ import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { loadConfig } from '../../../../src/config/load-config.js';
 import type { RuntimeHost } from '../../../../src/runtime/runtime-definition.js';
-import { Workspaces } from '../../../../src/workspace/workspaces.js';
+import { WorkspaceLayout } from '../../../../src/workspace/workspace-layout.js';
+import { WorkspaceMaker } from '../../../../src/workspace/workspace-maker.js';
 import { SILENT_LOG } from '../../recorded-log.js';
 import { lookForProcess, testPython } from '../process/runtime-process.js';
 import { SECRET_VALUES } from '../runtime-secrets.js';
@@ -26,7 +27,7 @@ export async function subprocessSetup(): Promise<RuntimeSetup> {
       const host: RuntimeHost = {
         installationId: 'test',
         storage,
-        workspaces: new Workspaces(storage),
+        workspaces: new WorkspaceMaker(new WorkspaceLayout(storage)),
         defaultImage: environments.RUNNER_IMAGE,
         secrets: SECRET_VALUES,
         isProduction: false,

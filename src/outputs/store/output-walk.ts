@@ -2,40 +2,17 @@ import { createHash } from 'node:crypto';
 import type { BigIntStats, Dirent } from 'node:fs';
 import { chmod, lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Injectable } from '@nestjs/common';
 import mime from 'mime';
-import { errnoOf } from '../common/app-error.js';
-import { MiB } from '../common/bytes.js';
-import { LimitsConfig } from '../config/limits-config.js';
-import { Workspaces, openRegular } from './workspaces.js';
+import { errnoOf } from '../../common/app-error.js';
+import { MiB } from '../../common/bytes.js';
+import { openRegular } from '../../workspace/regular-file.js';
+import type { OutputFile, OutputManifest } from './output-store.js';
 
-export interface OutputFileEntry {
-  path: string;
-  /** Bytes. */
-  size: number;
-  /** Lower-case hex. */
-  sha256: string;
-  contentType: string;
-  modifiedAtMs: number;
-}
-
-export interface SkippedOutput {
-  path: string;
-  why: string;
-}
-
-export interface OutputManifest {
-  files: OutputFileEntry[];
-  skipped: SkippedOutput[];
-}
-
-type FileDigest = Pick<OutputFileEntry, 'size' | 'sha256'>;
+type FileDigest = Pick<OutputFile, 'size' | 'sha256'>;
 
 const READ_BLOCK_BYTES = 256 * 1024;
 /** Skipped entries named one by one; a script can make millions. */
 const MAX_SKIPPED = 100;
-/** Entries of folders that are looked at: what bounds time and memory when a script made millions. */
-const MAX_ENTRIES = 100_000;
 /** Times that every date format and both databases can hold. */
 const MIN_TIME_MS = Date.parse('0001-01-01T00:00:00Z');
 const MAX_TIME_MS = Date.parse('9999-12-31T00:00:00Z');
@@ -47,33 +24,26 @@ const WHY_UNREADABLE: Partial<Record<string, string>> = {
   ENOENT: 'vanished',
 };
 
-/**
- * Lists what a job left in `/output`. Only called when the workload is provably dead. Walks with `lstat`, opens without
- * following links, takes regular files only, and names everything it leaves out with the reason. What a script makes
- * cheaply costs little here too: entries and bytes are bounded, those of sparse files and hard links included.
- */
-@Injectable()
-export class OutputCollector {
-  private readonly limits: OutputLimits;
-
-  constructor(
-    private readonly workspaces: Workspaces,
-    config: LimitsConfig,
-  ) {
-    this.limits = { files: config.MAX_OUTPUT_FILES, bytes: config.MAX_OUTPUT_BYTES, entries: MAX_ENTRIES };
-  }
-
-  /** Rejects with the reason of `signal` when that aborts first. */
-  async collect(workspaceId: string, signal?: AbortSignal): Promise<OutputManifest> {
-    return new OutputWalk(this.workspaces.paths(workspaceId).outputDir, this.limits, signal).run();
-  }
-}
-
-interface OutputLimits {
+export interface OutputLimits {
   files: number;
   /** Of all files together, by their apparent size. */
   bytes: number;
   entries: number;
+}
+
+/**
+ * Lists what a script left in a folder. Only called when the workload is provably dead. Walks with `lstat`, opens without
+ * following links, takes regular files only, and names everything it leaves out with the reason. What a script makes
+ * cheaply costs little here too: entries and bytes are bounded, those of sparse files and hard links included.
+ *
+ * Rejects with the reason of `signal` when that aborts first.
+ */
+export function walkOutputs(
+  root: string,
+  limits: OutputLimits,
+  signal: AbortSignal | undefined,
+): Promise<OutputManifest> {
+  return new OutputWalk(root, limits, signal).run();
 }
 
 /** One walk through one tree, depth first and by name, on a stack of its own: trees can be deeper than the engine's. */

@@ -1,4 +1,3 @@
-import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import yazl from 'yazl';
 import { zipNames } from './zip-names.js';
@@ -7,7 +6,7 @@ export interface ZipEntry {
   path: string;
   size: number;
   modifiedAtMs: number;
-  open(): Promise<FileHandle>;
+  open(): Promise<Readable>;
 }
 
 /** What a zip can say; outside of it yazl throws where nobody can catch. */
@@ -30,8 +29,7 @@ function addEntry(zip: yazl.ZipFile, archive: Readable, name: string, entry: Zip
   const options = { mtime: zipTime(entry.modifiedAtMs), size: entry.size };
   zip.addReadStreamLazy(name, options, (done) => {
     entry.open().then(
-      (file) => {
-        const source = file.createReadStream();
+      (source) => {
         // yazl neither listens for errors of what it is given nor closes it when the archive is no longer wanted.
         source.on('error', (error) => archive.destroy(error));
         if (archive.destroyed) source.destroy();

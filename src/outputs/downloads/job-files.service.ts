@@ -1,53 +1,55 @@
-import type { EventEmitter } from 'node:events';
-import type { FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
-import { Injectable } from '@nestjs/common';
-import { NotFoundError, errnoOf } from '../common/app-error.js';
-import { isId } from '../common/ids.js';
-import type { Principal } from '../common/principal.js';
-import type { Attempt, OutputFile } from '../jobs/record/job.js';
-import { JobHolds } from '../jobs/retention/job-holds.js';
-import { JobNotFoundError } from '../jobs/record/job.errors.js';
-import { JobRepository } from '../jobs/store/job.repository.js';
-import { JobService } from '../jobs/job.service.js';
-import { JobLogService } from '../logs/job-log.service.js';
-import { NotRegularFileError, Workspaces } from '../workspace/workspaces.js';
+import { Inject, Injectable } from '@nestjs/common';
+import { NotFoundError } from '../../common/app-error.js';
+import { isId } from '../../common/ids.js';
+import type { Principal } from '../../common/principal.js';
+import type { Attempt, OutputFile } from '../../jobs/record/job.js';
+import { JobHolds } from '../../jobs/retention/job-holds.js';
+import { JobNotFoundError } from '../../jobs/record/job.errors.js';
+import { JobRepository } from '../../jobs/store/job.repository.js';
+import { JobService } from '../../jobs/job.service.js';
+import { JobLogService } from '../../logs/job-log.service.js';
+import type { OutputRange, OutputStore } from '../store/output-store.js';
+import { OUTPUT_STORE } from '../store/output-store.js';
 import { zipStream } from './zip-stream.js';
 
 const PAGE = 1000;
 
-export interface OpenOutput {
+/** An output of a job that is held until its content has been read, or until it is let go. */
+export interface HeldOutput {
   row: OutputFile;
-  file: FileHandle;
   name: string;
+  /** @throws OutputGoneError. The caller reads it to its end or destroys it, which lets go of the job. */
+  open(range?: OutputRange): Promise<Readable>;
+  /** For who does not open it. Safe to repeat. */
+  release(): void;
 }
 
-/** A job's files as downloads. Only what the manifest lists is ever opened, and never through a link. */
+/** A job's files as downloads. Only what the manifest lists is ever opened. */
 @Injectable()
 export class JobFilesService {
   constructor(
     private readonly jobs: JobService,
     private readonly repository: JobRepository,
-    private readonly workspaces: Workspaces,
+    @Inject(OUTPUT_STORE) private readonly outputs: OutputStore,
     private readonly logs: JobLogService,
     private readonly holds: JobHolds,
   ) {}
 
-  /** @throws NotFoundError. The caller closes the file. */
-  async openOutput(principal: Principal, jobId: string, path: string): Promise<OpenOutput> {
+  /** @throws NotFoundError. The caller opens it or lets it go. */
+  async output(principal: Principal, jobId: string, path: string): Promise<HeldOutput> {
     const release = await this.hold(principal, jobId);
     try {
-      const attempt = await this.currentAttempt(principal, jobId);
+      const { number, workspace } = await this.currentAttempt(principal, jobId);
       // No file has a NUL in its name, and PostgreSQL takes none in a text.
       const row = path.includes('\0')
         ? undefined
-        : await this.repository.output(principal, jobId, attempt.number, path);
+        : await this.repository.output(principal, jobId, number, path);
       if (!row) throw new NotFoundError('The job has no such output.');
-      const file = await this.open(attempt, row);
-      // Node's types do not know the event.
-      (file as FileHandle & EventEmitter).once('close', release);
-      return { row, file, name: basename(path) };
+      const open = async (range?: OutputRange): Promise<Readable> =>
+        (await this.outputs.open(workspace, path, range)).once('close', release);
+      return { row, name: basename(path), open, release };
     } catch (error) {
       release();
       throw error;
@@ -72,7 +74,7 @@ export class JobFilesService {
           path: row.path,
           size: row.size,
           modifiedAtMs: row.modifiedAtMs,
-          open: () => this.open(attempt, row),
+          open: () => this.outputs.open(attempt.workspace, row.path),
         })),
       );
     });
@@ -112,15 +114,6 @@ export class JobFilesService {
   private hold(principal: Principal, jobId: string): Promise<() => void> {
     if (!isId(jobId)) throw new JobNotFoundError(jobId);
     return this.holds.hold(principal, jobId);
-  }
-
-  private async open(attempt: Attempt, row: OutputFile): Promise<FileHandle> {
-    try {
-      return await this.workspaces.openOutput(attempt.workspace, row.path);
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT' && !(error instanceof NotRegularFileError)) throw error;
-      throw new NotFoundError('The output is not there any more.');
-    }
   }
 
   private async currentAttempt(principal: Principal, jobId: string): Promise<Attempt> {

@@ -1,10 +1,10 @@
 import { Controller, Get, Headers, HttpException, Param, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { Caller } from '../common/caller.decorator.js';
-import type { Principal } from '../common/principal.js';
+import { Caller } from '../../common/caller.decorator.js';
+import type { Principal } from '../../common/principal.js';
 import { toByteRange } from './byte-range.js';
 import { UNTRUSTED_HEADERS, attachment } from './download-headers.js';
-import type { OpenOutput } from './job-files.service.js';
+import type { HeldOutput } from './job-files.service.js';
 import { JobFilesService } from './job-files.service.js';
 
 interface RangeHeaders {
@@ -38,21 +38,18 @@ export class FilesController {
     @Headers() headers: RangeHeaders,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const output = await this.files.openOutput(caller, id, path);
+    const output = await this.files.output(caller, id, path);
     try {
       await send(output, headers, reply);
     } catch (error) {
-      await output.file.close();
+      output.release();
       throw error;
     }
   }
 }
 
-async function send(
-  { row, file, name }: OpenOutput,
-  headers: RangeHeaders,
-  reply: FastifyReply,
-): Promise<void> {
+async function send(output: HeldOutput, headers: RangeHeaders, reply: FastifyReply): Promise<void> {
+  const { row, name } = output;
   const etag = `"${row.sha256}"`;
   void reply.headers({
     ...UNTRUSTED_HEADERS,
@@ -63,7 +60,7 @@ async function send(
     'content-disposition': attachment(name),
   });
   if (headers['if-none-match'] === etag) {
-    await file.close();
+    output.release();
     return void (await reply.code(304).send());
   }
   const isFresh = headers['if-range'] === undefined || headers['if-range'] === etag;
@@ -72,10 +69,15 @@ async function send(
     void reply.header('content-range', `bytes */${row.size}`);
     throw new HttpException('This range is not in the file.', 416);
   }
-  const [start, end] = range.kind === 'part' ? [range.start, range.end] : [0, row.size - 1];
+  const { start, end } = range.kind === 'part' ? range : { start: 0, end: row.size - 1 };
+  // An empty file has no byte to begin at.
+  const content = await output.open(row.size === 0 ? undefined : { start, end });
   if (range.kind === 'part')
     void reply.code(206).header('content-range', `bytes ${start}-${end}/${row.size}`);
-  void reply.header('content-length', end - start + 1);
-  // An empty file has no byte to begin at.
-  await reply.send(row.size === 0 ? (await file.close(), '') : file.createReadStream({ start, end }));
+  try {
+    await reply.header('content-length', end - start + 1).send(content);
+  } finally {
+    // Of a caller that went away it may not have been read to its end.
+    content.destroy();
+  }
 }

@@ -3,11 +3,12 @@ import { mkdtempSync, readdirSync, readlinkSync, rmSync, truncateSync, writeFile
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { waitFor } from '../../test/support/wait-for.js';
-import { MiB } from '../common/bytes.js';
+import { waitFor } from '../../../test/support/wait-for.js';
+import { MiB } from '../../common/bytes.js';
 import type { ZipEntry } from './zip-stream.js';
 import { zipStream } from './zip-stream.js';
 
@@ -29,7 +30,7 @@ describe('a zip made while it is read', () => {
   const entry = (path: string, more: Partial<ZipEntry> = {}): ZipEntry => {
     const at = join(folder, 'content');
     writeFileSync(at, 'text');
-    return { path, size: 4, modifiedAtMs: Date.UTC(2024, 5, 1), open: () => open(at), ...more };
+    return { path, size: 4, modifiedAtMs: Date.UTC(2024, 5, 1), open: () => read(at), ...more };
   };
 
   const contentOf = async (entries: ZipEntry[]): Promise<[string, string, number][]> => {
@@ -59,9 +60,9 @@ describe('a zip made while it is read', () => {
   it.each([
     ['larger than announced', { size: 3 }],
     ['smaller than announced', { size: 5 }],
-    ['gone', { open: () => open('/nowhere') }],
+    ['gone', { open: () => read('/nowhere') }],
     // What can be opened but not read.
-    ['a folder', { open: () => open(tmpdir()) }],
+    ['a folder', { open: () => read(tmpdir()) }],
   ])('fails alone when a file is %s', async (_, more) => {
     await expect(buffer(zipStream([entry('good'), entry('bad', more)]))).rejects.toThrow();
     await expect(buffer(zipStream([entry('bad', more), entry('good')]))).rejects.toThrow();
@@ -71,7 +72,7 @@ describe('a zip made while it is read', () => {
     const at = join(folder, 'large');
     writeFileSync(at, '');
     truncateSync(at, 200 * MiB);
-    const large = entry('large', { size: 200 * MiB, open: () => open(at) });
+    const large = entry('large', { size: 200 * MiB, open: () => read(at) });
     const archives = Array.from({ length: 5 }, () => zipStream([large]));
     for (const archive of archives) archive.once('readable', () => void archive.read(1));
     await delay(ms);
@@ -83,6 +84,10 @@ describe('a zip made while it is read', () => {
     expect(await contentOf([])).toEqual([]);
   });
 });
+
+async function read(path: string): Promise<Readable> {
+  return (await open(path)).createReadStream();
+}
 
 function openFilesIn(folder: string): number {
   return readdirSync('/proc/self/fd').filter((fd) => {

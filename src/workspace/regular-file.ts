@@ -1,0 +1,24 @@
+import type { FileHandle } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
+import { errnoOf } from '../common/app-error.js';
+
+/** Opens `path` if it is a regular file itself, not through a link; O_NONBLOCK so that a FIFO cannot hang the server. */
+export async function openRegular(path: string): Promise<FileHandle> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const stat = await file.stat();
+  if (stat.isFile()) return file;
+  await file.close();
+  throw new NotRegularFileError();
+}
+
+export class NotRegularFileError extends Error {
+  constructor() {
+    super('not a regular file');
+    this.name = 'NotRegularFileError';
+  }
+}
+
+/** Whether an opening failed because something else is there, which only a script can have put in its place. */
+export function isReplaced(error: unknown): boolean {
+  return error instanceof NotRegularFileError || errnoOf(error) === 'ELOOP';
+}

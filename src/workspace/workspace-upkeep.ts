@@ -1,0 +1,54 @@
+import { lstat, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Injectable } from '@nestjs/common';
+import { removeTree } from './remove-tree.js';
+import { workspaceIdsIn } from './workspace-ids.js';
+import { WorkspaceLayout } from './workspace-layout.js';
+import { isFreshlyWithdrawn } from './workspace-orders.js';
+import { WORKSPACE_ROOTS } from './workspace-paths.js';
+
+/** Finds and removes what attempts leave in their folders, but for the outputs, which are the `OutputStore`'s. */
+@Injectable()
+export class WorkspaceUpkeep {
+  constructor(private readonly layout: WorkspaceLayout) {}
+
+  /**
+   * Removes the inputs, which nobody needs once the attempt has ended; the log stays. Of an attempt whose order was
+   * withdrawn that withdrawal stays for a day.
+   */
+  async removeInputs(id: string): Promise<void> {
+    const { inputDir, jobDir } = this.layout.paths(id);
+    if (!(await isFreshlyWithdrawn(jobDir))) return removeTree(dirname(inputDir));
+    await Promise.all([removeTree(inputDir), rm(join(jobDir, 'script.py'), { force: true })]);
+  }
+
+  /** Removes the inputs, whatever became of their order, and the log: the job is gone. */
+  async remove(id: string): Promise<void> {
+    const { inputDir, spoolDir } = this.layout.paths(id);
+    await Promise.all([dirname(inputDir), spoolDir].map(removeTree));
+  }
+
+  /** The ids of all workspaces that have inputs, last changed before what `beforeMs` says for each. */
+  async listInputs(beforeMs: (id: string) => number): Promise<string[]> {
+    const ids: string[] = [];
+    for await (const batch of workspaceIdsIn(this.layout.root('inputs'))) ids.push(...batch);
+    return this.untouchedSince(beforeMs, ids);
+  }
+
+  /** The ids of all workspaces that have inputs or a log, some at a time, each up to twice. */
+  async *list(): AsyncGenerator<string[], void, undefined> {
+    for (const name of ['inputs', 'logs'] as const) yield* workspaceIdsIn(this.layout.root(name));
+  }
+
+  /** Those of `ids` none of whose folders was changed since what `beforeMs` says for each. */
+  async untouchedSince(beforeMs: (id: string) => number, ids: readonly string[]): Promise<string[]> {
+    const untouched: string[] = [];
+    for (const id of ids) {
+      const stats = await Promise.all(
+        WORKSPACE_ROOTS.map((name) => lstat(join(this.layout.root(name), id)).catch(() => undefined)),
+      );
+      if (stats.every((each) => each === undefined || each.mtimeMs < beforeMs(id))) untouched.push(id);
+    }
+    return untouched;
+  }
+}
