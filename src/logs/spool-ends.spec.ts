@@ -6,7 +6,7 @@ import { loadConfig } from '../config/load-config.js';
 import { spoolPath } from '../workspace/workspace-paths.js';
 import { Workspaces } from '../workspace/workspaces.js';
 import { SpoolEnds } from './spool-ends.js';
-import { encodeFrame } from './spool-frames.js';
+import { encodeFrame } from '../runner/frames.js';
 import { SpoolTails } from './spool-tails.js';
 
 const STARTED = encodeFrame({ kind: 'started', atMs: 1000, payload: '{"version":1}' });

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { loadConfig } from '../config/load-config.js';
 import { spoolPath } from '../workspace/workspace-paths.js';
 import { Workspaces } from '../workspace/workspaces.js';
-import { encodeFrame } from './spool-frames.js';
+import { encodeFrame } from '../runner/frames.js';
 import { SpoolTail } from './spool-tail.js';
 
 const never = new AbortController().signal;

@@ -7,20 +7,15 @@ import { errnoOf } from '../common/app-error.js';
 import { KiB } from '../common/bytes.js';
 import { newId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
-import type { JobOrder } from './job-order.js';
+import { ORDER_FILE, READY_FILE, REQUEST_FILE, SCRIPT_FILE, STOP_FILE } from '../runner/files.js';
+import type { JobOrder } from '../runner/order.js';
+import { WITHDRAWN_ORDER } from '../runner/order.js';
 import type { FileCalls } from './file-calls.js';
 import { chooseFileCalls } from './file-calls.js';
 import { removeTree } from './remove-tree.js';
 import { isRoot, runnerUser } from './runner-user.js';
 import type { WorkspacePaths } from './workspace-paths.js';
-import {
-  ORDER_FILE,
-  READY_FILE,
-  STOP_FILE,
-  WORKSPACE_ROOTS,
-  spoolPath,
-  workspacePaths,
-} from './workspace-paths.js';
+import { WORKSPACE_ROOTS, spoolPath, workspacePaths } from './workspace-paths.js';
 
 export interface WorkspaceContent {
   script: string;
@@ -36,8 +31,6 @@ export interface InputFile {
   content: Buffer;
 }
 
-/** The order in place of one that must not be carried out any more. */
-const WITHDRAWN = JSON.stringify({ withdrawn: true });
 const WITHDRAWAL_MS = 24 * 3_600_000;
 
 const MAX_READY_BYTES = 64 * KiB;
@@ -164,8 +157,8 @@ export class Workspaces {
     const order = await readFile(join(jobDir, ORDER_FILE), 'utf8').catch(() => '');
     const isFresh = async (): Promise<boolean> =>
       (await stat(join(jobDir, ORDER_FILE))).mtimeMs > Date.now() - WITHDRAWAL_MS;
-    if (order !== WITHDRAWN || !(await isFresh())) return removeTree(dirname(inputDir));
-    await Promise.all([removeTree(inputDir), rm(join(jobDir, 'script.py'), { force: true })]);
+    if (order !== WITHDRAWN_ORDER || !(await isFresh())) return removeTree(dirname(inputDir));
+    await Promise.all([removeTree(inputDir), rm(join(jobDir, SCRIPT_FILE), { force: true })]);
   }
 
   async remove(id: string): Promise<void> {
@@ -189,7 +182,7 @@ export class Workspaces {
   async withdrawOrder(id: string): Promise<void> {
     const { jobDir } = this.paths(id);
     await mkdir(jobDir, { recursive: true });
-    await replaceFile(join(jobDir, ORDER_FILE), WITHDRAWN);
+    await replaceFile(join(jobDir, ORDER_FILE), WITHDRAWN_ORDER);
   }
 
   /** The ids of all workspaces that have inputs, last changed before what `beforeMs` says for each. */
@@ -250,8 +243,8 @@ function toTexts({ script, request, order, files }: WorkspaceContent): Texts {
 /** All but the order. */
 async function writeTexts(paths: WorkspacePaths, texts: Texts, calls: FileCalls): Promise<void> {
   await Promise.all([
-    calls.writeFile(join(paths.jobDir, 'script.py'), texts.script, { flag: 'wx', mode: 0o644 }),
-    calls.writeFile(join(paths.inputDir, 'request.json'), texts.request, { mode: 0o644 }),
+    calls.writeFile(join(paths.jobDir, SCRIPT_FILE), texts.script, { flag: 'wx', mode: 0o644 }),
+    calls.writeFile(join(paths.inputDir, REQUEST_FILE), texts.request, { mode: 0o644 }),
     ...texts.files.map((file) => writeInput(paths.inputDir, file, calls)),
   ]);
 }

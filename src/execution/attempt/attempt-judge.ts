@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../config/app-config.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
 import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
-import type { EndedFrame } from '../../logs/spool-ends.js';
+import type { EndedFrame } from '../../runner/ended.js';
 import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { SettledScript } from './attempt-settler.js';
 import type { WatchedEnd } from './attempt-watcher.js';

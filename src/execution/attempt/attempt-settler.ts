@@ -7,7 +7,7 @@ import type { JobRow } from '../../database/tables.js';
 import type { JobResult } from '../../jobs/store/attempt.repository.js';
 import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
-import type { EndedFrame } from '../../logs/spool-ends.js';
+import type { EndedFrame } from '../../runner/ended.js';
 import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { OutputManifest } from '../../workspace/output-collector.js';
 import { OutputCollector } from '../../workspace/output-collector.js';

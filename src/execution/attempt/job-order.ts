@@ -3,7 +3,7 @@ import type { AppConfig } from '../../config/app-config.js';
 import type { ClaimedJob } from '../../jobs/store/claimed-job.js';
 import type { JobRow } from '../../database/tables.js';
 import type { RuntimeCapabilities, WorkloadLimits, WorkloadSpec } from '../../runtime/runtime-provider.js';
-import type { JobOrder } from '../../workspace/job-order.js';
+import type { JobOrder } from '../../runner/order.js';
 import { isRoot } from '../../workspace/runner-user.js';
 import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
 

@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
 import type { JobReason } from '../../jobs/record/job-reason.js';
 import type { TerminalState } from '../../jobs/record/job-state.js';
-import type { EndedFrame } from '../../logs/spool-ends.js';
-import { RUNNER_REFUSALS, USED_BEFORE_EXIT_CODE } from '../../runtime/runner-refusals.js';
+import type { EndedFrame } from '../../runner/ended.js';
+import { RUNNER_EXIT_CODES, RUNNER_REFUSALS } from '../../runner/exit-codes.js';
 import type { StartFailure, WorkloadExit } from '../../runtime/runtime-provider.js';
 
 /** Everything that is known about how an attempt ended. */
@@ -58,7 +58,7 @@ function completed(evidence: Evidence): Evidence {
  */
 function isIgnorant(exit: WorkloadExit): boolean {
   if (exit.kind !== 'exited') return exit.kind === 'startFailed' || exit.kind === 'neverStarted';
-  return exit.exitCode === UNKNOWN_EXIT_CODE || exit.exitCode === USED_BEFORE_EXIT_CODE;
+  return exit.exitCode === UNKNOWN_EXIT_CODE || exit.exitCode === RUNNER_EXIT_CODES.usedBefore;
 }
 
 function stoppedByUs(evidence: Evidence): Outcome | undefined {

@@ -2,11 +2,11 @@ import { childSignal, sleep } from '../../common/abort.js';
 import { AppError, messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import type { Workspaces } from '../../workspace/workspaces.js';
-import { RUNNER_REFUSALS } from '../runner-refusals.js';
+import { RUNNER_REFUSALS } from '../../runner/exit-codes.js';
 import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../runtime-provider.js';
 import { WorkloadStartError } from '../runtime.errors.js';
-import type { ReadyReport } from './ready-report.js';
-import { parseReadyReport } from './ready-report.js';
+import type { ReadyReport } from '../../runner/ready.js';
+import { parseReadyReport } from '../../runner/ready.js';
 import type { WarmWorker } from './warm-worker.js';
 import { workerWorkload } from './warm-worker.js';
 

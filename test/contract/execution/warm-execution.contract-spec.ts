@@ -27,7 +27,7 @@ import { isWorkerWorkload } from '../../../src/runtime/pool/warm-worker.js';
 import { RuntimeHealthMonitor } from '../../../src/runtime/runtime-health.js';
 import { RUNTIME_PROVIDER } from '../../../src/runtime/runtime-provider.js';
 import type { WorkspaceContent } from '../../../src/workspace/workspaces.js';
-import { ORDER_FILE, STOP_FILE } from '../../../src/workspace/workspace-paths.js';
+import { ORDER_FILE, STOP_FILE } from '../../../src/runner/files.js';
 import { Workspaces } from '../../../src/workspace/workspaces.js';
 import {
   startExecution,

@@ -13,11 +13,11 @@ import type {
   WorkloadLimits,
   WorkloadSpec,
 } from '../../../src/runtime/runtime-provider.js';
-import { isUnfit } from '../../../src/runtime/pool/unfit-variables.js';
+import { isUnfit } from '../../../src/runner/unfit-variables.js';
 import { isRoot, runnerUser } from '../../../src/workspace/runner-user.js';
 import { newWorkerId, workerWorkload } from '../../../src/runtime/pool/warm-worker.js';
 import { workloadName } from '../../../src/runtime/workload-name.js';
-import type { JobOrder } from '../../../src/workspace/job-order.js';
+import type { JobOrder } from '../../../src/runner/order.js';
 import type { InputFile } from '../../../src/workspace/workspaces.js';
 import { Workspaces } from '../../../src/workspace/workspaces.js';
 import { makeDataFolder } from '../service/data-folder.js';
