@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import type { SecretLookup } from '../secret-line.js';
 
 /** What the process runtime needs to know; made from the configuration by `runtime.module.ts`. */
@@ -11,8 +10,6 @@ export interface ProcessRuntimeOptions {
   readonly installationId: string;
   /** Values of the secrets that jobs may name; none when absent. */
   readonly secrets?: SecretLookup;
-  /** `job_runner.py`; the one of this package where nothing else is said. */
-  readonly runnerPath?: string;
   readonly logger: ProcessRuntimeLogger;
 }
 
@@ -20,6 +17,3 @@ export interface ProcessRuntimeLogger {
   info(message: string): void;
   warn(message: string): void;
 }
-
-/** The package's own runner: three folders up both from `src/` and from `dist/`. */
-export const PACKAGED_RUNNER = fileURLToPath(new URL('../../../runner-image/job_runner.py', import.meta.url));
