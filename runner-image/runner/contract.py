@@ -1,6 +1,6 @@
 """What the runner and the server have agreed on: docs/runner-contract.md in Python, and `src/runner/` on the other side.
 
-A test compares the three, by the names and values of this module.
+src/runner/contract.spec.ts compares the three, by the names and values of this module.
 """
 
 import os

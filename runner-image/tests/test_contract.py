@@ -1,18 +1,11 @@
-"""What the contract lists."""
+"""What the contract lists; src/runner/contract.spec.ts compares the lists with those of the server and of the page."""
 
-import os
-import re
 import unittest
 
-from runner.contract import START_UP_VARIABLES, UNFIT_VARIABLES, is_unfit
-from .support import RUNNER_IMAGE
+from runner.contract import START_UP_VARIABLES, is_unfit
 
 
 class TheContract(unittest.TestCase):
-    def test_the_contract_lists_what_the_runner_refuses(self):
-        with open(os.path.join(RUNNER_IMAGE, "..", "docs", "runner-contract.md")) as file:
-            table = file.read().partition("UNFIT_VARIABLES")[2].partition("A server picks")[0]
-        listed = [name for row in table.splitlines() for name in re.findall(r"`([^`]+)`", row)]
-        self.assertEqual(listed, list(UNFIT_VARIABLES))
+    def test_what_only_a_new_interpreter_reads_is_not_for_a_worker(self):
         for prefix in START_UP_VARIABLES:
             self.assertTrue(is_unfit(prefix), prefix)

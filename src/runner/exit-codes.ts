@@ -5,9 +5,9 @@ export const RUNNER_EXIT_CODES = {
   noJobCame: 118,
   needsColdStart: 119,
   /** The spool is in use: a script is never run a second time. */
-  usedBefore: 121,
+  spoolInUse: 121,
   badOrder: 122,
-  failed: 123,
+  runnerFailed: 123,
   noSecrets: 124,
   withdrawn: 125,
   /** As a script that SIGTERM ends. */
@@ -29,12 +29,12 @@ export const RUNNER_REFUSALS: Readonly<Record<number, RunnerRefusal>> = {
   },
   [RUNNER_EXIT_CODES.noJobCame]: { message: 'The worker had waited too long for a job.' },
   [RUNNER_EXIT_CODES.needsColdStart]: { message: 'The job asks for what a worker cannot give it.' },
-  [RUNNER_EXIT_CODES.usedBefore]: { message: 'The workspace had been used before.' },
+  [RUNNER_EXIT_CODES.spoolInUse]: { message: 'The workspace had been used before.' },
   [RUNNER_EXIT_CODES.badOrder]: {
     message:
       'The runner did not understand its order; the runner image and the service may be of different versions.',
   },
-  [RUNNER_EXIT_CODES.failed]: { message: 'The runner failed.' },
+  [RUNNER_EXIT_CODES.runnerFailed]: { message: 'The runner failed.' },
   [RUNNER_EXIT_CODES.noSecrets]: { message: 'The values of the job’s secrets did not reach the runner.' },
   [RUNNER_EXIT_CODES.withdrawn]: { message: 'The attempt had been given up before its workload began.' },
 };

@@ -58,7 +58,7 @@ function completed(evidence: Evidence): Evidence {
  */
 function isIgnorant(exit: WorkloadExit): boolean {
   if (exit.kind !== 'exited') return exit.kind === 'startFailed' || exit.kind === 'neverStarted';
-  return exit.exitCode === UNKNOWN_EXIT_CODE || exit.exitCode === RUNNER_EXIT_CODES.usedBefore;
+  return exit.exitCode === UNKNOWN_EXIT_CODE || exit.exitCode === RUNNER_EXIT_CODES.spoolInUse;
 }
 
 function stoppedByUs(evidence: Evidence): Outcome | undefined {
