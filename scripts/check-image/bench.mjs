@@ -22,6 +22,8 @@ export class Bench {
     limits: { addressSpaceBytes: null, processes: null, openFiles: 1024 },
     secrets: [],
   };
+  /** What the runner that ended last said on its stderr. */
+  complaint = '';
   #runs = [];
 
   constructor(root, { runner, contract, deadlineMs }) {
@@ -50,13 +52,13 @@ export class Bench {
   /** Starts a runner that finds a script and the order. `input` is on its standard input. */
   async start(script, { variables = {}, input } = {}) {
     await this.handOver(script);
-    return this.startWorker({ variables, input });
+    return this.startRunner({ variables, input });
   }
 
-  /** Starts one that finds nothing yet. */
-  async startWorker({ variables = {}, input } = {}) {
-    const process = await this.runner.start({ folders: this.folders, variables, input });
-    const run = new Run(process, this);
+  /** Starts one that finds what is there now: a worker finds nothing. */
+  async startRunner({ variables = {}, input } = {}) {
+    const started = await this.runner.start({ folders: this.folders, variables, input });
+    const run = new Run(started, this);
     this.#runs.push(run);
     return run;
   }
@@ -93,8 +95,8 @@ export class Bench {
 
 /** One runner. */
 class Run {
-  constructor(process, bench) {
-    this.process = process;
+  constructor(started, bench) {
+    this.started = started;
     this.bench = bench;
   }
 
@@ -106,16 +108,17 @@ class Run {
       const fault = new Error(`the runner did not end within ${deadlineMs / 1000} s`);
       timer = setTimeout(() => reject(fault), deadlineMs);
     });
-    const end = await Promise.race([this.process.ended, late]).finally(() => clearTimeout(timer));
+    const end = await Promise.race([this.started.ended, late]).finally(() => clearTimeout(timer));
+    this.bench.complaint = end.complaint.trim();
     return Object.assign(await this.bench.readLog(), end);
   }
 
   signal(name) {
-    return this.process.signal(name);
+    return this.started.signal(name);
   }
 
   remove() {
-    return this.process.remove();
+    return this.started.remove();
   }
 
   async waitForOutput(text) {

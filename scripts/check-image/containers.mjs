@@ -38,7 +38,7 @@ export class Containers {
     const attach = ['start', '--attach', ...(input === undefined ? [] : ['--interactive']), name];
     const ended = run(this.docker, attach, { input, timeoutMs: END_MS }).then(async ({ stdout, stderr }) => {
       const state = ['inspect', '--format', '{{.State.ExitCode}}', name];
-      return { code: Number(await must(this.docker, state)), printed: stdout, complaint: stderr.trim() };
+      return { code: Number(await must(this.docker, state)), printed: stdout, complaint: stderr };
     });
     ended.catch(() => undefined);
     return {

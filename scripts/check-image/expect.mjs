@@ -11,8 +11,7 @@ export function expect(condition, sentence) {
 
 /** How a run ended, by its exit code and by its last frame. */
 export function expectEnd(result, code, fields) {
-  const complaint = result.complaint ? `; it said: ${shown(result.complaint)}` : '';
-  expect(result.code === code, `the exit code is ${result.code}, not ${code}${complaint}`);
+  expectEqual('the exit code', result.code, code);
   expect(result.ended !== undefined, 'the log does not end with `ended`');
   for (const [name, value] of Object.entries(fields))
     expectEqual(`\`${name}\` of the last frame`, result.ended[name], value);

@@ -7,11 +7,13 @@ export async function runChecks(checks, setup, print) {
   let passed = 0;
   for (const check of checks) {
     const fault = await faultOf(check, setup);
-    if (fault === undefined) passed += 1;
-    print(
-      `  ${fault === undefined ? 'ok    ' : 'not ok'}  ${check.title}${fault === undefined ? '' : `: ${fault}`}`,
-    );
-    if (fault !== undefined) print(`          ${check.mend}`);
+    if (fault === undefined) {
+      passed += 1;
+      print(`  ok      ${check.title}`);
+    } else {
+      print(`  not ok  ${check.title}: ${fault}`);
+      print(`          ${check.mend}`);
+    }
   }
   print(`\n${passed} passed, ${checks.length - passed} failed`);
   return passed === checks.length;
@@ -24,7 +26,7 @@ export async function faultOf(check, { runner, contract, deadlineMs = DEADLINE_M
     await check.body(bench, contract);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return bench.complaint ? `${error.message}; the runner said: ${bench.complaint}` : error.message;
   } finally {
     await bench.close();
   }

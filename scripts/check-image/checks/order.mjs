@@ -28,7 +28,7 @@ export const ORDER_CHECKS = [
     title: 'without an order nothing runs',
     mend: 'End with 122 when there is no /job/job.json.',
     async body(bench, { RUNNER_EXIT_CODES }) {
-      expectRefusal(await (await bench.startWorker()).finish(), RUNNER_EXIT_CODES.badOrder);
+      expectRefusal(await (await bench.startRunner()).finish(), RUNNER_EXIT_CODES.badOrder);
     },
   },
   {
@@ -36,7 +36,7 @@ export const ORDER_CHECKS = [
     mend: 'End with 125 when the order is {"withdrawn": true}.',
     async body(bench, { RUNNER_EXIT_CODES, WITHDRAWN_ORDER }) {
       await bench.handOver('print(1)', WITHDRAWN_ORDER);
-      expectRefusal(await (await bench.startWorker()).finish(), RUNNER_EXIT_CODES.withdrawn);
+      expectRefusal(await (await bench.startRunner()).finish(), RUNNER_EXIT_CODES.withdrawn);
     },
   },
   {

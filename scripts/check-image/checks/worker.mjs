@@ -6,7 +6,7 @@ export const WORKER_CHECKS = [
     title: 'a worker says that it is ready, and takes one job',
     mend: 'With RUNNER_WORKER=1 import RUNNER_PRELOAD, write /spool/ready, wait for the order; the log stays empty until then.',
     async body(bench, { parseReadyReport, workerVariables }) {
-      const run = await bench.startWorker({
+      const run = await bench.startRunner({
         variables: workerVariables({ preload: ['json'], idleSeconds: 60 }),
       });
       const report = parseReadyReport(await run.waitForReady());
@@ -25,7 +25,7 @@ export const WORKER_CHECKS = [
     mend: 'Import nothing then, and name it in `failed` of the ready report.',
     async body(bench, { parseReadyReport, workerVariables }) {
       const variables = workerVariables({ preload: ['no_such_module'], idleSeconds: 60 });
-      const run = await bench.startWorker({ variables });
+      const run = await bench.startRunner({ variables });
       const report = parseReadyReport(await run.waitForReady());
       expectEqual('the failed module', report?.failed[0]?.module, 'no_such_module');
     },
@@ -35,7 +35,7 @@ export const WORKER_CHECKS = [
     mend: 'End with 119 before `started`: a worker’s order rests on a disk.',
     async body(bench, { RUNNER_EXIT_CODES, workerVariables }) {
       bench.order.secrets = ['KEY'];
-      const run = await bench.startWorker({
+      const run = await bench.startRunner({
         variables: { ...workerVariables({ preload: [], idleSeconds: 60 }), KEY: 'x' },
       });
       await run.waitForReady();
@@ -47,7 +47,7 @@ export const WORKER_CHECKS = [
     title: 'a worker that no job comes for ends',
     mend: 'End with 118 after RUNNER_WORKER_IDLE_SECONDS.',
     async body(bench, { RUNNER_EXIT_CODES, workerVariables }) {
-      const run = await bench.startWorker({ variables: workerVariables({ preload: [], idleSeconds: 1 }) });
+      const run = await bench.startRunner({ variables: workerVariables({ preload: [], idleSeconds: 1 }) });
       expectRefusal(await run.finish(), RUNNER_EXIT_CODES.noJobCame);
     },
   },
@@ -55,7 +55,7 @@ export const WORKER_CHECKS = [
     title: 'a worker that is stopped while it waits ends',
     mend: 'End with 143 on SIGTERM, before `started`.',
     async body(bench, { RUNNER_EXIT_CODES, workerVariables }) {
-      const run = await bench.startWorker({ variables: workerVariables({ preload: [], idleSeconds: 60 }) });
+      const run = await bench.startRunner({ variables: workerVariables({ preload: [], idleSeconds: 60 }) });
       await run.waitForReady();
       await run.signal('TERM');
       expectRefusal(await run.finish(), RUNNER_EXIT_CODES.stopped);
