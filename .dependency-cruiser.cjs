@@ -51,9 +51,15 @@ module.exports = {
       'common is imported by all and imports nobody.',
     ),
     below(
+      'runner-is-a-contract',
+      '^src/runner/',
+      '^src/(?!runner/|common/)',
+      'What server and runner have agreed on stands by itself: a runner image may be of another version.',
+    ),
+    below(
       'config-knows-common',
       '^src/config/',
-      '^src/(?!config/|common/)',
+      '^src/(?!config/|runner/|common/)',
       'Configuration must be readable before anything else exists.',
     ),
     below(
@@ -65,7 +71,7 @@ module.exports = {
     below(
       'workspace-knows-config',
       '^src/workspace/',
-      '^src/(?!workspace/|config/|common/)',
+      '^src/(?!workspace/|config/|runner/|common/)',
       'Folders know no job and no runtime.',
     ),
     below(
@@ -77,13 +83,13 @@ module.exports = {
     below(
       'runtime-knows-no-job',
       '^src/runtime/',
-      '^src/(?!runtime/|workspace/|database/|config/|common/)',
+      '^src/(?!runtime/|workspace/|database/|config/|runner/|common/)',
       'A runtime runs workloads; what a job is, is not its business.',
     ),
     below(
       'jobs-know-no-runtime',
       '^src/jobs/',
-      '^src/(?!jobs/|outputs/store/|workspace/|database/|config/|common/)',
+      '^src/(?!jobs/|outputs/store/|workspace/|database/|config/|runner/|common/)',
       'The record outlives every runtime.',
     ),
     below(
@@ -119,7 +125,7 @@ module.exports = {
     below(
       'logs-know-no-runtime',
       '^src/logs/',
-      '^src/(?!logs/|jobs/|workspace/|database/|config/|common/)',
+      '^src/(?!logs/|jobs/|workspace/|database/|config/|runner/|common/)',
       'Logs are read from the spool, whoever wrote it.',
     ),
     below(

@@ -148,7 +148,7 @@ async function pythonUnittest() {
   let output = '';
   const code = await run(
     'python3',
-    ['-m', 'unittest', 'discover', '-s', 'runner-image'],
+    ['-m', 'unittest', 'discover', '-s', 'runner-image/tests', '-t', 'runner-image'],
     (text) => (output += text),
   );
   const ran = Number(/^Ran (\d+) tests?/m.exec(output)?.[1] ?? 0);

@@ -13,7 +13,7 @@ export async function bareSandboxes(script) {
   const { workloadCommand } = await fromDist('runtime/process/workload/workload-command.js');
   const { writeSandboxEtc } = await fromDist('runtime/process/sandbox/sandbox-etc.js');
   const { seccompFilter } = await fromDist('runtime/process/sandbox/seccomp-filter.js');
-  const { PACKAGED_RUNNER } = await fromDist('runtime/process/process-options.js');
+  const { BundledRunner } = await fromDist('runtime/process/bundled-runner.js');
   const { runnerUser } = await fromDist('workspace/runner-user.js');
   const root = await temporaryFolder();
   const machine = await examineMachine({ isolation: 'bubblewrap', python: 'python3' });
@@ -23,12 +23,13 @@ export async function bareSandboxes(script) {
   const workspace = await makeWorkspace(root, script);
   const filterPath = join(root, 'filter');
   await writeFile(filterPath, seccompFilter(process.arch) ?? '');
+  const runnerPath = await new BundledRunner(root, machine.interpreter).path();
   const { command, env } = workloadCommand(machine, etcDir, workloadSpec(workspace), undefined);
   const [program, ...args] = [...command.slice(0, -1), '/job/script.py'];
 
   // The arguments name the descriptors 3 (bwrap's report), 5 (the runner, here only copied) and 6 (the filter).
   const start = () => {
-    const files = [openSync('/dev/null', 'w'), openSync(PACKAGED_RUNNER, 'r'), openSync(filterPath, 'r')];
+    const files = [openSync('/dev/null', 'w'), openSync(runnerPath, 'r'), openSync(filterPath, 'r')];
     const [report, runner, filter] = files;
     try {
       return spawn(program, args, {

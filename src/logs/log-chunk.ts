@@ -1,4 +1,4 @@
-import type { Frame } from './spool-frames.js';
+import type { Frame } from '../runner/frames.js';
 
 /** A piece of output of one stream, as the spool holds it. */
 export interface SpoolChunk {

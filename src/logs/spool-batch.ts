@@ -6,7 +6,7 @@ import {
   MAX_FRAME_PAYLOAD_BYTES,
   SpoolDamagedError,
   parseFrame,
-} from './spool-frames.js';
+} from '../runner/frames.js';
 
 /**
  * What one read gives at most: one full frame and some. Events made of more at once become large objects, which only a

@@ -7,7 +7,7 @@ import { spoolPath } from '../workspace/workspace-paths.js';
 import { WorkspaceLayout } from '../workspace/workspace-layout.js';
 import { WorkspaceSpools } from '../workspace/workspace-spools.js';
 import { SpoolEnds } from './spool-ends.js';
-import { encodeFrame } from './spool-frames.js';
+import { encodeFrame } from '../runner/frames.js';
 import { SpoolTails } from './spool-tails.js';
 
 const STARTED = encodeFrame({ kind: 'started', atMs: 1000, payload: '{"version":1}' });

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { loadConfig } from '../config/load-config.js';
 import { spoolPath } from '../workspace/workspace-paths.js';
+import { encodeFrame } from '../runner/frames.js';
 import { WorkspaceLayout } from '../workspace/workspace-layout.js';
 import { WorkspaceSpools } from '../workspace/workspace-spools.js';
-import { encodeFrame } from './spool-frames.js';
 import { SpoolTail } from './spool-tail.js';
 
 const never = new AbortController().signal;

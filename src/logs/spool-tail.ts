@@ -6,7 +6,7 @@ import type { WorkspaceSpools } from '../workspace/workspace-spools.js';
 import type { SpoolChunk } from './log-chunk.js';
 import type { SpoolBatch } from './spool-batch.js';
 import { readBatch } from './spool-batch.js';
-import { SpoolDamagedError } from './spool-frames.js';
+import { SpoolDamagedError } from '../runner/frames.js';
 import { SharedPause } from './shared-pause.js';
 
 /** Output that followers at the tip share without reading the file again. */

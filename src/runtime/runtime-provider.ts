@@ -1,3 +1,4 @@
+import type { WorkerMode } from '../runner/variables.js';
 import type { WorkspacePaths } from '../workspace/workspace-paths.js';
 
 /**
@@ -186,14 +187,6 @@ export interface WorkloadSpec {
   readonly secrets: readonly string[];
   /** Set for a worker: its workspace has no order yet, and it waits for one (docs/runner-contract.md, "Worker mode"). */
   readonly worker?: WorkerMode;
-}
-
-/** How a runner waits for a job that is not known yet. */
-export interface WorkerMode {
-  /** Modules to import ahead; undefined: those that the image names itself. */
-  readonly preload?: readonly string[];
-  /** How long it waits, once it is ready, before it ends by itself. */
-  readonly idleSeconds: number;
 }
 
 export interface WorkloadLimits {

@@ -1,4 +1,5 @@
 import { KiB } from '../common/bytes.js';
+import { toSecretLine } from '../runner/secrets.js';
 import { WorkloadStartError } from './runtime.errors.js';
 
 /** Where a runtime of this machine finds the values; `SecretValues` and `Map` are such. */
@@ -9,9 +10,6 @@ export interface SecretLookup {
 /** Fits the buffer of a pipe, so that handing it over never waits for whoever reads it. */
 const MAX_LINE_BYTES = 32 * KiB;
 
-/** Tells a runner that its secrets come as a line on its standard input (docs/runner-contract.md). */
-export const SECRETS_FROM_STDIN = { RUNNER_SECRETS_FROM: 'stdin' } as const;
-
 /**
  * What the runner of a job with these secrets reads; undefined for a job without any. Pure.
  *
@@ -19,7 +17,7 @@ export const SECRETS_FROM_STDIN = { RUNNER_SECRETS_FROM: 'stdin' } as const;
  */
 export function secretLine(names: readonly string[], values: SecretLookup): string | undefined {
   if (names.length === 0) return undefined;
-  const line = `${JSON.stringify(Object.fromEntries(names.map((name) => [name, valueOf(name, values)])))}\n`;
+  const line = toSecretLine(new Map(names.map((name) => [name, valueOf(name, values)])));
   if (Buffer.byteLength(line) > MAX_LINE_BYTES) {
     const message = `The values of ${names.join(', ')} are too long: together they have more than 32 KiB.`;
     throw new WorkloadStartError({ kind: 'refused', message, retryable: false });

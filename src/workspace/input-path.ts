@@ -1,3 +1,5 @@
+import { REQUEST_FILE } from '../runner/files.js';
+
 const MAX_PATH_BYTES = 512;
 const MAX_NAME_BYTES = 255;
 
@@ -16,7 +18,7 @@ export function inputPathFault(path: string): string | undefined {
     return 'must not contain empty parts, "." or ".."';
   if (names.some((name) => Buffer.byteLength(name) > MAX_NAME_BYTES))
     return `must have parts of at most ${MAX_NAME_BYTES} bytes`;
-  if (path === 'request.json') return 'must not be request.json, which holds the request';
+  if (path === REQUEST_FILE) return `must not be ${REQUEST_FILE}, which holds the request`;
   return undefined;
 }
 
@@ -26,7 +28,7 @@ export function clashingInputPaths(paths: readonly string[]): string[] {
   const folders = new Set(paths.flatMap(parents));
   return [
     ...paths.filter((path, at) => paths.indexOf(path) !== at),
-    ...[...files].filter((path) => folders.has(path) || parents(path).includes('request.json')),
+    ...[...files].filter((path) => folders.has(path) || parents(path).includes(REQUEST_FILE)),
   ];
 }
 

@@ -1,5 +1,5 @@
 import { KiB } from '../common/bytes.js';
-import type { JobOrder } from './job-order.js';
+import type { JobOrder } from '../runner/order.js';
 
 /** What is written into a workspace. */
 export interface WorkspaceContent {

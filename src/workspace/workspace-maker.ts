@@ -10,7 +10,8 @@ import type { InputFile, WorkspaceContent, WorkspaceTexts } from './workspace-co
 import { toTexts } from './workspace-content.js';
 import { WorkspaceLayout } from './workspace-layout.js';
 import type { WorkspacePaths } from './workspace-paths.js';
-import { ORDER_FILE, WORKSPACE_ROOTS } from './workspace-paths.js';
+import { ORDER_FILE, REQUEST_FILE, SCRIPT_FILE } from '../runner/files.js';
+import { WORKSPACE_ROOTS } from './workspace-paths.js';
 import { writeBeside } from './write-beside.js';
 
 /** Makes the folders of workloads before they start, and fills them. */
@@ -81,8 +82,8 @@ export class WorkspaceMaker {
 /** All but the order. */
 async function writeTexts(paths: WorkspacePaths, texts: WorkspaceTexts, calls: FileCalls): Promise<void> {
   await Promise.all([
-    calls.writeFile(join(paths.jobDir, 'script.py'), texts.script, { flag: 'wx', mode: 0o644 }),
-    calls.writeFile(join(paths.inputDir, 'request.json'), texts.request, { mode: 0o644 }),
+    calls.writeFile(join(paths.jobDir, SCRIPT_FILE), texts.script, { flag: 'wx', mode: 0o644 }),
+    calls.writeFile(join(paths.inputDir, REQUEST_FILE), texts.request, { mode: 0o644 }),
     ...texts.files.map((file) => writeInput(paths.inputDir, file, calls)),
   ]);
 }

@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { WorkspaceLayout } from './workspace-layout.js';
-import { ORDER_FILE, STOP_FILE } from './workspace-paths.js';
+import { ORDER_FILE, STOP_FILE } from '../runner/files.js';
 import { writeBeside } from './write-beside.js';
 
 /** The order in place of one that must not be carried out any more. */

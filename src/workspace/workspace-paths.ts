@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { LOG_FILE } from '../runner/files.js';
 
 /**
  * Where one workload's folders are on this machine. The three roots are separate because each is a volume of its own
@@ -30,14 +31,6 @@ export function workspacePaths(workspaceDir: string, id: string): WorkspacePaths
   };
 }
 
-/** The runner's order, in `jobDir`: written last, so that its absence proves that nothing was started. */
-export const ORDER_FILE = 'job.json';
-/** In `jobDir` too: the order to stop, for a runtime that cannot send a signal. */
-export const STOP_FILE = 'stop';
-
-/** In `spoolDir`: what a worker says when it waits for its order. */
-export const READY_FILE = 'ready';
-
 export function spoolPath(paths: WorkspacePaths): string {
-  return join(paths.spoolDir, 'log');
+  return join(paths.spoolDir, LOG_FILE);
 }

@@ -6,7 +6,8 @@ import { errnoOf } from '../common/app-error.js';
 import { KiB } from '../common/bytes.js';
 import { openRegular } from './regular-file.js';
 import { WorkspaceLayout } from './workspace-layout.js';
-import { READY_FILE, spoolPath } from './workspace-paths.js';
+import { READY_FILE } from '../runner/files.js';
+import { spoolPath } from './workspace-paths.js';
 
 const MAX_READY_BYTES = 64 * KiB;
 

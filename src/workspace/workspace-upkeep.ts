@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { removeTree } from './remove-tree.js';
 import { workspaceIdsIn } from './workspace-ids.js';
+import { SCRIPT_FILE } from '../runner/files.js';
 import { WorkspaceLayout } from './workspace-layout.js';
 import { isFreshlyWithdrawn } from './workspace-orders.js';
 import { WORKSPACE_ROOTS } from './workspace-paths.js';
@@ -19,7 +20,7 @@ export class WorkspaceUpkeep {
   async removeInputs(id: string): Promise<void> {
     const { inputDir, jobDir } = this.layout.paths(id);
     if (!(await isFreshlyWithdrawn(jobDir))) return removeTree(dirname(inputDir));
-    await Promise.all([removeTree(inputDir), rm(join(jobDir, 'script.py'), { force: true })]);
+    await Promise.all([removeTree(inputDir), rm(join(jobDir, SCRIPT_FILE), { force: true })]);
   }
 
   /** Removes the inputs, whatever became of their order, and the log: the job is gone. */

@@ -3,7 +3,7 @@ import { SYSTEM } from '../../common/principal.js';
 import { LimitsConfig } from '../../config/limits-config.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
-import type { EndedFrame } from '../../logs/spool-ends.js';
+import type { EndedFrame } from '../../runner/ended.js';
 import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { SettledScript } from './attempt-settler.js';
 import type { WatchedEnd } from './attempt-watcher.js';

@@ -7,7 +7,7 @@ import { SYSTEM } from '../../common/principal.js';
 import type { JobResult } from '../../jobs/store/attempt.repository.js';
 import type { ClaimedJob, Job } from '../../jobs/record/job.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
-import type { EndedFrame } from '../../logs/spool-ends.js';
+import type { EndedFrame } from '../../runner/ended.js';
 import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { KeptOutputs, OutputStore } from '../../outputs/store/output-store.js';
 import { OUTPUT_STORE } from '../../outputs/store/output-store.js';

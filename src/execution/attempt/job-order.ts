@@ -3,7 +3,7 @@ import type { AppConfig } from '../../config/app-config.js';
 import type { LimitsConfig } from '../../config/limits-config.js';
 import type { ClaimedJob, Job } from '../../jobs/record/job.js';
 import type { RuntimeCapabilities, WorkloadLimits, WorkloadSpec } from '../../runtime/runtime-provider.js';
-import type { JobOrder } from '../../workspace/job-order.js';
+import type { JobOrder } from '../../runner/order.js';
 import { isRoot } from '../../workspace/runner-user.js';
 import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
 

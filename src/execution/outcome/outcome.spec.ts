@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { EndedFrame } from '../../logs/spool-ends.js';
+import type { EndedFrame } from '../../runner/ended.js';
 import type { WorkloadExit } from '../../runtime/runtime-provider.js';
 import type { Evidence } from './outcome.js';
 import { decideOutcome, signalName, startFailure } from './outcome.js';

@@ -1,9 +1,9 @@
 import { constants } from 'node:os';
 import type { JobReason } from '../../jobs/record/job-reason.js';
 import type { TerminalState } from '../../jobs/record/job-state.js';
-import type { EndedFrame } from '../../logs/spool-ends.js';
+import type { EndedFrame } from '../../runner/ended.js';
+import { RUNNER_EXIT_CODES, RUNNER_REFUSALS } from '../../runner/exit-codes.js';
 import { publicMessage } from '../../runtime/public-message.js';
-import { RUNNER_REFUSALS, USED_BEFORE_EXIT_CODE } from '../../runtime/runner-refusals.js';
 import type { StartFailure, WorkloadExit } from '../../runtime/runtime-provider.js';
 
 /** Why the service ends a workload early. */
@@ -67,7 +67,7 @@ function completed(evidence: Evidence): Evidence {
  */
 function isIgnorant(exit: WorkloadExit): boolean {
   if (exit.kind !== 'exited') return exit.kind === 'startFailed' || exit.kind === 'neverStarted';
-  return exit.exitCode === UNKNOWN_EXIT_CODE || exit.exitCode === USED_BEFORE_EXIT_CODE;
+  return exit.exitCode === UNKNOWN_EXIT_CODE || exit.exitCode === RUNNER_EXIT_CODES.spoolInUse;
 }
 
 function stoppedByUs(evidence: Evidence): Outcome | undefined {

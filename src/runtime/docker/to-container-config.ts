@@ -1,9 +1,10 @@
 import type Docker from 'dockerode';
 import { MiB } from '../../common/bytes.js';
+import { RUNNER_FOLDERS } from '../../runner/files.js';
+import { SECRETS_FROM_STDIN } from '../../runner/secrets.js';
+import { workerVariables } from '../../runner/variables.js';
 import type { RunnerUser } from '../../workspace/runner-user.js';
 import type { WorkloadLimits, WorkloadSpec } from '../runtime-provider.js';
-import { SECRETS_FROM_STDIN } from '../secret-line.js';
-import { workerVariables } from '../worker-variables.js';
 import type { DockerOptions } from './docker-options.js';
 import type { NamedContainerConfig } from './docker-engine.js';
 import { toHostPath } from './host-path.js';
@@ -28,7 +29,7 @@ export function toContainerConfig(
     config: {
       Image: spec.image,
       // Beside this only what the image itself declares: the script's variables are in its order.
-      Env: toEnv(workerVariables(spec)),
+      Env: toEnv(workerVariables(spec.worker)),
       ...(spec.secrets.length > 0 ? TAKES_SECRETS : {}),
       Labels: toLabels(spec, placement.installationId),
       User: `${user.uid}:${user.gid}`,
@@ -104,9 +105,9 @@ function toMounts(spec: WorkloadSpec, placement: Placement): Docker.MountConfig 
   });
   const { inputDir, jobDir, outputDir, spoolDir } = spec.workspace;
   return [
-    mount(inputDir, '/input', true),
-    mount(jobDir, '/job', true),
-    mount(outputDir, '/output', false),
-    mount(spoolDir, '/spool', false),
+    mount(inputDir, RUNNER_FOLDERS.input, true),
+    mount(jobDir, RUNNER_FOLDERS.job, true),
+    mount(outputDir, RUNNER_FOLDERS.output, false),
+    mount(spoolDir, RUNNER_FOLDERS.spool, false),
   ];
 }

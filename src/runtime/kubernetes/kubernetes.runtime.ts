@@ -12,7 +12,7 @@ import type {
   WorkloadSpec,
   WorkloadSummary,
 } from '../runtime-provider.js';
-import { NETWORK_OPEN_EXIT_CODE } from '../runner-refusals.js';
+import { RUNNER_EXIT_CODES } from '../../runner/exit-codes.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
 import { Cluster } from './api/cluster.js';
 import { connect } from './api/connect.js';
@@ -166,7 +166,7 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
     const jobDir = this.jobDir(decoded);
     const wait = new PodWait(this.cluster, this.watch, name, uid, startTimeoutSeconds, jobDir);
     const exit = await wait.run(signal);
-    if (exit.kind === 'exited' && exit.exitCode === NETWORK_OPEN_EXIT_CODE) this.network.suspect();
+    if (exit.kind === 'exited' && exit.exitCode === RUNNER_EXIT_CODES.networkOpen) this.network.suspect();
     return exit;
   }
 

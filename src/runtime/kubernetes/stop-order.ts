@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../../common/app-error.js';
-import { STOP_FILE } from '../../workspace/workspace-paths.js';
+import { STOP_FILE } from '../../runner/files.js';
 
 /**
  * The order to stop is a file that the runner looks at several times a second (docs/runner-contract.md): it needs no API

@@ -1,14 +1,14 @@
 import { childSignal, sleep } from '../../common/abort.js';
 import { AppError, messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
+import { RUNNER_REFUSALS } from '../../runner/exit-codes.js';
 import type { WorkspaceMaker } from '../../workspace/workspace-maker.js';
 import type { WorkspaceSpools } from '../../workspace/workspace-spools.js';
 import { publicMessage } from '../public-message.js';
-import { RUNNER_REFUSALS } from '../runner-refusals.js';
 import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../runtime-provider.js';
 import { WorkloadStartError } from '../runtime.errors.js';
-import type { ReadyReport } from './ready-report.js';
-import { parseReadyReport } from './ready-report.js';
+import type { ReadyReport } from '../../runner/ready.js';
+import { parseReadyReport } from '../../runner/ready.js';
 import type { WarmWorker } from './warm-worker.js';
 import { workerWorkload } from './warm-worker.js';
 

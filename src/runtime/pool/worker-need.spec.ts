@@ -1,7 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
 import type { RuntimeCapabilities } from '../runtime-provider.js';
-import { UNFIT_VARIABLES, isUnfit } from './unfit-variables.js';
 import type { WorkerNeed } from './worker-need.js';
 import { whyNoWorkerFits } from './worker-need.js';
 
@@ -55,25 +53,5 @@ describe('a job is for a worker', () => {
     const limits = { ...LIMITS, memoryMb: 2048, cpus: 4 };
     expect(why({ limits }, { memoryLimit: 'perProcess', cpuLimit: false })).toBeUndefined();
     expect(why({ network: 'INTERNET' }, { networkIsolation: false })).toBeUndefined();
-  });
-});
-
-describe('the variables that are unfit for a worker', () => {
-  it('are those of the contract', () => {
-    const contract = readFileSync('docs/runner-contract.md', 'utf8');
-    const table = contract.slice(
-      contract.indexOf('<!-- the same list'),
-      contract.indexOf('A server picks jobs'),
-    );
-    const rows = table.split('\n').filter((line) => line.startsWith('| `'));
-    const names = rows.flatMap((row) =>
-      [...row.split('|')[1]!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!),
-    );
-    expect([...UNFIT_VARIABLES].sort()).toEqual(names.sort());
-  });
-
-  it('match whole names, or beginnings where a star stands', () => {
-    expect(['HOME', 'LD_PRELOAD', 'MPLBACKEND', 'TZ'].map(isUnfit)).toEqual([true, true, true, true]);
-    expect(['HOMETOWN', 'OLD_PATH', 'ATZ', 'TEMPO'].map(isUnfit)).toEqual([false, false, false, false]);
   });
 });

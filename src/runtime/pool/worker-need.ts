@@ -1,5 +1,5 @@
 import type { RuntimeCapabilities, WorkloadLimits, WorkloadSpec } from '../runtime-provider.js';
-import { isUnfit } from './unfit-variables.js';
+import { isUnfit } from '../../runner/unfit-variables.js';
 import type { WarmWorker } from './warm-worker.js';
 
 /** What a job asks of a worker. */

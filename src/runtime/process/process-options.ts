@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import type { Log } from '../../common/log.js';
 import type { SecretLookup } from '../secret-line.js';
 
@@ -12,10 +11,5 @@ export interface ProcessRuntimeOptions {
   readonly installationId: string;
   /** Values of the secrets that jobs may name; none when absent. */
   readonly secrets?: SecretLookup;
-  /** `job_runner.py`; the one of this package where nothing else is said. */
-  readonly runnerPath?: string;
   readonly log: Log;
 }
-
-/** The package's own runner: three folders up both from `src/` and from `dist/`. */
-export const PACKAGED_RUNNER = fileURLToPath(new URL('../../../runner-image/job_runner.py', import.meta.url));

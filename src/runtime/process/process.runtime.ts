@@ -14,14 +14,13 @@ import type {
 import { LOCAL_START_TIMEOUT_SECONDS } from '../runtime-provider.js';
 import { RuntimeUnavailableError } from '../runtime.errors.js';
 import { Cgroups } from './cgroups/cgroups.js';
-import { CompiledRunner } from './compiled-runner.js';
+import { BundledRunner } from './bundled-runner.js';
 import { ExitWatch } from './workload/exit-watch.js';
 import { hostScope, isEarlierBoot, scopeText } from './cgroups/host-scope.js';
 import type { Machine } from './sandbox/machine.js';
 import { examineMachine, isExecutable } from './sandbox/machine.js';
 import type { ProcessHandle } from './workload/process-handle.js';
 import { handleOf, isSameWorkload, readHandle } from './workload/process-handle.js';
-import { PACKAGED_RUNNER } from './process-options.js';
 import type { ProcessRuntimeOptions } from './process-options.js';
 import { isAlive } from './workload/process-table.js';
 import { writeStateFiles } from './sandbox/state-files.js';
@@ -53,12 +52,14 @@ export async function createProcessRuntime(
   if (typeof machine === 'string') throw new RuntimeUnavailableError(machine);
   const folders = new WorkloadFolders(join(options.dataDir, 'process'));
   await folders.prepare();
-  const { installationId, isolation, log, runnerPath = PACKAGED_RUNNER, secrets = new Map() } = options;
+  const { installationId, isolation, log, secrets = new Map() } = options;
+  const runner = new BundledRunner(folders.root, machine.interpreter);
+  await runner.path(); // so that no job waits for it
   const runtime = new ProcessRuntime({
     machine,
     folders,
     files: await writeStateFiles(folders.root),
-    runner: await CompiledRunner.make(runnerPath, folders.root, machine.interpreter),
+    runner,
     cgroups: await Cgroups.probe(installationId, signal),
     record: { scope: scopeText(hostScope()), installationId, isolation },
     secrets,

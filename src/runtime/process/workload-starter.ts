@@ -8,7 +8,7 @@ import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.j
 import type { SecretLookup } from '../secret-line.js';
 import { secretLine } from '../secret-line.js';
 import type { Cgroups } from './cgroups/cgroups.js';
-import type { CompiledRunner } from './compiled-runner.js';
+import type { BundledRunner } from './bundled-runner.js';
 import { launch } from './workload/launch.js';
 import type { Machine } from './sandbox/machine.js';
 import { closedFolder } from './sandbox/reachable.js';
@@ -28,7 +28,7 @@ const CLAIM_LOOK_MS = 2;
 /** What of this server a start needs. */
 export interface StarterParts {
   readonly machine: Machine;
-  readonly runner: CompiledRunner;
+  readonly runner: BundledRunner;
   readonly files: StateFiles;
   readonly folders: WorkloadFolders;
   readonly cgroups: Cgroups;
@@ -76,7 +76,7 @@ export class WorkloadStarter {
     await launch({
       ...workloadCommand(machine, files.etcDir, spec, cgroups.oomCounter(spec.name)),
       folder: folders.path(spec.name),
-      runnerPath: runner.path(),
+      runnerPath: await runner.path(),
       filterPath: files.filterPath,
       cgroupFolders,
       input,

@@ -22,7 +22,7 @@ export class SpoolWatch {
   }
 
   async start() {
-    const { parseFrames } = await fromDist('logs/spool-frames.js');
+    const { parseFrames } = await fromDist('runner/frames.js');
     this.parseFrames = parseFrames;
     this.#looking = this.#look();
   }

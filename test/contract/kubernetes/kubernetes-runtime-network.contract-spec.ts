@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KubernetesOptions } from '../../../src/runtime/kubernetes/kubernetes-options.js';
 import type { KubernetesRuntimeProvider } from '../../../src/runtime/kubernetes/kubernetes.runtime.js';
-import { NETWORK_OPEN_EXIT_CODE } from '../../../src/runtime/runner-refusals.js';
+import { RUNNER_EXIT_CODES } from '../../../src/runner/exit-codes.js';
 import { NetworkStage } from '../../support/runtimes/kubernetes/network-stage.js';
 import type { Workload } from '../../support/runtimes/runtime-bench.js';
 import { RuntimeBench, fixture } from '../../support/runtimes/runtime-bench.js';
@@ -22,7 +22,7 @@ const CASE_MS = 150_000;
 const HOSTILE_MS = CASE_MS + JOBS * 10_000;
 /** A policy takes effect, or goes, a moment after the API server has taken the change. */
 const EFFECT_MS = 60_000;
-const REFUSED = { kind: 'exited', exitCode: NETWORK_OPEN_EXIT_CODE, oomKilled: false };
+const REFUSED = { kind: 'exited', exitCode: RUNNER_EXIT_CODES.networkOpen, oomKilled: false };
 const ENDS = 'print("ran")\n';
 
 const SERVICE = '{ service { runtime { message capabilities } } }';

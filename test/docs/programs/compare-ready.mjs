@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { bundledRunner } from './bundled-runner.mjs';
 
 const DEADLINE_MS = 30_000;
 
@@ -29,7 +30,7 @@ async function readyOf(modules) {
   const folders = ['job', 'input', 'output', 'spool'].map((name) => [name, join(root, name)]);
   for (const [, folder] of folders) mkdirSync(folder);
   const variables = folders.map(([name, folder]) => [`RUNNER_${name.toUpperCase()}_DIR`, folder]);
-  const worker = spawn('python3', ['-u', 'runner-image/job_runner.py'], {
+  const worker = spawn('python3', ['-u', bundledRunner(root)], {
     stdio: 'ignore',
     env: {
       PATH: process.env.PATH,

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
+import { bundledRunner } from './bundled-runner.mjs';
 
 const SCRIPT = `import os
 assert os.environ["NAME"] == "value"
@@ -22,7 +23,7 @@ try {
   for (const folder of Object.values(folders)) mkdirSync(folder);
   writeFileSync(join(folders.job, 'job.json'), await text(process.stdin));
   writeFileSync(join(folders.job, 'script.py'), SCRIPT);
-  const { status, stderr } = spawnSync('python3', ['-u', 'runner-image/job_runner.py'], {
+  const { status, stderr } = spawnSync('python3', ['-u', bundledRunner(root)], {
     encoding: 'utf8',
     timeout: TIMEOUT_MS,
     env: {

@@ -13,11 +13,11 @@ import type {
   WorkloadLimits,
   WorkloadSpec,
 } from '../../../src/runtime/runtime-provider.js';
-import { isUnfit } from '../../../src/runtime/pool/unfit-variables.js';
+import { isUnfit } from '../../../src/runner/unfit-variables.js';
 import { isRoot, runnerUser } from '../../../src/workspace/runner-user.js';
 import { newWorkerId, workerWorkload } from '../../../src/runtime/pool/warm-worker.js';
 import { workloadName } from '../../../src/runtime/workload-name.js';
-import type { JobOrder } from '../../../src/workspace/job-order.js';
+import type { JobOrder } from '../../../src/runner/order.js';
 import type { InputFile } from '../../../src/workspace/workspace-content.js';
 import { workspaceIdsIn } from '../../../src/workspace/workspace-ids.js';
 import { WorkspaceLayout } from '../../../src/workspace/workspace-layout.js';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import type { Frame } from '../../../src/logs/spool-frames.js';
-import { parseFrames } from '../../../src/logs/spool-frames.js';
+import type { Frame } from '../../../src/runner/frames.js';
+import { parseFrames } from '../../../src/runner/frames.js';
 import type { WorkspacePaths } from '../../../src/workspace/workspace-paths.js';
 import { spoolPath } from '../../../src/workspace/workspace-paths.js';
 

@@ -1,4 +1,5 @@
 import type { V1EnvVar } from '@kubernetes/client-node';
+import { RUNNER_VARIABLES } from '../../../runner/variables.js';
 
 /** How a runner waits for the cluster's network policy; see "The wait for a closed network" in docs/runner-contract.md. */
 export interface NetworkGate {
@@ -24,8 +25,8 @@ export function gateVariables(gate: NetworkGate | undefined): V1EnvVar[] {
   if (!gate) return [];
   return [
     { name: NODE_IP, valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } } },
-    { name: 'RUNNER_AWAIT_CLOSED', value: ADDRESSES },
-    { name: 'RUNNER_AWAIT_CLOSED_SECONDS', value: String(gate.seconds) },
-    ...(gate.isRequired ? [] : [{ name: 'RUNNER_AWAIT_CLOSED_ELSE', value: 'start' }]),
+    { name: RUNNER_VARIABLES.awaitClosed, value: ADDRESSES },
+    { name: RUNNER_VARIABLES.awaitClosedSeconds, value: String(gate.seconds) },
+    ...(gate.isRequired ? [] : [{ name: RUNNER_VARIABLES.awaitClosedElse, value: 'start' }]),
   ];
 }

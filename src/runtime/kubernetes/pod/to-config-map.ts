@@ -2,14 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { V1ConfigMap } from '@kubernetes/client-node';
 import { MiB } from '../../../common/bytes.js';
-import { ORDER_FILE } from '../../../workspace/workspace-paths.js';
+import { ORDER_FILE, SCRIPT_FILE } from '../../../runner/files.js';
 import type { WorkloadSpec } from '../../runtime-provider.js';
 import { toLabels } from '../labels.js';
 import type { PodTemplate } from './to-pod.js';
 
 /** What the API server takes in one ConfigMap. */
 const MAX_DATA_BYTES = MiB;
-const FILES = ['script.py', ORDER_FILE];
+const FILES = [SCRIPT_FILE, ORDER_FILE];
 
 /**
  * The script and its order, as the pod finds them in `/job`. A ConfigMap that would be too large (an environment full of

@@ -1,9 +1,9 @@
 import type { V1Container, V1Pod, V1PodSpec, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
 import { MiB } from '../../../common/bytes.js';
+import { RUNNER_FOLDERS, STOP_FILE } from '../../../runner/files.js';
+import { RUNNER_VARIABLES, workerVariables } from '../../../runner/variables.js';
 import type { RunnerUser } from '../../../workspace/runner-user.js';
-import { STOP_FILE } from '../../../workspace/workspace-paths.js';
 import type { WorkloadLimits, WorkloadSpec } from '../../runtime-provider.js';
-import { workerVariables } from '../../worker-variables.js';
 import type { ClaimNames, PodOptions } from '../kubernetes-options.js';
 import { QUEUE_LABEL, toLabels } from '../labels.js';
 import type { NetworkGate } from './network-gate.js';
@@ -89,8 +89,8 @@ function toContainer(
     image: spec.image,
     imagePullPolicy: template.options.imagePullPolicy,
     env: [
-      { name: 'RUNNER_STOP_FILE', value: `${CONTROL_DIR}/${STOP_FILE}` },
-      ...Object.entries(workerVariables(spec)).map(([name, value]) => ({ name, value })),
+      { name: RUNNER_VARIABLES.stopFile, value: `${CONTROL_DIR}/${STOP_FILE}` },
+      ...Object.entries(workerVariables(spec.worker)).map(([name, value]) => ({ name, value })),
       ...gateVariables(gate),
       ...spec.secrets.map((name) => ({
         name,
@@ -120,11 +120,13 @@ function toMounts({ workspace }: WorkloadSpec, claims: ClaimNames, hasConfigMap:
   const { id } = workspace;
   const jobFolder = { name: 'inputs', subPath: `${id}/job`, readOnly: true };
   return [
-    hasConfigMap ? { name: 'job', mountPath: '/job', readOnly: true } : { mountPath: '/job', ...jobFolder },
-    { name: 'inputs', mountPath: '/input', subPath: `${id}/files`, readOnly: true },
+    hasConfigMap
+      ? { name: 'job', mountPath: RUNNER_FOLDERS.job, readOnly: true }
+      : { mountPath: RUNNER_FOLDERS.job, ...jobFolder },
+    { name: 'inputs', mountPath: RUNNER_FOLDERS.input, subPath: `${id}/files`, readOnly: true },
     { mountPath: CONTROL_DIR, ...jobFolder },
-    { name: 'outputs', mountPath: '/output', subPath: id },
-    { name: 'logs', mountPath: '/spool', subPath: id },
+    { name: 'outputs', mountPath: RUNNER_FOLDERS.output, subPath: id },
+    { name: 'logs', mountPath: RUNNER_FOLDERS.spool, subPath: id },
     { name: 'tmp', mountPath: '/tmp' },
     { name: 'shm', mountPath: '/dev/shm' },
     ...(claims.datasets ? [{ name: 'datasets', mountPath: '/data', readOnly: true }] : []),

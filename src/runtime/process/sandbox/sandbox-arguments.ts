@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { RUNNER_FOLDERS } from '../../../runner/files.js';
 import type { RunnerUser } from '../../../workspace/runner-user.js';
 import type { WorkspacePaths } from '../../../workspace/workspace-paths.js';
 import type { SandboxFolders } from './sandbox-folders.js';
@@ -91,8 +92,8 @@ function fileSystem(
   { workspace, network, tmpBytes, oomCounter }: SandboxOrder,
 ): string[] {
   const own = [
-    { source: workspace.jobDir, target: '/job' },
-    { source: workspace.inputDir, target: '/input' },
+    { source: workspace.jobDir, target: RUNNER_FOLDERS.job },
+    { source: workspace.inputDir, target: RUNNER_FOLDERS.input },
     ...(oomCounter ? [oomCounter] : []),
   ];
   return [
@@ -109,7 +110,14 @@ function fileSystem(
     ...own.flatMap(({ source, target }) => ['--ro-bind', source, target]),
     // A copy, so that a runner file which only its owner can read works too.
     ...['--perms', '0444', '--file', String(RUNNER_FD), RUNNER],
-    ...['--bind', workspace.outputDir, '/output', '--bind', workspace.spoolDir, '/spool'],
+    ...[
+      '--bind',
+      workspace.outputDir,
+      RUNNER_FOLDERS.output,
+      '--bind',
+      workspace.spoolDir,
+      RUNNER_FOLDERS.spool,
+    ],
     ...['--proc', '/proc', '--dev', '/dev'],
     ...['--perms', '1777', '--size', String(tmpBytes), '--tmpfs', '/tmp'],
     ...['--perms', '1777', '--size', String(Math.min(tmpBytes, SHARED_MEMORY_BYTES)), '--tmpfs', '/dev/shm'],

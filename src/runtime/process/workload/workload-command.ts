@@ -1,10 +1,10 @@
 import { lchown, lstat, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SECRETS_FROM_STDIN } from '../../../runner/secrets.js';
+import { RUNNER_VARIABLES, workerVariables } from '../../../runner/variables.js';
 import { isRoot, runnerUser } from '../../../workspace/runner-user.js';
 import type { WorkloadSpec } from '../../runtime-provider.js';
-import { SECRETS_FROM_STDIN } from '../../secret-line.js';
-import { workerVariables } from '../../worker-variables.js';
 import type { Machine } from '../sandbox/machine.js';
 import type { SandboxOrder } from '../sandbox/sandbox-arguments.js';
 import { RUNNER_FD, baseEnvironment, dropCommand, sandboxCommand } from '../sandbox/sandbox-arguments.js';
@@ -30,7 +30,7 @@ export function workloadCommand(
 }
 
 function runnerVariables(spec: WorkloadSpec): Readonly<Record<string, string>> {
-  return { ...(spec.secrets.length > 0 ? SECRETS_FROM_STDIN : {}), ...workerVariables(spec) };
+  return { ...(spec.secrets.length > 0 ? SECRETS_FROM_STDIN : {}), ...workerVariables(spec.worker) };
 }
 
 /** Without a sandbox. The runner is read by descriptor: its user may have no way through the folders above it. */
@@ -43,10 +43,10 @@ function bareCommand({ interpreter, setpriv }: Machine, spec: WorkloadSpec): Wor
     env: {
       ...baseEnvironment(interpreter.executable),
       HOME: homeFolder(name),
-      RUNNER_JOB_DIR: workspace.jobDir,
-      RUNNER_INPUT_DIR: workspace.inputDir,
-      RUNNER_OUTPUT_DIR: workspace.outputDir,
-      RUNNER_SPOOL_DIR: workspace.spoolDir,
+      [RUNNER_VARIABLES.jobDir]: workspace.jobDir,
+      [RUNNER_VARIABLES.inputDir]: workspace.inputDir,
+      [RUNNER_VARIABLES.outputDir]: workspace.outputDir,
+      [RUNNER_VARIABLES.spoolDir]: workspace.spoolDir,
       ...runnerVariables(spec),
     },
   };

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { readFile, stat } from 'node:fs/promises';
 import { KiB, MiB } from '../../../../src/common/bytes.js';
-import { SpoolDamagedError, parseFrames } from '../../../../src/logs/spool-frames.js';
+import { SpoolDamagedError, parseFrames } from '../../../../src/runner/frames.js';
 import { spoolPath } from '../../../../src/workspace/workspace-paths.js';
 import { fixture } from '../../../support/runtimes/runtime-bench.js';
 import { runtimeCases } from './runtime-case.js';

@@ -1,11 +1,12 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FrameKind, FrameStream } from '../../../../src/logs/spool-frames.js';
-import { encodeFrame } from '../../../../src/logs/spool-frames.js';
 import type { FakeOrder, FakeSpool } from './fake-workload.js';
 import type { WorkloadExit } from '../../../../src/runtime/runtime-provider.js';
 import type { WorkspacePaths } from '../../../../src/workspace/workspace-paths.js';
-import { ORDER_FILE, READY_FILE, spoolPath } from '../../../../src/workspace/workspace-paths.js';
+import { encodeFrame } from '../../../../src/runner/frames.js';
+import type { FrameKind, FrameStream } from '../../../../src/runner/frames.js';
+import { ORDER_FILE, READY_FILE } from '../../../../src/runner/files.js';
+import { spoolPath } from '../../../../src/workspace/workspace-paths.js';
 
 /** Writes for the fake runtime what a runner writes, so that logs can be read as of a real one. */
 export class RunnerSpool implements FakeSpool {

@@ -1,3 +1,4 @@
+import { RUNNER_EXIT_CODES } from '../../../../src/runner/exit-codes.js';
 import type { WorkspacePaths } from '../../../../src/workspace/workspace-paths.js';
 import type { WorkloadExit, WorkloadSpec } from '../../../../src/runtime/runtime-provider.js';
 
@@ -19,8 +20,6 @@ export type FakeOrder = { jobId: string } | 'withdrawn';
 
 /** How often a worker that waits looks for its order. */
 const LOOK_MS = 5;
-/** The runner's code for an order that was withdrawn. */
-const EXIT_WITHDRAWN = 125;
 
 /** One workload of the fake. A test reads all of it and ends it with `end`. */
 export class FakeWorkload {
@@ -91,7 +90,7 @@ export class FakeWorkload {
   stop(graceSeconds: number, graceMs: number): void {
     this.stops.push(graceSeconds);
     if (this.state !== 'running') return;
-    if (this.obeysStop) return this.end(exited(143), !this.isWaiting);
+    if (this.obeysStop) return this.end(exited(RUNNER_EXIT_CODES.stopped), !this.isWaiting);
     const killAtMs = performance.now() + graceMs;
     if (killAtMs >= this.killAtMs) return;
     this.killAtMs = killAtMs;
@@ -104,7 +103,7 @@ export class FakeWorkload {
     if (order === undefined) return;
     clearInterval(this.lookTimer);
     this.order = order;
-    if (order === 'withdrawn') this.end(exited(EXIT_WITHDRAWN), false);
+    if (order === 'withdrawn') this.end(exited(RUNNER_EXIT_CODES.withdrawn), false);
     else this.spool?.started(this.spec.workspace);
   }
 

@@ -6,16 +6,18 @@ import { chown, mkdtemp, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { settledWithin } from '../../../../src/common/abort.js';
-import { PACKAGED_RUNNER } from '../../../../src/runtime/process/process-options.js';
 import type { WorkloadExit, WorkloadSpec } from '../../../../src/runtime/runtime-provider.js';
 import { RuntimeUnavailableError } from '../../../../src/runtime/runtime.errors.js';
 import type { SecretLookup } from '../../../../src/runtime/secret-line.js';
-import { SECRETS_FROM_STDIN, secretLine } from '../../../../src/runtime/secret-line.js';
-import { workerVariables } from '../../../../src/runtime/worker-variables.js';
+import { secretLine } from '../../../../src/runtime/secret-line.js';
+import { SECRETS_FROM_STDIN } from '../../../../src/runner/secrets.js';
+import { RUNNER_VARIABLES, workerVariables } from '../../../../src/runner/variables.js';
 import { isRoot, runnerUser } from '../../../../src/workspace/runner-user.js';
 
 export interface SubprocessOptions {
   readonly python: string;
+  /** The runner's bundle. */
+  readonly runnerPath: string;
   readonly secrets: SecretLookup;
 }
 
@@ -44,12 +46,15 @@ export class Subprocess {
   }
 
   /** @throws WorkloadStartError, RuntimeUnavailableError */
-  static async start(spec: WorkloadSpec, { python, secrets }: SubprocessOptions): Promise<Subprocess> {
+  static async start(
+    spec: WorkloadSpec,
+    { python, runnerPath, secrets }: SubprocessOptions,
+  ): Promise<Subprocess> {
     const input = secretLine(spec.secrets, secrets);
     const home = await mkdtemp(join(tmpdir(), HOME_PREFIX));
     const user = runnerUser();
     await chown(home, user.uid, user.gid);
-    const runner = openSync(PACKAGED_RUNNER, 'r');
+    const runner = openSync(runnerPath, 'r');
     try {
       const child = spawn(python, ['-u', `/dev/fd/${RUNNER_FD}`], {
         ...(isRoot() ? user : {}),
@@ -95,12 +100,12 @@ function environmentOf(spec: WorkloadSpec, home: string): Record<string, string>
     PATH: '/usr/local/bin:/usr/bin:/bin',
     LANG: 'C.UTF-8',
     HOME: home,
-    RUNNER_JOB_DIR: jobDir,
-    RUNNER_INPUT_DIR: inputDir,
-    RUNNER_OUTPUT_DIR: outputDir,
-    RUNNER_SPOOL_DIR: spoolDir,
+    [RUNNER_VARIABLES.jobDir]: jobDir,
+    [RUNNER_VARIABLES.inputDir]: inputDir,
+    [RUNNER_VARIABLES.outputDir]: outputDir,
+    [RUNNER_VARIABLES.spoolDir]: spoolDir,
     ...(spec.secrets.length > 0 ? SECRETS_FROM_STDIN : {}),
-    ...workerVariables(spec),
+    ...workerVariables(spec.worker),
   };
 }
 

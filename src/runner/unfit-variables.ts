@@ -1,7 +1,6 @@
 /**
  * Variables that are read before a worker has its job, by the interpreter or by libraries as they are loaded: a job that
- * sets one starts cold. A star stands for any rest, also an empty one. The same list as in docs/runner-contract.md ("Which
- * jobs are not for a worker") and in the runner, which refuses such an order; a test compares them.
+ * sets one starts cold, and the runner refuses such an order. A star stands for any rest, also an empty one.
  */
 export const UNFIT_VARIABLES: readonly string[] = [
   'PYTHON*',

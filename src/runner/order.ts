@@ -14,3 +14,6 @@ export interface JobOrder {
   /** Names of variables whose values reach the runner another way; none when absent. */
   secrets?: readonly string[];
 }
+
+/** The order in place of one that must not be carried out any more. */
+export const WITHDRAWN_ORDER = JSON.stringify({ withdrawn: true });

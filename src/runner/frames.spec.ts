@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { FRAME_HEADER_BYTES, SpoolDamagedError, encodeFrame, parseFrame } from './spool-frames.js';
+import { FRAME_HEADER_BYTES, SpoolDamagedError, encodeFrame, parseFrame } from './frames.js';
 
 const FRAME = encodeFrame({ kind: 'output', stream: 'STDERR', seq: 7, atMs: 1234.5, payload: 'äb' });
 
