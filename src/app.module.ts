@@ -25,7 +25,7 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        ConfigModule.forRoot(runtimes, variables),
+        ConfigModule.forRoot(variables, runtimes),
         LogModule,
         DatabaseModule,
         WorkspaceModule,

@@ -1,9 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { BadInputError, ConflictError } from '../common/app-error.js';
 import { Clock } from '../common/clock.js';
 import { isId, newId } from '../common/ids.js';
-import { EnvironmentsConfig } from '../config/environments-config.js';
-import { ExecutionConfig } from '../config/execution-config.js';
+import type { AppConfig } from '../config/app-config.js';
+import { APP_CONFIG } from '../config/app-config.js';
 import type { JobRow } from '../database/tables.js';
 import { JobEvents } from './record/job-events.js';
 import { JobPlaces } from './job-places.js';
@@ -25,19 +25,19 @@ export class JobService {
     private readonly remover: JobRemover,
     private readonly space: StorageSpace,
     private readonly clock: Clock,
-    private readonly environments: EnvironmentsConfig,
-    private readonly config: ExecutionConfig,
+    @Inject(APP_CONFIG) private readonly config: Pick<AppConfig, 'environments' | 'execution'>,
   ) {}
 
   /** Accepts a job: when this resolves the job is on disk. */
   async submit(submission: JobSubmission): Promise<JobRow> {
-    if (!this.environments.all.has(submission.environment)) {
+    const { environments, execution } = this.config;
+    if (!environments.all.has(submission.environment)) {
       throw new BadInputError(
-        `There is no environment ${JSON.stringify(submission.environment)}; there are: ${[...this.environments.all.keys()].join(', ')}.`,
+        `There is no environment ${JSON.stringify(submission.environment)}; there are: ${[...environments.all.keys()].join(', ')}.`,
         'input.environment',
       );
     }
-    const { MAX_QUEUED_JOBS } = this.config;
+    const { MAX_QUEUED_JOBS } = execution;
     const refusal = await this.space.refusal();
     const { job, claim } = await this.places.store((taker) =>
       this.jobs.insert(newId(), submission, this.clock.nowMs(), MAX_QUEUED_JOBS, refusal, taker),
