@@ -27,7 +27,7 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        ConfigModule.forRoot(runtimes, variables),
+        ConfigModule.forRoot(variables, runtimes),
         LogModule,
         DatabaseModule,
         WorkspaceModule,

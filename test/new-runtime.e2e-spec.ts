@@ -20,8 +20,8 @@ interface ServiceView {
   };
 }
 
-const { unavailable } = await subprocessSetup();
-describeTier('subprocess', unavailable, () => {
+const { requiredTier, unavailable, used } = await subprocessSetup();
+const tests = (): void => {
   describe('a service whose list of runtimes has one more', () => {
     let service: TestService;
 
@@ -71,4 +71,5 @@ raise SystemExit(3)
       );
     });
   });
-});
+};
+describeTier(requiredTier, unavailable, tests, used);

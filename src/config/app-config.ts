@@ -36,7 +36,7 @@ export interface AppConfig extends OwnParts {
   readonly runtimes: Readonly<Record<string, object>>;
 }
 
-/** Injection token of the whole, for the few that need more than two of its parts. */
+/** Injection token of the whole, for the few that need several of its parts: their type names which. */
 export const APP_CONFIG = Symbol('APP_CONFIG');
 
 /** A runtime as its configuration needs to know it. */

@@ -14,8 +14,8 @@ export class ConfigModule {
    * and a `.env` file in the working directory; the environment wins. Throws `ConfigError` with every fault at once.
    */
   static forRoot(
-    runtimes: readonly ConfiguredRuntime[],
     variables?: Record<string, string | undefined>,
+    runtimes: readonly ConfiguredRuntime[] = [],
   ): DynamicModule {
     const loader = NestConfigModule.forRoot({
       ignoreEnvFile: variables !== undefined,

@@ -78,9 +78,10 @@ function choiceFaults({ execution, runtimes }: AppConfig): string[] {
   return [`EXECUTION_RUNTIME must be one of the following values: ${choices.join(', ')}`];
 }
 
-function partFaults({ runtimes, ...own }: AppConfig): string[] {
+function partFaults(config: AppConfig): string[] {
+  const { runtimes, ...own } = config;
   const parts: CheckedPart[] = [...Object.values(own), ...Object.values(runtimes)];
-  return parts.flatMap((part) => part.faults?.({ ...own, runtimes }) ?? []);
+  return parts.flatMap((part) => part.faults?.(config) ?? []);
 }
 
 /** A job must not be given what the server keeps for itself. */

@@ -55,6 +55,7 @@ export class ServiceResolver {
   private isolation(): string {
     const { capabilities } = this.choice.runtime;
     if (!capabilities.filesystemIsolation) return 'none';
+    // What has no images runs this machine's own interpreter.
     return capabilities.images ? 'container' : 'sandbox';
   }
 

@@ -1,11 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { BadInputError, ConflictError } from '../common/app-error.js';
 import { Clock } from '../common/clock.js';
 import { isId, newId } from '../common/ids.js';
 import type { Principal } from '../common/principal.js';
 import { requireScope } from '../common/principal.js';
-import { EnvironmentsConfig } from '../config/environments-config.js';
-import { ExecutionConfig } from '../config/execution-config.js';
+import type { AppConfig } from '../config/app-config.js';
+import { APP_CONFIG } from '../config/app-config.js';
 import type { Job } from './record/job.js';
 import { JobEvents } from './record/job-events.js';
 import { JobAdmission } from './job-admission.js';
@@ -30,16 +30,16 @@ export class JobService {
     private readonly remover: JobRemover,
     private readonly space: StorageSpace,
     private readonly clock: Clock,
-    private readonly environments: EnvironmentsConfig,
-    private readonly config: ExecutionConfig,
+    @Inject(APP_CONFIG) private readonly config: Pick<AppConfig, 'environments' | 'execution'>,
   ) {}
 
   /** Accepts a job: when this resolves the job is on disk. */
   async submit(principal: Principal, submission: JobSubmission): Promise<Job> {
     requireScope(principal, 'jobs:write');
-    if (!this.environments.all.has(submission.environment)) {
+    const { environments } = this.config;
+    if (!environments.all.has(submission.environment)) {
       throw new BadInputError(
-        `There is no environment ${JSON.stringify(submission.environment)}; there are: ${[...this.environments.all.keys()].join(', ')}.`,
+        `There is no environment ${JSON.stringify(submission.environment)}; there are: ${[...environments.all.keys()].join(', ')}.`,
         'input.environment',
       );
     }
@@ -53,7 +53,7 @@ export class JobService {
   private async store(principal: Principal, id: string, submission: JobSubmission): Promise<StoredJob> {
     const refusal = await this.space.refusal();
     const slot = refusal ? undefined : this.admission.reserve(id, submission);
-    const more = { id, nowMs: this.clock.nowMs(), maxQueued: this.config.MAX_QUEUED_JOBS, refusal };
+    const more = { id, nowMs: this.clock.nowMs(), maxQueued: this.config.execution.MAX_QUEUED_JOBS, refusal };
     let stored: StoredJob;
     try {
       stored = await this.submissions.insert(principal, submission, { ...more, take: slot?.take });

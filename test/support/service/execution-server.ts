@@ -56,7 +56,7 @@ export async function startExecutionOn(
   };
   const module = await Test.createTestingModule({
     imports: [
-      ConfigModule.forRoot([], all),
+      ConfigModule.forRoot(all),
       LogModule,
       DatabaseModule,
       WorkspaceModule,

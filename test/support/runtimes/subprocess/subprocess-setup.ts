@@ -19,7 +19,7 @@ export function subprocessVariables(): Record<string, string> {
 
 /** A suite's set-up, made by nothing but the definition. */
 export async function subprocessSetup(): Promise<RuntimeSetup> {
-  const { unavailable } = await lookForProcess('none');
+  const { unavailable, used } = await lookForProcess('none');
   return {
     create: (dataDir) => {
       const variables = { ...subprocessVariables(), DATA_DIR: dataDir };
@@ -39,8 +39,8 @@ export async function subprocessSetup(): Promise<RuntimeSetup> {
       leftovers: async () => (await readdir(tmpdir())).filter((name) => name.startsWith(HOME_PREFIX)),
     },
     image: 'none',
-    requiredTier: 'subprocess',
-    used: 'plain processes',
+    requiredTier: 'process',
+    used,
     ...(unavailable === undefined ? {} : { unavailable }),
   };
 }
