@@ -9,7 +9,7 @@ import { MiB } from './common/bytes.js';
 import { newId } from './common/ids.js';
 import { LOG } from './common/log.js';
 import type { Log } from './common/log.js';
-import { HttpConfig } from './config/http-config.js';
+import { HttpConfig } from './config/parts/http-config.js';
 import { answerFrameworkError } from './http/framework-errors.js';
 import { SubscriptionServer } from './graphql/subscription.server.js';
 import { NestLog } from './nest-log.js';

@@ -2,7 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { pino } from 'pino';
 import type { Log } from './common/log.js';
 import { LOG } from './common/log.js';
-import { ServiceConfig } from './config/service-config.js';
+import { ServiceConfig } from './config/parts/service-config.js';
 
 /** One JSON line per event on stdout. Synchronous, so that a crash loses none. */
 @Global()

@@ -6,7 +6,7 @@ import { settledWithin } from './common/abort.js';
 import { errnoOf, messageOf } from './common/app-error.js';
 import { LOG } from './common/log.js';
 import type { Log } from './common/log.js';
-import { HttpConfig } from './config/http-config.js';
+import { HttpConfig } from './config/parts/http-config.js';
 import { createApp } from './create-app.js';
 
 /** What asks a server to stop. Any other signal does what it does to every program. */

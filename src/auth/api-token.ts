@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../common/principal.js';
 import { DEFAULT_TENANT, SCOPES } from '../common/principal.js';
-import { HttpConfig } from '../config/http-config.js';
+import { HttpConfig } from '../config/parts/http-config.js';
 
 /** Whoever has the token; and everybody, where none is asked for. */
 const ADMIN: Principal = { name: 'admin', tenant: DEFAULT_TENANT, scopes: new Set(SCOPES) };

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import { HttpConfig } from '../config/http-config.js';
+import { HttpConfig } from '../config/parts/http-config.js';
 
 /**
  * Who may speak to this server at all, told by the `Host` and `Origin` of a request: a web page of somebody else must

@@ -1,14 +1,14 @@
 import type { ConfigPart } from './config-part.js';
-import { DatabaseConfig } from './database-config.js';
-import { EnvironmentsConfig } from './environments-config.js';
-import { ExecutionConfig } from './execution-config.js';
-import { HttpConfig } from './http-config.js';
-import { LimitsConfig } from './limits-config.js';
-import { PoolConfig } from './pool-config.js';
-import { RetentionConfig } from './retention-config.js';
-import { SecretsConfig } from './secrets-config.js';
-import { ServiceConfig } from './service-config.js';
-import { StorageConfig } from './storage-config.js';
+import { DatabaseConfig } from './parts/database-config.js';
+import { EnvironmentsConfig } from './parts/environments-config.js';
+import { ExecutionConfig } from './parts/execution-config.js';
+import { HttpConfig } from './parts/http-config.js';
+import { LimitsConfig } from './parts/limits-config.js';
+import { PoolConfig } from './parts/pool-config.js';
+import { RetentionConfig } from './parts/retention-config.js';
+import { SecretsConfig } from './parts/secrets-config.js';
+import { ServiceConfig } from './parts/service-config.js';
+import { StorageConfig } from './parts/storage-config.js';
 
 /** The parts that every service has, in the order of the reference page. */
 export const OWN_PARTS = {

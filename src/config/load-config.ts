@@ -5,7 +5,7 @@ import { errnoOf } from '../common/app-error.js';
 import type { AppConfig, ConfiguredRuntime } from './app-config.js';
 import { OWN_PARTS, configParts } from './app-config.js';
 import type { ConfigPart } from './config-part.js';
-import { AUTO } from './execution-config.js';
+import { AUTO } from './parts/execution-config.js';
 import { secretNameFaults } from './secret-names.js';
 import { SecretValues } from './secret-values.js';
 import { variablesOf } from './variable.decorator.js';

@@ -8,7 +8,7 @@ import { sql } from 'kysely';
 import { AppError, BadInputError, StorageFullError } from '../common/app-error.js';
 import { MiB } from '../common/bytes.js';
 import { newId } from '../common/ids.js';
-import { StorageConfig } from '../config/storage-config.js';
+import { StorageConfig } from '../config/parts/storage-config.js';
 import { Database } from './database.js';
 import { DatabaseUnavailableError } from './database.errors.js';
 import type { SqliteFile } from './sqlite-file.js';

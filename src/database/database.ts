@@ -7,7 +7,7 @@ import { messageOf } from '../common/app-error.js';
 import { newId } from '../common/ids.js';
 import type { Log } from '../common/log.js';
 import type { AppConfig } from '../config/app-config.js';
-import type { DatabaseConfig } from '../config/database-config.js';
+import type { DatabaseConfig } from '../config/parts/database-config.js';
 import type { Db, DialectName } from './dialect.js';
 import { databaseNowMs, dialectName, sqlitePath } from './dialect.js';
 import { DatabaseUnavailableError } from './database.errors.js';

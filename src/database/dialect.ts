@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { Kysely, RawBuilder } from 'kysely';
 import { sql } from 'kysely';
-import type { DatabaseConfig } from '../config/database-config.js';
+import type { DatabaseConfig } from '../config/parts/database-config.js';
 import type { Tables } from './tables.js';
 
 export type DialectName = 'sqlite' | 'postgres';

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { DatabaseConfig } from '../config/database-config.js';
+import type { DatabaseConfig } from '../config/parts/database-config.js';
 import { toDiskFault } from './database-faults.js';
 import { DatabaseUnavailableError, isUnavailable } from './database.errors.js';
 

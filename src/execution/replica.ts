@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../common/ids.js';
-import { ExecutionConfig } from '../config/execution-config.js';
+import { ExecutionConfig } from '../config/parts/execution-config.js';
 
 /** How long a replica owns its jobs without saying so again, on the database's clock. */
 export const LEASE_MS = 15_000;

@@ -6,7 +6,7 @@ import { GraphQLModule } from '@nestjs/graphql';
 import type { FastifyRequest } from 'fastify';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
-import { HttpConfig } from '../config/http-config.js';
+import { HttpConfig } from '../config/parts/http-config.js';
 import { ExecutionModule } from '../execution/execution.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { LogsModule } from '../logs/logs.module.js';

@@ -5,7 +5,7 @@ import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { SYSTEM } from '../common/principal.js';
-import { DatabaseConfig } from '../config/database-config.js';
+import { DatabaseConfig } from '../config/parts/database-config.js';
 import { Database } from '../database/database.js';
 import { Listener } from '../database/listener.js';
 import { createClient } from '../database/postgres-pool.js';

@@ -2,8 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newId } from '../common/ids.js';
 import { writeOnce } from '../common/write-once.js';
-import type { ServiceConfig } from '../config/service-config.js';
-import type { StorageConfig } from '../config/storage-config.js';
+import type { ServiceConfig } from '../config/parts/service-config.js';
+import type { StorageConfig } from '../config/parts/storage-config.js';
 
 /** The name that marks this installation's workloads: given, or made once and kept with the data. */
 export async function installationId(

@@ -1,6 +1,6 @@
 import type { Log } from '../common/log.js';
 import type { ConfigPart } from '../config/config-part.js';
-import type { StorageConfig } from '../config/storage-config.js';
+import type { StorageConfig } from '../config/parts/storage-config.js';
 import type { WorkspaceMaker } from '../workspace/workspace-maker.js';
 import type { RuntimeProvider } from './runtime-provider.js';
 import type { SecretLookup } from './secret-line.js';

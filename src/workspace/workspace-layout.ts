@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Injectable } from '@nestjs/common';
-import { StorageConfig } from '../config/storage-config.js';
+import { StorageConfig } from '../config/parts/storage-config.js';
 import type { WorkspacePaths, WorkspaceRoot } from './workspace-paths.js';
 import { workspacePaths } from './workspace-paths.js';
 

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { newId } from '../../common/ids.js';
-import { LimitsConfig } from '../../config/limits-config.js';
+import { LimitsConfig } from '../../config/parts/limits-config.js';
 import type { Job, JobSpec, NewAttempt } from '../../jobs/record/job.js';
 import { WarmPool } from '../../runtime/pool/warm-pool.js';
 import type { WarmWorker } from '../../runtime/pool/warm-worker.js';

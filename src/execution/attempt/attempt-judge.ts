@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { SYSTEM } from '../../common/principal.js';
-import { LimitsConfig } from '../../config/limits-config.js';
+import { LimitsConfig } from '../../config/parts/limits-config.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import type { EndedFrame } from '../../runner/ended.js';

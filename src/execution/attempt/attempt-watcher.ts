@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { childSignal, sleep } from '../../common/abort.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import { LimitsConfig } from '../../config/limits-config.js';
+import { LimitsConfig } from '../../config/parts/limits-config.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { RuntimeProvider, WorkloadExit } from '../../runtime/runtime-provider.js';

@@ -1,6 +1,6 @@
 import { MiB } from '../../common/bytes.js';
 import type { AppConfig } from '../../config/app-config.js';
-import type { LimitsConfig } from '../../config/limits-config.js';
+import type { LimitsConfig } from '../../config/parts/limits-config.js';
 import type { ClaimedJob, Job } from '../../jobs/record/job.js';
 import type { RuntimeCapabilities, WorkloadLimits, WorkloadSpec } from '../../runtime/runtime-provider.js';
 import type { JobOrder } from '../../runner/order.js';

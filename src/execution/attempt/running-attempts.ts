@@ -3,7 +3,7 @@ import { childSignal } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import { ExecutionConfig } from '../../config/execution-config.js';
+import { ExecutionConfig } from '../../config/parts/execution-config.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import { StaleFenceError } from '../../jobs/record/job.errors.js';
 

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ExecutionConfig } from '../../config/execution-config.js';
+import { ExecutionConfig } from '../../config/parts/execution-config.js';
 import { Database } from '../../database/database.js';
 import type { AdoptableJob } from '../../jobs/record/job.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';

@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { writeOnce } from '../../common/write-once.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import { StorageConfig } from '../../config/storage-config.js';
+import { StorageConfig } from '../../config/parts/storage-config.js';
 import { Database } from '../../database/database.js';
 
 /** Beside the outputs, which are what must not be lost: on Kubernetes the folder above is no volume and is read-only. */

@@ -1,7 +1,7 @@
 import { BadInputError, PayloadTooLargeError } from '../../common/app-error.js';
-import type { LimitsConfig } from '../../config/limits-config.js';
-import { DEFAULT_CPUS } from '../../config/limits-config.js';
-import type { SecretsConfig } from '../../config/secrets-config.js';
+import type { LimitsConfig } from '../../config/parts/limits-config.js';
+import { DEFAULT_CPUS } from '../../config/parts/limits-config.js';
+import type { SecretsConfig } from '../../config/parts/secrets-config.js';
 import { clashingInputPaths, inputPathFault } from '../../workspace/input-path.js';
 import type { InputFile } from '../../workspace/workspace-content.js';
 import {

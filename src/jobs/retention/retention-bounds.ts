@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/principal.js';
-import { RetentionConfig } from '../../config/retention-config.js';
+import { RetentionConfig } from '../../config/parts/retention-config.js';
 import type { FinishedAt } from '../store/retention.repository.js';
 import { RetentionRepository } from '../store/retention.repository.js';
 

@@ -6,7 +6,7 @@ import { MiB } from '../../common/bytes.js';
 import { Clock } from '../../common/clock.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import { StorageConfig } from '../../config/storage-config.js';
+import { StorageConfig } from '../../config/parts/storage-config.js';
 import { Database } from '../../database/database.js';
 import { RESERVE_BYTES } from '../../database/disk-reserve.js';
 import type { OutputStore } from '../../outputs/store/output-store.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { errnoOf } from '../../common/app-error.js';
-import { LimitsConfig } from '../../config/limits-config.js';
+import { LimitsConfig } from '../../config/parts/limits-config.js';
 import { freeBytes } from '../../workspace/free-bytes.js';
 import { NotRegularFileError, isReplaced, openRegular } from '../../workspace/regular-file.js';
 import { removeTree } from '../../workspace/remove-tree.js';

@@ -1,6 +1,6 @@
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
-import type { WarmPoolBounds } from '../../config/pool-config.js';
+import type { WarmPoolBounds } from '../../config/parts/pool-config.js';
 import type { RuntimeProvider, WorkloadExit } from '../runtime-provider.js';
 import { ArrivalRate, targetSize } from './arrival-rate.js';
 import { CircuitBreaker } from './circuit-breaker.js';

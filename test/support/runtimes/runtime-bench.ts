@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { messageOf } from '../../../src/common/app-error.js';
 import { MiB } from '../../../src/common/bytes.js';
 import { newId } from '../../../src/common/ids.js';
-import { StorageConfig } from '../../../src/config/storage-config.js';
+import { StorageConfig } from '../../../src/config/parts/storage-config.js';
 import { ADDRESS_SPACE_SLACK_BYTES } from '../../../src/execution/attempt/job-order.js';
 import type {
   RuntimeProvider,

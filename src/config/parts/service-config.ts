@@ -1,5 +1,5 @@
 import { IsIn, IsOptional, IsString, Matches } from 'class-validator';
-import { Variable } from './variable.decorator.js';
+import { Variable } from '../variable.decorator.js';
 
 /** What this installation is called, and how it speaks to its operator. */
 export class ServiceConfig {

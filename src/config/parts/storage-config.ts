@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
-import { Variable } from './variable.decorator.js';
+import { Variable } from '../variable.decorator.js';
 
 /** The API shows these as GraphQL integers, which have 32 bits. */
 const MAX_INT32 = 2 ** 31 - 1;
@@ -9,7 +9,11 @@ const MAX_INT32 = 2 ** 31 - 1;
 export class StorageConfig {
   static readonly title = 'Storage';
 
-  @Variable({ type: 'string', defaultText: './data', description: 'Folder for everything the server keeps.' })
+  @Variable({
+    type: 'string',
+    defaultText: './data',
+    description: 'Folder for everything the server keeps.',
+  })
   @IsString()
   DATA_DIR: string = './data';
 

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
-import { Variable } from './variable.decorator.js';
+import { Variable } from '../variable.decorator.js';
 
 /** Leaves the choice of the runtime to the server. */
 export const AUTO = 'auto';

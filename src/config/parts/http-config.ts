@@ -10,7 +10,7 @@ import {
   Max,
   Min,
 } from 'class-validator';
-import { Variable } from './variable.decorator.js';
+import { Variable } from '../variable.decorator.js';
 
 /** What manifests and examples ship where a secret belongs. */
 const PLACEHOLDER = /^(replace|change)[-_]?me/i;

@@ -1,6 +1,6 @@
 import { IsArray, Matches } from 'class-validator';
-import { mapEntries } from './map-entries.js';
-import { Variable } from './variable.decorator.js';
+import { mapEntries } from '../map-entries.js';
+import { Variable } from '../variable.decorator.js';
 
 const ENVIRONMENT_ENTRY = /^[a-z0-9][a-z0-9-]{0,62}=\S+$/;
 

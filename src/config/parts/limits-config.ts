@@ -1,6 +1,6 @@
 import { IsBoolean, IsInt, Max, Min } from 'class-validator';
-import { MiB } from '../common/bytes.js';
-import { Variable } from './variable.decorator.js';
+import { MiB } from '../../common/bytes.js';
+import { Variable } from '../variable.decorator.js';
 
 /** CPUs of a job that names none. */
 export const DEFAULT_CPUS = 1;

@@ -1,5 +1,5 @@
 import { IsInt, Max, Min } from 'class-validator';
-import { Variable } from './variable.decorator.js';
+import { Variable } from '../variable.decorator.js';
 
 /** How long finished jobs are kept. */
 export class RetentionConfig {

@@ -1,6 +1,6 @@
 import { IsArray, IsInt, Matches, Max, Min } from 'class-validator';
 import type { EnvironmentsConfig } from './environments-config.js';
-import { Variable } from './variable.decorator.js';
+import { Variable } from '../variable.decorator.js';
 
 const BOUNDS_ENTRY = /^([a-z0-9][a-z0-9-]{0,62})=(\d{1,4})(?:\.\.(\d{1,4}))?$/;
 const MODULE = '[A-Za-z_][A-Za-z0-9_]*(?:\\.[A-Za-z_][A-Za-z0-9_]*)*';

@@ -1,7 +1,7 @@
 import { ArrayUnique, IsArray, Matches } from 'class-validator';
-import { SECRET_NAME } from './secret-names.js';
-import { SecretValues } from './secret-values.js';
-import { Variable } from './variable.decorator.js';
+import { SECRET_NAME } from '../secret-names.js';
+import { SecretValues } from '../secret-values.js';
+import { Variable } from '../variable.decorator.js';
 
 /** The secrets that jobs may ask for. */
 export class SecretsConfig {
