@@ -1,6 +1,10 @@
 import { expect, expectEnd, expectEqual } from '../expect.mjs';
 
+/** The first line is read by itself: what comes with more than the log has room for is not in its beginning. */
 const MANY_LINES = `
+import time
+print("first", flush=True)
+time.sleep(0.5)
 for number in range(100000):
     print(number)
 `;
@@ -15,6 +19,7 @@ export const LIMIT_CHECKS = [
       bench.order.maxLogBytes = 10_000;
       const result = await bench.run(MANY_LINES);
       expectEqual('the kinds of frames', result.kinds, ['started', 'output', 'gap', 'ended']);
+      expect(result.stdout.startsWith('first\n'), 'the first line is missing');
       expect(result.stdout.endsWith('\n99999\n'), 'the last line is missing');
       expect(result.ended.droppedBytes > 0, '`droppedBytes` of the last frame is 0');
       expect(result.bytes <= 10_000 + SLACK_BYTES, `the log has ${result.bytes} bytes`);
