@@ -8,16 +8,13 @@ import type { AppConfig } from '../config/app-config.js';
 import { APP_CONFIG } from '../config/app-config.js';
 import type { Job } from './record/job.js';
 import { JobEvents } from './record/job-events.js';
-import { JobAdmission } from './job-admission.js';
+import { JobIntake } from './job-intake.js';
 import { JobRemover } from './retention/job-remover.js';
 import type { JobFilter } from './store/job.repository.js';
 import { JobRepository } from './store/job.repository.js';
-import { IdempotencyMismatchError, JobNotFoundError, QueueFullError } from './record/job.errors.js';
+import { JobNotFoundError } from './record/job.errors.js';
 import { isTerminal } from './record/job-state.js';
 import type { JobSubmission } from './record/job-submission.js';
-import { StorageSpace } from './retention/storage-space.js';
-import type { StoredJob } from './store/submission.repository.js';
-import { SubmissionRepository } from './store/submission.repository.js';
 
 /** What callers do with jobs. Running them is execution's business, which hears of changes through `JobEvents`. */
 @Injectable()
@@ -25,12 +22,10 @@ export class JobService {
   constructor(
     private readonly jobs: JobRepository,
     private readonly events: JobEvents,
-    private readonly submissions: SubmissionRepository,
-    private readonly admission: JobAdmission,
+    private readonly intake: JobIntake,
     private readonly remover: JobRemover,
-    private readonly space: StorageSpace,
     private readonly clock: Clock,
-    @Inject(APP_CONFIG) private readonly config: Pick<AppConfig, 'environments' | 'execution'>,
+    @Inject(APP_CONFIG) private readonly config: Pick<AppConfig, 'environments'>,
   ) {}
 
   /** Accepts a job: when this resolves the job is on disk. */
@@ -43,29 +38,10 @@ export class JobService {
         'input.environment',
       );
     }
-    const { job, claim } = await this.store(principal, newId(), submission);
+    const { job, claim } = await this.intake.take(principal, newId(), submission);
     this.events.emit(job.id);
     if (!claim) this.events.emitQueued();
     return job;
-  }
-
-  /** Stores the job, and begins it at once where there is a place and nobody waits before it. */
-  private async store(principal: Principal, id: string, submission: JobSubmission): Promise<StoredJob> {
-    const refusal = await this.space.refusal();
-    const slot = refusal ? undefined : this.admission.reserve(id, submission);
-    const more = { id, nowMs: this.clock.nowMs(), maxQueued: this.config.execution.MAX_QUEUED_JOBS, refusal };
-    let stored: StoredJob;
-    try {
-      stored = await this.submissions.insert(principal, submission, { ...more, take: slot?.take });
-    } catch (error) {
-      // Refused instead of stored; after any other error nobody knows.
-      if (error instanceof QueueFullError || error instanceof IdempotencyMismatchError) slot?.release();
-      else slot?.abandon();
-      throw error;
-    }
-    if (stored.claim) slot?.launch(stored.claim);
-    else slot?.release();
-    return stored;
   }
 
   /** @throws JobNotFoundError */

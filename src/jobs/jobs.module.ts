@@ -7,6 +7,7 @@ import { JobEvents } from './record/job-events.js';
 import { JobFollower } from './job-follower.js';
 import { JobHolds } from './retention/job-holds.js';
 import { JobAdmission } from './job-admission.js';
+import { JobIntake } from './job-intake.js';
 import { JobRemover } from './retention/job-remover.js';
 import { JobRepository } from './store/job.repository.js';
 import { JobResolver } from './api/job.resolver.js';
@@ -33,6 +34,7 @@ import { StorageSpace } from './retention/storage-space.js';
     RetentionRepository,
     StorageSpace,
     SubmissionRepository,
+    JobIntake,
     JobService,
     JobDetailsLoader,
     JobResolver,

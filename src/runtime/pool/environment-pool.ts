@@ -5,6 +5,7 @@ import type { RuntimeProvider, WorkloadExit } from '../runtime-provider.js';
 import { ArrivalRate, targetSize } from './arrival-rate.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { Heartbeat } from './heartbeat.js';
+import { REFILL_DELAY_MS, RefillPace } from './refill-pace.js';
 import type { WarmWorker } from './warm-worker.js';
 import { newWorkerId } from './warm-worker.js';
 import type { WorkerLauncher, WorkerOrder } from './worker-launcher.js';
@@ -16,13 +17,6 @@ import { heardTooLate } from './worker-need.js';
 const FIRST_GUESS_SECONDS = 2;
 /** The part of the newest measurement in the average. */
 const NEWEST = 0.3;
-/** How many start at the same time, and how many while jobs come, which go first. */
-const FILLS = 2;
-const FILLS_WHILE_BUSY = 1;
-const BUSY_MS = 1_000;
-/** A worker's successor comes a moment later: starting one takes the CPU that the job needs for its first line. */
-const REFILL_DELAY_MS = 250;
-
 /** What the pool needs of a new worker beside its id. */
 export type WorkerTemplate = Omit<WorkerOrder, 'id' | 'environment' | 'preload'>;
 
@@ -62,9 +56,7 @@ export class EnvironmentPool {
   private readonly arrivals = new ArrivalRate();
   private readonly breaker = new CircuitBreaker();
   private fillSeconds = FIRST_GUESS_SECONDS;
-  private lastArrivalAtMs = 0;
-  /** Until when nothing is started, because a worker has just been taken. */
-  private quietUntilMs = 0;
+  private readonly pace = new RefillPace();
   private hits = 0;
   private misses = 0;
   private hasWarned = false;
@@ -124,9 +116,8 @@ export class EnvironmentPool {
 
   /** Starts what is missing. Does not wait for it. */
   fill(nowMs: number, signal: AbortSignal): void {
-    if (this.isQuiet(nowMs)) return;
-    const busy = nowMs - this.lastArrivalAtMs < BUSY_MS;
-    const atOnce = this.breaker.allowance(nowMs, busy ? FILLS_WHILE_BUSY : FILLS);
+    if (this.pace.isQuiet(nowMs)) return;
+    const atOnce = this.breaker.allowance(nowMs, this.pace.startsAtOnce(nowMs));
     const missing = this.target(nowMs) - this.ready.size - this.starting.size;
     for (let n = Math.min(missing, atOnce - this.starting.size); n > 0; n--) this.track(this.addOne(signal));
   }
@@ -193,8 +184,7 @@ export class EnvironmentPool {
   /** Only of jobs that a worker could take: for others none need wait. */
   private noteArrival(nowMs: number): void {
     this.arrivals.record(nowMs);
-    this.lastArrivalAtMs = nowMs;
-    this.postponeFill(nowMs);
+    if (this.pace.noteArrival(nowMs)) setTimeout(this.changed, REFILL_DELAY_MS).unref();
   }
 
   private isAged({ readySinceMs }: WarmWorker, nowMs: number): boolean {
@@ -204,18 +194,6 @@ export class EnvironmentPool {
   private track(work: Promise<void>): void {
     this.pending.add(work);
     void work.finally(() => this.pending.delete(work));
-  }
-
-  /** Not again while it is postponed: jobs that come all the time must not keep the pool empty. */
-  private postponeFill(nowMs: number): void {
-    if (this.isQuiet(nowMs) || this.isQuiet(nowMs - REFILL_DELAY_MS)) return;
-    this.quietUntilMs = nowMs + REFILL_DELAY_MS;
-    setTimeout(this.changed, REFILL_DELAY_MS).unref();
-  }
-
-  /** Not for ever after a clock has been set back. */
-  private isQuiet(nowMs: number): boolean {
-    return nowMs < this.quietUntilMs && nowMs >= this.quietUntilMs - REFILL_DELAY_MS;
   }
 
   private target(nowMs: number): number {
