@@ -20,8 +20,10 @@ const fence = (library, folder) => ({
 
 /** The rooms of a runtime's folder, each with those below it. Leaves are files of the folder itself. */
 const rooms = (runtime, below) =>
-  Object.keys(below).map((room) => {
+  Object.keys(below).flatMap((room) => {
     const others = Object.keys(below).filter((name) => name !== room && !below[room].includes(name));
+    // The one at the top may import all others.
+    if (others.length === 0) return [];
     const path = (names) => `^src/runtime/${runtime}/(${names.join('|')})/`;
     return {
       name: `${runtime}-${room}-knows-what-is-below`,
