@@ -3,7 +3,8 @@ import type { WorkspacePaths } from '../workspace/workspace-paths.js';
 
 /**
  * The runtime contract: what runs an attempt. There are several implementations, one folder each, listed in
- * `runtimes.ts` by their definitions (`runtime-definition.ts`); all are held to this text by one conformance suite, `test/contract/runtime/runtime-provider.contract.ts`.
+ * `runtimes.ts` by their definitions (`runtime-definition.ts`); all are held to this text by one conformance suite,
+ * `test/contract/runtime/runtime-provider.contract.ts`.
  *
  * A runtime starts workloads, tells how they ended, stops and removes them, and lists what is there. That is all.
  * It knows no job, no database and no log: a workload finds its order and leaves its output in its workspace's folders
