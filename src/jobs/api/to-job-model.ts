@@ -1,3 +1,4 @@
+import type * as store from '../../outputs/store/output-store.js';
 import type * as record from '../record/job.js';
 import type { Attempt, Job, JobTimings, OutputFile } from './models/job.model.js';
 import { outputUrl } from './output-url.js';
@@ -28,7 +29,7 @@ export function toAttemptModel(attempt: record.Attempt): Attempt {
   };
 }
 
-export function toOutputModel(jobId: string, { modifiedAtMs, ...file }: record.OutputFile): OutputFile {
+export function toOutputModel(jobId: string, { modifiedAtMs, ...file }: store.OutputFile): OutputFile {
   return { ...file, modifiedAt: new Date(modifiedAtMs), url: outputUrl(jobId, file.path) };
 }
 

@@ -1,3 +1,4 @@
+import type { SkippedOutput } from '../../outputs/store/output-store.js';
 import type { InputFile } from '../../workspace/workspace-content.js';
 import type { JobReason } from './job-reason.js';
 import type { JobState } from './job-state.js';
@@ -79,24 +80,6 @@ export interface Label {
 }
 
 export type StartKind = 'COLD' | 'WARM';
-
-/** Something in `/output` that was not kept. */
-export interface SkippedOutput {
-  readonly path: string;
-  readonly why: string;
-}
-
-/** A file that an attempt left in `/output`. */
-export interface OutputFile {
-  /** Relative to `/output`. */
-  readonly path: string;
-  /** Bytes. */
-  readonly size: number;
-  /** Lower-case hex. */
-  readonly sha256: string;
-  readonly contentType: string;
-  readonly modifiedAtMs: number;
-}
 
 /** An attempt that is about to begin, before the job of it is taken. */
 export type NewAttempt = Pick<

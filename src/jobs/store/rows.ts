@@ -1,16 +1,7 @@
 import type { Insertable } from 'kysely';
 import type { AttemptRow, JobRow, JobSpecRow, JobsTable, OutputFileRow } from '../../database/tables.js';
-import type {
-  Attempt,
-  ClaimedJob,
-  Job,
-  JobSpec,
-  Network,
-  NewAttempt,
-  OutputFile,
-  SkippedOutput,
-  StartKind,
-} from '../record/job.js';
+import type { OutputFile, SkippedOutput } from '../../outputs/store/output-store.js';
+import type { Attempt, ClaimedJob, Job, JobSpec, Network, NewAttempt, StartKind } from '../record/job.js';
 import type { JobReason } from '../record/job-reason.js';
 import type { JobState } from '../record/job-state.js';
 import type { JobSubmission } from '../record/job-submission.js';

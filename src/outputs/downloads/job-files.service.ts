@@ -4,13 +4,13 @@ import { Inject, Injectable } from '@nestjs/common';
 import { NotFoundError } from '../../common/app-error.js';
 import { isId } from '../../common/ids.js';
 import type { Principal } from '../../common/principal.js';
-import type { Attempt, OutputFile } from '../../jobs/record/job.js';
+import type { Attempt } from '../../jobs/record/job.js';
 import { JobHolds } from '../../jobs/retention/job-holds.js';
 import { JobNotFoundError } from '../../jobs/record/job.errors.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
 import { JobService } from '../../jobs/job.service.js';
 import { JobLogService } from '../../logs/job-log.service.js';
-import type { OutputRange, OutputStore } from '../store/output-store.js';
+import type { OutputFile, OutputRange, OutputStore } from '../store/output-store.js';
 import { OUTPUT_STORE } from '../store/output-store.js';
 import { zipStream } from './zip-stream.js';
 
