@@ -6,6 +6,8 @@ import { atEnd } from '../../tools/cleanup.mjs';
 
 const MIB = 1024 * 1024;
 const LOOK_MS = 20;
+/** What a broken runner leaves running may write there for a moment longer. */
+const REMOVAL = { recursive: true, force: true, maxRetries: 20, retryDelay: 50 };
 
 /** The folders of one workload, made as a server makes them, and the runners that are started with them. */
 export class Bench {
@@ -27,7 +29,7 @@ export class Bench {
   #runs = [];
 
   constructor(root, { runner, contract, deadlineMs }) {
-    this.removeFolders = atEnd(() => rm(root, { recursive: true, force: true }));
+    this.removeFolders = atEnd(() => rm(root, REMOVAL));
     this.runner = runner;
     this.contract = contract;
     /** For whatever a check waits for. */

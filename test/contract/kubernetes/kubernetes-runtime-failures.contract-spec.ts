@@ -147,7 +147,7 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
             () => workload.exit(runtime).then(failureOf),
             (error: WorkloadStartError) => error.failure,
           );
-          expect(seen).toEqual(failure);
+          expect(seen).toMatchObject(failure);
           await expectNothingLeft();
           expect((await workload.spool()).started).toBe(false);
         },

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { messageOf } from '../../../../src/common/app-error.js';
 import type { HandleBase } from '../../../../src/runtime/handle.js';
 import { decodeHandle, encodeHandle } from '../../../../src/runtime/handle.js';
 import type { StartFailure, WorkloadSpec } from '../../../../src/runtime/runtime-provider.js';
@@ -165,8 +166,14 @@ export class FakeEngine {
   }
 
   private run(workload: FakeWorkload): void {
+    try {
+      workload.run();
+    } catch (error) {
+      // Its folders are not as they must be. Of a start that failed nothing stays.
+      this.vanish(workload.spec.name);
+      throw new WorkloadStartError({ kind: 'failed', message: messageOf(error), retryable: true }, error);
+    }
     this.starts.push(workload.spec.name);
-    workload.run();
     this.onStart(workload);
   }
 }
