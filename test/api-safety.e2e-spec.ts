@@ -178,6 +178,16 @@ await describeServiceRuntimes(
         ).toEqual([{ name: 'default' }]);
       });
 
+      it('shows nothing to a request that asks ahead without a token', async () => {
+        const ahead = await fetch(`${closed.url}/graphql`, {
+          method: 'OPTIONS',
+          headers: { 'content-type': 'application/json' },
+          body: '{"query":"{ jobs { edges { node { id } } } }"}',
+        });
+        expect(ahead.status).toBe(405);
+        expect(await ahead.json()).not.toHaveProperty('data');
+      });
+
       it('asks for the token everywhere but at the probes', async () => {
         const bare = await fetch(`${closed.url}/graphql`, {
           method: 'POST',

@@ -16,10 +16,6 @@ export class ApiToken {
     if (config.API_TOKEN && config.AUTH_MODE !== 'none') this.digest = sha256(config.API_TOKEN);
   }
 
-  get isRequired(): boolean {
-    return this.digest !== undefined;
-  }
-
   /** Whom an `Authorization` value (`Bearer <token>`) lets in; undefined: nobody. */
   principalOf(authorization: unknown): Principal | undefined {
     if (!this.digest) return ADMIN;

@@ -7,6 +7,9 @@ import type { RequestGuard } from './request-guard.js';
 /** Probes come by address and carry no token; what they learn is no secret. */
 const OPEN_PATHS = /^\/health(\/|\?|$)/;
 
+/** Browsers ask ahead without a token: they are told what may be asked, and shown nothing. */
+const NOBODY: Principal = { name: 'nobody', tenant: '', scopes: new Set() };
+
 declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; set for every route that is not open. */
@@ -21,8 +24,8 @@ export function guardRequests(fastify: FastifyInstance, guard: RequestGuard, tok
     if (OPEN_PATHS.test(request.url)) return;
     const fault = guard.faultOf(request.raw);
     if (fault) return sendError(reply, request.id, { code: 'FORBIDDEN', message: fault });
-    if (request.method === 'OPTIONS') return;
-    request.principal = token.principalOf(request.headers.authorization);
+    const isPreflight = request.method === 'OPTIONS';
+    request.principal = isPreflight ? NOBODY : token.principalOf(request.headers.authorization);
     if (request.principal) return;
     void reply.header('www-authenticate', 'Bearer');
     return sendError(reply, request.id, {

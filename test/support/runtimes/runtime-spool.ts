@@ -1,22 +1,12 @@
 import { readFile } from 'node:fs/promises';
+import type { EndedFrame } from '../../../src/runner/ended.js';
 import type { Frame } from '../../../src/runner/frames.js';
 import { parseFrames } from '../../../src/runner/frames.js';
 import type { WorkspacePaths } from '../../../src/workspace/workspace-paths.js';
 import { spoolPath } from '../../../src/workspace/workspace-paths.js';
 
 /** The last word of the runner, as docs/runner-contract.md has it. */
-export interface EndedReport {
-  exitCode: number | null;
-  signal: number | null;
-  timedOut: boolean;
-  stopped: boolean;
-  diskExceeded: boolean;
-  oomKills: number;
-  droppedBytes: number;
-  wallSeconds: number;
-  cpuSeconds: number;
-  maxRssBytes: number;
-}
+export type EndedReport = Omit<EndedFrame, 'atMs'>;
 
 /** A whole spool, read at once: what one workload printed and how its runner says it ended. */
 export class SpoolContent {
