@@ -1,12 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+import { MAX_INT32 } from '../int32.js';
 import { Variable } from '../variable.decorator.js';
 
 /** Leaves the choice of the runtime to the server. */
 export const AUTO = 'auto';
-
-/** The API shows these as GraphQL integers, which have 32 bits. */
-const MAX_INT32 = 2 ** 31 - 1;
 
 /** Where jobs run, how many at a time, and for which of several servers. */
 export class ExecutionConfig {

@@ -1,12 +1,10 @@
 import { IsBoolean, IsInt, Max, Min } from 'class-validator';
 import { MiB } from '../../common/bytes.js';
+import { MAX_INT32 } from '../int32.js';
 import { Variable } from '../variable.decorator.js';
 
 /** CPUs of a job that names none. */
 export const DEFAULT_CPUS = 1;
-
-/** The API shows these as GraphQL integers, which have 32 bits. */
-const MAX_INT32 = 2 ** 31 - 1;
 
 /** What a job may use, and gets when it asks for nothing. */
 export class LimitsConfig {

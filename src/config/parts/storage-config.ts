@@ -1,9 +1,7 @@
 import { join, resolve } from 'node:path';
 import { IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
+import { MAX_INT32 } from '../int32.js';
 import { Variable } from '../variable.decorator.js';
-
-/** The API shows these as GraphQL integers, which have 32 bits. */
-const MAX_INT32 = 2 ** 31 - 1;
 
 /** The folders of this server, and how much room they must have. */
 export class StorageConfig {

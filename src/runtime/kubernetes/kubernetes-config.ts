@@ -1,7 +1,6 @@
 import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+import { MAX_INT32 } from '../../config/int32.js';
 import { Variable } from '../../config/variable.decorator.js';
-
-const MAX_INT32 = 2 ** 31 - 1;
 
 /** A name as Kubernetes takes it for claims, secrets, classes: RFC 1123. */
 const OBJECT_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
