@@ -2,6 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import { existsSync, statSync, truncateSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { MiB } from '../common/bytes.js';
+import { SingleFlight } from '../common/single-flight.js';
 import { isDiskFull } from './database-faults.js';
 
 /** The largest of our writes, the end of a job with ten thousand outputs, needs about half of it. */
@@ -14,7 +15,7 @@ const PIECE_BYTES = MiB;
  * through although the disk is full, and filled up again once there is room.
  */
 export class DiskReserve {
-  private filling: Promise<void> | undefined;
+  private readonly filling = new SingleFlight(() => this.append());
 
   constructor(readonly path: string) {}
 
@@ -41,8 +42,7 @@ export class DiskReserve {
 
   /** Fills it up as far as there is room. Random bytes, since a file system may store zeros as nothing. */
   fill(): Promise<void> {
-    this.filling ??= this.append().finally(() => (this.filling = undefined));
-    return this.filling;
+    return this.filling.run();
   }
 
   private async append(): Promise<void> {

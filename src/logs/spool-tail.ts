@@ -1,6 +1,7 @@
 import type { FSWatcher } from 'node:fs';
 import { watch } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { SingleFlight } from '../common/single-flight.js';
 import { isReplaced } from '../workspace/regular-file.js';
 import type { WorkspaceSpools } from '../workspace/workspace-spools.js';
 import type { SpoolChunk } from './log-chunk.js';
@@ -25,12 +26,12 @@ const MAX_SLICES = 8;
  */
 export class SpoolTail {
   private file: FileHandle | undefined;
-  private opening: Promise<FileHandle | undefined> | undefined;
+  private readonly opening = new SingleFlight(() => this.spools.open(this.workspaceId));
   private watcher: FSWatcher | undefined;
   private timer: NodeJS.Timeout | undefined;
   private watchWorks = false;
   private reading: Promise<void> | undefined;
-  private tipRead: Promise<void> | undefined;
+  private readonly tipRead = new SingleFlight(() => this.readBeyondTip());
   private readAgain = false;
   private ring: SpoolBatch[] = [];
   private ringStart = 0;
@@ -112,8 +113,8 @@ export class SpoolTail {
     this.stopWatching();
     for (const wake of [...this.waiters]) wake();
     await this.reading;
-    await this.tipRead?.catch(() => undefined);
-    await this.opening?.catch(() => undefined);
+    await this.tipRead.current?.catch(() => undefined);
+    await this.opening.current?.catch(() => undefined);
     await this.file?.close();
     this.file = undefined;
   }
@@ -192,10 +193,9 @@ export class SpoolTail {
    */
   private async readTip(): Promise<void> {
     const before = this.offset;
-    await this.tipRead;
+    await this.tipRead.current;
     if (this.offset > before || this.damage) return;
-    this.tipRead ??= this.readBeyondTip().finally(() => (this.tipRead = undefined));
-    await this.tipRead;
+    await this.tipRead.run();
   }
 
   private async readBeyondTip(): Promise<void> {
@@ -227,8 +227,7 @@ export class SpoolTail {
   /** One file for all followers: those that ask while it is being opened wait for the same one. */
   private async open(): Promise<FileHandle | undefined> {
     if (this.file) return this.file;
-    this.opening ??= this.spools.open(this.workspaceId).finally(() => (this.opening = undefined));
-    this.file = await this.opening;
+    this.file = await this.opening.run();
     return this.file;
   }
 

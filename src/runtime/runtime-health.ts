@@ -1,5 +1,6 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
+import { SingleFlight } from '../common/single-flight.js';
 import type { RuntimeHealth, RuntimeProvider } from './runtime-provider.js';
 import { RUNTIME_PROVIDER } from './runtime-provider.js';
 
@@ -13,7 +14,7 @@ export class RuntimeHealthMonitor implements OnApplicationShutdown {
   private hasBeenHealthy = false;
   private timer: NodeJS.Timeout | undefined;
   private isStopped = false;
-  private looking: Promise<void> | undefined;
+  private readonly looking = new SingleFlight(() => this.look());
   private readonly listeners = new Set<() => void>();
 
   constructor(@Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider) {}
@@ -33,12 +34,12 @@ export class RuntimeHealthMonitor implements OnApplicationShutdown {
 
   /** Asks now, and from then on regularly. */
   async begin(): Promise<void> {
-    await this.look();
+    await this.looking.run();
   }
 
   /** A call has just failed: ask at once instead of at the next turn. */
   suspect(): void {
-    void this.look();
+    void this.looking.run();
   }
 
   /** Calls `listener` whenever the engine answers again. */
@@ -52,11 +53,7 @@ export class RuntimeHealthMonitor implements OnApplicationShutdown {
   }
 
   private look(): Promise<void> {
-    this.looking ??= this.ask().finally(() => {
-      this.looking = undefined;
-      this.schedule();
-    });
-    return this.looking;
+    return this.ask().finally(() => this.schedule());
   }
 
   private async ask(): Promise<void> {
@@ -69,6 +66,9 @@ export class RuntimeHealthMonitor implements OnApplicationShutdown {
   private schedule(): void {
     clearTimeout(this.timer);
     if (this.isStopped) return;
-    this.timer = setTimeout(() => void this.look(), this.last.healthy ? LOOK_MS : LOOK_WHILE_AWAY_MS).unref();
+    this.timer = setTimeout(
+      () => void this.looking.run(),
+      this.last.healthy ? LOOK_MS : LOOK_WHILE_AWAY_MS,
+    ).unref();
   }
 }

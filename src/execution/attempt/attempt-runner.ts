@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Backoff } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
+import { retry } from '../../common/retry.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import { StaleFenceError } from '../../jobs/record/job.errors.js';
 import { engineTextOf } from '../../runtime/public-message.js';
@@ -39,25 +39,27 @@ export class AttemptRunner {
    * Sees a workload through to its end: one just started, or one that an earlier server started. A fault on the way (a
    * disk that cannot be read, say) must not leave the job without anybody looking after it: it is watched again.
    */
-  async watch(claim: ClaimedJob, handle: string, signal: AbortSignal): Promise<void> {
-    const backoff = new Backoff(1_000, 30_000);
+  watch(claim: ClaimedJob, handle: string, signal: AbortSignal): Promise<void> {
     let end: WatchedEnd | undefined;
-    for (;;) {
-      try {
-        // Kept: what has been removed on the way to its settlement would be called lost the next time.
-        end ??= await this.watcher.watch(claim, handle, signal);
-        return await this.conclude(claim, handle, end, signal);
-      } catch (error) {
-        if (error instanceof StaleFenceError) throw error;
-        signal.throwIfAborted();
-        this.log.error(
-          { jobId: claim.job.id, err: messageOf(error), stack: (error as Error).stack },
-          'watching a job failed; trying again',
-        );
-        await backoff.wait(signal);
-        signal.throwIfAborted();
-      }
-    }
+    const work = async (): Promise<void> => {
+      // Kept: what has been removed on the way to its settlement would be called lost the next time.
+      end ??= await this.watcher.watch(claim, handle, signal);
+      await this.conclude(claim, handle, end, signal);
+    };
+    return retry(
+      work,
+      {
+        firstMs: 1_000,
+        maxMs: 30_000,
+        isFinal: (error) => error instanceof StaleFenceError,
+        onFailure: (error) =>
+          this.log.error(
+            { jobId: claim.job.id, err: messageOf(error), stack: (error as Error).stack },
+            'watching a job failed; trying again',
+          ),
+      },
+      signal,
+    );
   }
 
   /**

@@ -1,6 +1,6 @@
-import { Backoff } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
+import { retry } from '../../common/retry.js';
 import type { StopReason } from '../outcome/outcome.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
 
@@ -24,18 +24,13 @@ export class StopControl {
   async stop(reason: StopReason, graceSeconds: number): Promise<void> {
     if (this.signal.aborted) return;
     this.firstReason ??= reason;
-    const backoff = new Backoff(200, 5_000);
-    while (!this.signal.aborted) {
-      try {
-        return await this.runtime.stop(this.handle, graceSeconds, this.signal);
-      } catch (error) {
-        if (this.signal.aborted) return;
-        this.log.warn(
-          { err: messageOf(error), reason },
-          'the workload could not be stopped yet; trying again',
-        );
-        await backoff.wait(this.signal);
-      }
+    const ask = (): Promise<void> => this.runtime.stop(this.handle, graceSeconds, this.signal);
+    const onFailure = (error: unknown): void =>
+      this.log.warn({ err: messageOf(error), reason }, 'the workload could not be stopped yet; trying again');
+    try {
+      await retry(ask, { firstMs: 200, maxMs: 5_000, onFailure }, this.signal);
+    } catch {
+      // The signal aborted: nothing is left to stop, or another server does it.
     }
   }
 }

@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Backoff } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { SYSTEM } from '../../common/principal.js';
+import { retry } from '../../common/retry.js';
 import type { AppConfig } from '../../config/app-config.js';
 import { APP_CONFIG } from '../../config/app-config.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
@@ -89,22 +89,28 @@ export class WorkloadStarter {
     signal: AbortSignal,
   ): Promise<string | Outcome> {
     const spec = toWorkloadSpec(claim, workspace, this.config);
-    const backoff = new Backoff(200, 5_000);
-    for (;;) {
-      try {
-        return await this.runtime.start(spec, signal);
-      } catch (error) {
-        if (error instanceof WorkloadStartError) return this.refused(claim, error);
-        signal.throwIfAborted();
-        if (!(error instanceof RuntimeUnavailableError)) return this.giveUp(claim, error);
-        this.log.warn(
-          { jobId: claim.job.id, err: messageOf(error) },
-          'the engine did not take a start; trying again',
-        );
-        this.health.suspect();
-        await backoff.wait(signal);
-        signal.throwIfAborted();
-      }
+    const onFailure = (error: unknown): void => {
+      this.log.warn(
+        { jobId: claim.job.id, err: messageOf(error) },
+        'the engine did not take a start; trying again',
+      );
+      this.health.suspect();
+    };
+    try {
+      return await retry(
+        () => this.runtime.start(spec, signal),
+        {
+          firstMs: 200,
+          maxMs: 5_000,
+          isFinal: (error) => !(error instanceof RuntimeUnavailableError),
+          onFailure,
+        },
+        signal,
+      );
+    } catch (error) {
+      if (error instanceof WorkloadStartError) return this.refused(claim, error);
+      signal.throwIfAborted();
+      return this.giveUp(claim, error);
     }
   }
 

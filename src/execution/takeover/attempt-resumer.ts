@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Backoff } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
+import { retry } from '../../common/retry.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
-import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
+import type { RuntimeProvider, WorkloadSummary } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
 import { AttemptRunner } from '../attempt/attempt-runner.js';
@@ -68,21 +68,14 @@ export class AttemptResumer {
 
   /** An engine that is away says nothing about its workloads: it is waited for. */
   private async findHandle(claim: ClaimedJob, signal: AbortSignal): Promise<string | undefined> {
-    const backoff = new Backoff(500, 10_000);
-    for (;;) {
-      try {
-        const workloads = await this.runtime.list(signal);
-        return workloads.find((workload) => workload.name === claim.attempt.workload)?.handle;
-      } catch (error) {
-        signal.throwIfAborted();
-        this.log.warn(
-          { jobId: claim.job.id, err: messageOf(error) },
-          'the engine cannot be asked for a workload; trying again',
-        );
-        await backoff.wait(signal);
-        signal.throwIfAborted();
-      }
-    }
+    const onFailure = (error: unknown): void =>
+      this.log.warn(
+        { jobId: claim.job.id, err: messageOf(error) },
+        'the engine cannot be asked for a workload; trying again',
+      );
+    const list = (): Promise<WorkloadSummary[]> => this.runtime.list(signal);
+    const workloads = await retry(list, { firstMs: 500, maxMs: 10_000, onFailure }, signal);
+    return workloads.find(({ name }) => name === claim.attempt.workload)?.handle;
   }
 }
 

@@ -6,6 +6,7 @@ import { MiB } from '../../common/bytes.js';
 import { Clock } from '../../common/clock.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
+import { SingleFlight } from '../../common/single-flight.js';
 import { StorageConfig } from '../../config/parts/storage-config.js';
 import { Database } from '../../database/database.js';
 import { RESERVE_BYTES } from '../../database/disk-reserve.js';
@@ -35,7 +36,7 @@ export class StorageSpace {
   private readonly floorBytes: number;
   private readonly places: Place[];
   private lookedAtMs = -Infinity;
-  private looking: Promise<void> | undefined;
+  private readonly looking = new SingleFlight(() => this.look());
   private shortIn: string | undefined;
 
   constructor(
@@ -64,15 +65,14 @@ export class StorageSpace {
   async shortage(): Promise<StorageFullError | undefined> {
     // Also when the clock was set back meanwhile.
     if (Math.abs(this.clock.nowMs() - this.lookedAtMs) >= FRESH_MS)
-      await settledWithin(this.look(), PATIENCE_MS);
+      await settledWithin(this.looking.run(), PATIENCE_MS);
     return this.shortIn === undefined ? undefined : new StorageFullError();
   }
 
   private look(): Promise<void> {
-    this.looking ??= this.measure()
-      .catch((error: unknown) => this.log.warn({ err: error }, 'the disks could not be looked at'))
-      .finally(() => (this.looking = undefined));
-    return this.looking;
+    return this.measure().catch((error: unknown) =>
+      this.log.warn({ err: error }, 'the disks could not be looked at'),
+    );
   }
 
   private async measure(): Promise<void> {

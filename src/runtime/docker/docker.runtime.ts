@@ -1,5 +1,6 @@
 import type { ContainerInspectInfo } from 'dockerode';
 import { Backoff, abortable, sleep } from '../../common/abort.js';
+import { KeyedSingleFlight } from '../../common/single-flight.js';
 import { runnerUser } from '../../workspace/runner-user.js';
 import type { HandleBase } from '../handle.js';
 import { decodeHandle, encodeHandle } from '../handle.js';
@@ -65,7 +66,7 @@ class DockerRuntime implements RuntimeProvider {
   readonly capabilities: RuntimeCapabilities;
   private readonly label: string;
   private readonly events: ContainerEvents;
-  private readonly starting = new Map<string, Promise<string>>();
+  private readonly starting = new KeyedSingleFlight<string>();
 
   constructor(
     private readonly engine: DockerEngine,
@@ -99,11 +100,7 @@ class DockerRuntime implements RuntimeProvider {
   /** Calls for one name share one start, so that none of them meets a container that the other has just run. */
   async start(spec: WorkloadSpec, signal?: AbortSignal): Promise<string> {
     signal?.throwIfAborted();
-    let start = this.starting.get(spec.name);
-    if (!start) {
-      start = this.startOnce(spec).finally(() => this.starting.delete(spec.name));
-      this.starting.set(spec.name, start);
-    }
+    const start = this.starting.run(spec.name, () => this.startOnce(spec));
     return abortable(start, signal);
   }
 

@@ -1,5 +1,6 @@
 import { abortable } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
+import { KeyedSingleFlight } from '../../common/single-flight.js';
 import { runnerUser } from '../../workspace/runner-user.js';
 import { workspacePaths } from '../../workspace/workspace-paths.js';
 import type { WorkspaceMaker } from '../../workspace/workspace-maker.js';
@@ -91,7 +92,7 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
   private readonly fixed: Omit<RuntimeCapabilities, 'networkIsolation'>;
   private readonly network: NetworkSight;
   private readonly watch: PodWatch;
-  private readonly starting = new Map<string, Promise<string>>();
+  private readonly starting = new KeyedSingleFlight<string>();
   /** Ownership of ConfigMaps, written beside the way. */
   private readonly owning = new Set<Promise<void>>();
   private readonly closing = new AbortController();
@@ -150,11 +151,7 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
   /** Calls for one name share one start, so that only one of them makes requests. */
   async start(spec: WorkloadSpec, signal?: AbortSignal): Promise<string> {
     signal?.throwIfAborted();
-    let start = this.starting.get(spec.name);
-    if (!start) {
-      start = this.startAsJob(spec).finally(() => this.starting.delete(spec.name));
-      this.starting.set(spec.name, start);
-    }
+    const start = this.starting.run(spec.name, () => this.startAsJob(spec));
     return abortable(start, signal);
   }
 
@@ -202,7 +199,7 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
     this.closing.abort();
     await this.watchingNetwork;
     this.watch.close(new RuntimeUnavailableError('The kubernetes runtime was closed.'));
-    await Promise.allSettled([...this.owning, ...this.starting.values()]);
+    await Promise.allSettled([...this.owning, ...this.starting.current]);
     this.cluster.close();
   }
 

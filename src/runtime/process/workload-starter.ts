@@ -2,6 +2,7 @@ import { accessSync } from 'node:fs';
 import { sleep } from '../../common/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import { MiB } from '../../common/bytes.js';
+import { KeyedSingleFlight } from '../../common/single-flight.js';
 import { isRoot, runnerUser } from '../../workspace/runner-user.js';
 import type { WorkloadSpec } from '../runtime-provider.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
@@ -39,17 +40,13 @@ export interface StarterParts {
 /** Starts workloads, each at most once, whoever else does the same. */
 export class WorkloadStarter {
   /** Starts under way, so that those of one server do not race each other for the claim. */
-  private readonly starting = new Map<string, Promise<WorkloadState>>();
+  private readonly starting = new KeyedSingleFlight<WorkloadState>();
 
   constructor(private readonly parts: StarterParts) {}
 
   /** Resolves with the state of the workload as soon as its supervisor runs, or had run. */
   start(spec: WorkloadSpec): Promise<WorkloadState> {
-    const started = this.starting.get(spec.name);
-    if (started) return started;
-    const starting = this.startOnce(spec).finally(() => this.starting.delete(spec.name));
-    this.starting.set(spec.name, starting);
-    return starting;
+    return this.starting.run(spec.name, () => this.startOnce(spec));
   }
 
   private async startOnce(spec: WorkloadSpec): Promise<WorkloadState> {

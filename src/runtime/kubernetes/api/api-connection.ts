@@ -5,6 +5,7 @@ import type { RequestOptions } from 'node:https';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { abortable } from '../../../common/abort.js';
+import { SingleFlight } from '../../../common/single-flight.js';
 import { RuntimeUnavailableError } from '../../runtime.errors.js';
 import { linesOf } from '../../lines.js';
 import { ApiStatusError, noAnswer, toStatusError } from './api.errors.js';
@@ -36,7 +37,7 @@ interface Credentials {
  */
 export class ApiConnection {
   private credentials?: Credentials;
-  private loggingIn?: Promise<Credentials>;
+  private readonly loggingIn = new SingleFlight(() => this.readCredentials());
   private readonly server: URL;
 
   constructor(private readonly kubeConfig: KubeConfig) {
@@ -137,11 +138,11 @@ export class ApiConnection {
   private login(): Promise<Credentials> {
     const known = this.credentials;
     if (known && Date.now() - known.readAtMs < CREDENTIALS_MS) return Promise.resolve(known);
-    this.loggingIn ??= this.readCredentials(known).finally(() => (this.loggingIn = undefined));
-    return this.loggingIn;
+    return this.loggingIn.run();
   }
 
-  private async readCredentials(known: Credentials | undefined): Promise<Credentials> {
+  private async readCredentials(): Promise<Credentials> {
+    const known = this.credentials;
     const options: RequestOptions = {};
     await this.kubeConfig.applyToHTTPSOptions(options);
     const fingerprint = fingerprintOf(options);
