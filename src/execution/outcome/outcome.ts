@@ -56,7 +56,7 @@ function withPublicMessage(exit: WorkloadExit): WorkloadExit {
 /** Where the engine does not know how a run ended, the runner's account of it counts, if there is one. */
 function completed(evidence: Evidence): Evidence {
   const { exit, ended } = evidence;
-  if (!ended || !isIgnorant(exit)) return evidence;
+  if (!ended || !isExitUnknown(exit)) return evidence;
   const exitCode = ended.exitCode ?? 128 + (ended.signal ?? 0);
   return { ...evidence, exit: { kind: 'exited', exitCode, oomKilled: false } };
 }
@@ -65,7 +65,7 @@ function completed(evidence: Evidence): Evidence {
  * Whether the engine may know nothing of a run that the log shows. One that is killed in the middle of a start forgets
  * it: afterwards it refuses to start the workload, or starts it a second time, which the runner refuses.
  */
-function isIgnorant(exit: WorkloadExit): boolean {
+function isExitUnknown(exit: WorkloadExit): boolean {
   if (exit.kind !== 'exited') return exit.kind === 'startFailed' || exit.kind === 'neverStarted';
   return exit.exitCode === UNKNOWN_EXIT_CODE || exit.exitCode === RUNNER_EXIT_CODES.spoolInUse;
 }
@@ -104,7 +104,7 @@ export function cancelledBefore(): Outcome {
 /** Ends that are not the script's own. */
 function brokenOff(evidence: Evidence): Outcome | undefined {
   const { exit, ended, started } = evidence;
-  if (started && !ended && isIgnorant(exit)) return forgotten(exit);
+  if (started && !ended && isExitUnknown(exit)) return forgotten(exit);
   switch (exit.kind) {
     case 'startFailed':
       return startFailure(exit.failure);
