@@ -39,8 +39,8 @@ export class JobService {
       );
     }
     const { job, claim } = await this.intake.take(principal, newId(), submission);
-    this.events.emit(job.id);
-    if (!claim) this.events.emitQueued();
+    this.events.publishLocal(job.id);
+    if (!claim) this.events.publishQueuedLocal();
     return job;
   }
 
@@ -71,7 +71,7 @@ export class JobService {
       )
         break;
     }
-    this.events.emit(id);
+    this.events.publishLocal(id);
     return this.get(principal, id);
   }
 

@@ -63,8 +63,8 @@ export class ReplicaHints implements OnApplicationBootstrap, OnApplicationShutdo
       log: this.log,
     });
     this.database.hearBy(listener);
-    this.events.onOwn((jobId) => this.gather(() => this.changed.add(jobId)));
-    this.events.onOwnQueued(() => this.gather(() => (this.isQueued = true)));
+    this.events.onLocal((jobId) => this.gather(() => this.changed.add(jobId)));
+    this.events.onQueuedLocal(() => this.gather(() => (this.isQueued = true)));
     this.running = this.database
       .whenOpen(this.stopping.signal)
       .then(() => listener.listen(this.stopping.signal));
@@ -104,19 +104,19 @@ export class ReplicaHints implements OnApplicationBootstrap, OnApplicationShutdo
 
   private hear({ from, jobs = [], queued, all }: Hint): void {
     if (from === this.id) return;
-    for (const id of jobs) this.events.hear(id);
-    if (queued) this.events.hearQueued();
+    for (const id of jobs) this.events.publishRemote(id);
+    if (queued) this.events.publishQueuedRemote();
     if (all) void this.lookAtAll();
   }
 
   /** After a time in which hints may have been missed. */
   private async lookAtAll(): Promise<void> {
-    for (const id of this.events.followed()) this.events.hear(id);
-    this.events.hearQueued();
+    for (const id of this.events.followed()) this.events.publishRemote(id);
+    this.events.publishQueuedRemote();
     if (!this.events.isAnyFollowed) return;
     try {
       const { live, newest } = await this.jobs.recent(SYSTEM.dispatcher);
-      for (const id of new Set([...this.lastLive, ...live, ...newest])) this.events.hear(id);
+      for (const id of new Set([...this.lastLive, ...live, ...newest])) this.events.publishRemote(id);
       this.lastLive = live;
     } catch (error) {
       this.log.debug({ err: messageOf(error) }, 'changes by other servers could not be looked for');

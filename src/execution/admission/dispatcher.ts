@@ -43,7 +43,7 @@ export class Dispatcher {
       const { free } = this.slots;
       if (free === 0) return lookMs;
       const claims = await this.slots.fill((places) => this.queue.claim(places));
-      for (const { job } of claims) this.events.emit(job.id);
+      for (const { job } of claims) this.events.publishLocal(job.id);
       if (claims.length === free) return lookMs;
       const nextMs = (await this.queue.nextInMs()) ?? lookMs;
       // What is due and was not to be had is just being taken by another replica.

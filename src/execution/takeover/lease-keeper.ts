@@ -45,7 +45,8 @@ export class LeaseKeeper {
           await this.renew();
           renewedAtMs = askedAtMs;
         }
-        for (const jobId of await this.claims.cancelRequested(this.replica.id)) this.events.emit(jobId);
+        for (const jobId of await this.claims.cancelRequested(this.replica.id))
+          this.events.publishLocal(jobId);
       } catch (error) {
         this.log.warn({ err: messageOf(error) }, 'leases could not be renewed; trying again');
       }

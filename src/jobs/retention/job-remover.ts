@@ -45,7 +45,7 @@ export class JobRemover {
   }
 
   private async finish(deleted: readonly DeletedJob[]): Promise<void> {
-    for (const { id } of deleted) this.events.emit(id);
+    for (const { id } of deleted) this.events.publishLocal(id);
     await Promise.all(
       deleted.map(async ({ id, workspaces }) => {
         for (const workspace of workspaces) await this.removeFiles(id, workspace);

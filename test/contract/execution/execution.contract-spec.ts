@@ -163,7 +163,7 @@ describe('execution', () => {
         .insert(CALLER, submission({}), { id: newId(), nowMs: Date.now(), maxQueued: 1000 });
     // Both are there before either can be claimed.
     const first = await whileNobodyClaims(server, async () => [(await insert()).job, (await insert()).job]);
-    server.get(JobEvents).emitQueued();
+    server.get(JobEvents).publishQueuedLocal();
     await waitForState(first[1]!.id, /STARTING/);
     const third = await send();
     expect(third.state).toBe('QUEUED');
