@@ -43,7 +43,7 @@ const START_MARGIN_SECONDS = 30;
 const SIZED_MEMORY_VOLUMES = 22;
 
 export interface KubernetesRuntimeProvider extends RuntimeProvider {
-  /** This server is a pod of the cluster, so that its folders are the claims themselves. */
+  /** This server is a pod of the cluster, so that its folders are the volume claims themselves. */
   readonly isInside: boolean;
   /** Begins to try the cluster's network with pods, until `close`; their folders are in `workspaces`. Called once. */
   watchNetwork(workspaces: WorkspaceMaker): void;
@@ -60,7 +60,7 @@ export async function createKubernetesRuntime(
     const [version, scope, nodeName] = await Promise.all([
       cluster.version(signal),
       cluster.namespaceUid(signal),
-      requiredNode(cluster, options.claims, options.nodeName, options.log, signal),
+      requiredNode(cluster, options.volumeClaims, options.nodeName, options.log, signal),
     ]);
     const template: PodTemplate = {
       ...options,

@@ -268,17 +268,17 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
     );
 
     it(
-      'says why: a claim that is not there, or not bound',
+      'says why: a volume claim that is not there, or not bound',
       async () => {
-        const claims = { ...cluster.options('/').claims, datasets: 'maps-no-datasets' };
-        const runtime = await runtimeWith({}, { startTimeoutSeconds: 2, claims });
+        const volumeClaims = { ...cluster.options('/').volumeClaims, datasets: 'maps-no-datasets' };
+        const runtime = await runtimeWith({}, { startTimeoutSeconds: 2, volumeClaims });
         const missing = await failStart({}, runtime);
         expect(missing).toMatchObject({ kind: 'unschedulable', retryable: true });
         expect(missing.message).toMatch(/"maps-no-datasets" not found/);
         expect(missing.hint).toMatch(/kubectl get pvc/);
         const path = `${cluster.base}/persistentvolumeclaims`;
         await cluster.post(path, {
-          metadata: { name: claims.datasets },
+          metadata: { name: volumeClaims.datasets },
           spec: {
             accessModes: ['ReadOnlyMany'],
             storageClassName: 'no-such-class',
@@ -288,7 +288,7 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
         const pending = await failStart({}, runtime);
         expect(pending).toMatchObject({ kind: 'unschedulable', retryable: true });
         expect(pending.message).toMatch(/unbound immediate PersistentVolumeClaims/);
-        await cluster.delete(`${path}/${claims.datasets}`);
+        await cluster.delete(`${path}/${volumeClaims.datasets}`);
       },
       TIMEOUT_MS,
     );
