@@ -26,7 +26,7 @@ import { isTerminal, terminatedState } from './observed-pod.js';
 import type { PodHandle } from './pod-handle.js';
 import type { ProbeRuntime } from './probes/probe-pod.js';
 import { removePod } from './life/remove-pod.js';
-import { requiredNode } from './pod/placement.js';
+import { requiredNode } from './pod/required-node.js';
 import { PodStop } from './life/pod-stop.js';
 import { PodWait } from './life/pod-wait.js';
 import { PodWatch } from './life/pod-watch.js';

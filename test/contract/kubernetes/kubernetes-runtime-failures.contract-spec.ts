@@ -11,7 +11,7 @@ import {
   whyNoKubernetes,
 } from '../../support/runtimes/kubernetes/runtime-kubernetes.js';
 import { setCommand, startAltered } from '../../support/runtimes/kubernetes/runtime-pods.js';
-import { FakeRegistry } from '../../support/runtimes/docker/runtime-registry.js';
+import { FakeImageRegistry } from '../../support/runtimes/docker/image-registry.js';
 import { describeTier } from '../../support/runtimes/runtime-tier.js';
 import { waitFor } from '../../support/wait-for.js';
 import { RefusingWebhook } from '../../support/runtimes/kubernetes/runtime-webhook.js';
@@ -196,7 +196,7 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
     );
 
     const failPull = async (status: number, body: string): Promise<StartFailure> => {
-      const registry = await FakeRegistry.open(status, body);
+      const registry = await FakeImageRegistry.open(status, body);
       try {
         const image = `${registry.image('team/image')}:1`;
         const workload = await bench.prepare({ script: ENDS, image });
@@ -212,7 +212,7 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
     it(
       'takes the words of a registry for what they are, however long the name of the image is',
       async () => {
-        const registry = await FakeRegistry.open(404);
+        const registry = await FakeImageRegistry.open(404);
         const failure = await failStart({ image: `${registry.image(`${'long/'.repeat(30)}image`)}:1` });
         await registry.close();
         expect(failure).toMatchObject({ kind: 'imageUnavailable', retryable: false });
