@@ -31,7 +31,7 @@ import { PodStop } from './life/pod-stop.js';
 import { PodWait } from './life/pod-wait.js';
 import { PodWatch } from './life/pod-watch.js';
 import { startPod } from './pod/start-pod.js';
-import { prepareStopOrder } from './stop-order.js';
+import { prepareStopRequest } from './stop-request.js';
 import type { PodTemplate } from './pod/to-pod.js';
 
 const HEALTH_TIMEOUT_MS = 2_000;
@@ -213,7 +213,7 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
   }
 
   private async startOnce(spec: WorkloadSpec, gate: NetworkGate | undefined): Promise<string> {
-    await prepareStopOrder(spec.workspace.jobDir);
+    await prepareStopRequest(spec.workspace.jobDir);
     const { log } = this.options;
     const { pod, isNew } = await startPod(this.cluster, spec, this.template, log, gate);
     this.watch.note(pod);

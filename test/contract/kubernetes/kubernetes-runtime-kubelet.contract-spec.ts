@@ -72,7 +72,7 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
           expect(await workload.exit(await bench.another())).toEqual({ kind: 'deadlineExceeded' });
         },
 
-      'is stopped by its own deadline when its runner does not find the order, and its record stays':
+      'is stopped by its own deadline when its runner does not find the stop request, and its record stays':
         async (): Promise<void> => {
           const workload = await bench.start({ script: RUNS_ON, graceSeconds: 1 });
           await workload.printed('ready');

@@ -9,7 +9,7 @@ import { QUEUE_LABEL, toLabels } from '../labels.js';
 import type { NetworkGate } from './network-gate.js';
 import { gateVariables } from './network-gate.js';
 
-/** Where the pod looks for the order to stop; the folder is the server's own, and read-only in the pod. */
+/** Where the pod looks for the stop request; the folder is the server's own, and read-only in the pod. */
 const CONTROL_DIR = '/control';
 
 /** Time for the runner to write its last frame after the script was killed; the kubelet's own kill comes later. */
