@@ -8,7 +8,7 @@ import { Heartbeat } from './heartbeat.js';
 import { REFILL_DELAY_MS, RefillPace } from './refill-pace.js';
 import type { WarmWorker } from './warm-worker.js';
 import { newWorkerId } from './warm-worker.js';
-import type { WorkerLauncher, WorkerOrder } from './worker-launcher.js';
+import type { WorkerLauncher, WorkerSpec } from './worker-launcher.js';
 import { exitText, publicReason } from './worker-launcher.js';
 import type { WorkerNeed } from './worker-need.js';
 import { heardTooLate } from './worker-need.js';
@@ -18,7 +18,7 @@ const FIRST_GUESS_SECONDS = 2;
 /** The part of the newest measurement in the average. */
 const NEWEST = 0.3;
 /** What the pool needs of a new worker beside its id. */
-export type WorkerTemplate = Omit<WorkerOrder, 'id' | 'environment' | 'preload'>;
+export type WorkerTemplate = Omit<WorkerSpec, 'id' | 'environment' | 'preload'>;
 
 export interface PoolStatus {
   readonly environment: string;

@@ -20,7 +20,7 @@ const QUICK_LOOKS = 50;
 const REMOVAL_MS = 30_000;
 
 /** What a new worker is to be. */
-export interface WorkerOrder extends Pick<
+export interface WorkerSpec extends Pick<
   WorkloadSpec,
   'image' | 'limits' | 'network' | 'timeoutSeconds' | 'graceSeconds'
 > {
@@ -48,13 +48,13 @@ export class WorkerLauncher {
   ) {}
 
   /** Resolves when the worker waits for its job. @throws when it does not come up, of which nothing stays then */
-  async launch(order: WorkerOrder, signal: AbortSignal): Promise<LaunchedWorker> {
+  async launch(spec: WorkerSpec, signal: AbortSignal): Promise<LaunchedWorker> {
     let handle: string | undefined;
     try {
-      const imageVersion = await this.runtime.imageVersion(order.image, signal);
-      handle = await this.runtime.start(await this.toSpec(order), signal);
-      const report = await this.awaitReady(order.id, handle, signal);
-      const { id, environment } = order;
+      const imageVersion = await this.runtime.imageVersion(spec.image, signal);
+      handle = await this.runtime.start(await this.toWorkloadSpec(spec), signal);
+      const report = await this.awaitReady(spec.id, handle, signal);
+      const { id, environment } = spec;
       const worker: WarmWorker = {
         id,
         workload: workerWorkload(id),
@@ -66,7 +66,7 @@ export class WorkerLauncher {
       };
       return { worker, report };
     } catch (error) {
-      await this.remove(order.id, handle);
+      await this.remove(spec.id, handle);
       throw error;
     }
   }
@@ -97,8 +97,8 @@ export class WorkerLauncher {
     return (await this.runtime.list(signal)).find((workload) => workload.name === name)?.handle;
   }
 
-  private async toSpec(order: WorkerOrder): Promise<WorkloadSpec> {
-    const { id, image, limits, network, timeoutSeconds, graceSeconds, preload, idleSeconds } = order;
+  private async toWorkloadSpec(spec: WorkerSpec): Promise<WorkloadSpec> {
+    const { id, image, limits, network, timeoutSeconds, graceSeconds, preload, idleSeconds } = spec;
     return {
       name: workerWorkload(id),
       jobId: null,

@@ -42,7 +42,7 @@ true ${STATUS_FD}> "$folder/status" ${RUNNER_FD}< "$runner" ${FILTER_FD}< "$filt
 say $?
 `;
 
-export interface Launch {
+export interface LaunchSpec {
   /** The workload's state folder. */
   readonly folder: string;
   readonly cgroupFolders: readonly string[];
@@ -56,24 +56,24 @@ export interface Launch {
 }
 
 /** Starts a supervisor, in a session of its own, and waits until it has claimed the start or given way. */
-export async function launch(order: Launch): Promise<void> {
-  const stderr = openSync(join(order.folder, 'stderr'), 'a', 0o600);
+export async function launch(spec: LaunchSpec): Promise<void> {
+  const stderr = openSync(join(spec.folder, 'stderr'), 'a', 0o600);
   try {
     const args = [
-      order.folder,
-      order.cgroupFolders.join(':'),
-      order.runnerPath,
-      order.filterPath,
-      ...order.command,
+      spec.folder,
+      spec.cgroupFolders.join(':'),
+      spec.runnerPath,
+      spec.filterPath,
+      ...spec.command,
     ];
     const child = spawn('/bin/sh', ['-c', SCRIPT, 'supervisor', ...args], {
       cwd: '/',
       detached: true,
-      env: { PATH: '/usr/bin:/bin', ...order.env, [WORKLOAD_VARIABLE]: order.folder },
-      stdio: [order.input === undefined ? 'ignore' : 'pipe', 'ignore', stderr, 'ignore', 'pipe'],
+      env: { PATH: '/usr/bin:/bin', ...spec.env, [WORKLOAD_VARIABLE]: spec.folder },
+      stdio: [spec.input === undefined ? 'ignore' : 'pipe', 'ignore', stderr, 'ignore', 'pipe'],
     });
     // Written at once, whole, to the kernel: the workload needs no server to get it. One that has given way reads nothing.
-    child.stdin?.on('error', () => undefined).end(order.input);
+    child.stdin?.on('error', () => undefined).end(spec.input);
     child.unref();
     await new Promise<void>((resolve, reject) => {
       child.once('error', (error) =>
