@@ -123,7 +123,7 @@ class ProcessRuntime implements RuntimeProvider {
     signal?.throwIfAborted();
     const handle = readHandle(this.scope, text);
     const read = (): WorkloadState | undefined => this.read(handle);
-    if (!read()?.claimed) return;
+    if (!read()?.hasStartLock) return;
     const grace = AbortSignal.timeout(graceSeconds * 1000 + STOP_MARGIN_MS);
     const until = signal ? AbortSignal.any([grace, signal]) : grace;
     await askToEnd(read, this.processes, until);
@@ -200,7 +200,7 @@ class ProcessRuntime implements RuntimeProvider {
     state: WorkloadState,
     readAgain: () => WorkloadState | undefined,
   ): Promise<WorkloadState | undefined> {
-    if (!state.claimed) return isAbandoned(state) ? state : undefined;
+    if (!state.hasStartLock) return isAbandoned(state) ? state : undefined;
     if (state.outcome) {
       // A runner that was killed could not kill what its script had started.
       if (this.processes.writers(state).length > 0) await killAll(readAgain, this.processes, this.cgroups);
@@ -229,7 +229,7 @@ class ProcessRuntime implements RuntimeProvider {
   }
 
   private progressOf(state: WorkloadState): WorkloadSummary['state'] {
-    if (!state.claimed) return 'created';
+    if (!state.hasStartLock) return 'created';
     if (state.outcome) return 'ended';
     return this.processes.isSupervised(state) || this.processes.all(state).length > 0 ? 'running' : 'ended';
   }

@@ -17,7 +17,7 @@ const END_CHARS = 16;
  * The supervisor: `sh -c … <folder> <cgroups, joined by ':'> <runner> <filter> <command…>`. It belongs to no server, so it may
  * count on none. In this order it
  *
- * 1. claims the start: `set -C` makes the file exclusively, so of all supervisors of a name one goes on, once;
+ * 1. takes the start lock: `set -C` makes the file exclusively, so of all supervisors of a name one goes on, once;
  * 2. lets the server go on, by closing the pipe that tells it so;
  * 3. joins the workload's cgroups, which what it starts inherits: no script runs outside them for a moment;
  * 4. runs the command and leaves its exit status, which needs no server to be alive. It is written over a placeholder,
@@ -55,7 +55,7 @@ export interface LaunchSpec {
   readonly input?: string;
 }
 
-/** Starts a supervisor, in a session of its own, and waits until it has claimed the start or given way. */
+/** Starts a supervisor, in a session of its own, and waits until it has taken the start lock or given way. */
 export async function launch(spec: LaunchSpec): Promise<void> {
   const stderr = openSync(join(spec.folder, 'stderr'), 'a', 0o600);
   try {
