@@ -29,8 +29,8 @@ import { askToEnd, killAll } from './workload/terminate.js';
 import { removeHome } from './workload/workload-command.js';
 import { WorkloadFolders } from './workload/workload-folders.js';
 import { WorkloadProcesses } from './workload/workload-processes.js';
-import type { StarterParts } from './workload-starter.js';
-import { WorkloadStarter } from './workload-starter.js';
+import type { StarterParts } from './process-starter.js';
+import { ProcessStarter } from './process-starter.js';
 import type { WorkloadState } from './workload/workload-state.js';
 import { toExit } from './workload/workload-state.js';
 
@@ -77,7 +77,7 @@ class ProcessRuntime implements RuntimeProvider {
   private readonly folders: WorkloadFolders;
   private readonly cgroups: Cgroups;
   private readonly processes: WorkloadProcesses;
-  private readonly starter: WorkloadStarter;
+  private readonly starter: ProcessStarter;
   private readonly watch: ExitWatch<WorkloadExit>;
 
   constructor(private readonly parts: StarterParts) {
@@ -87,7 +87,7 @@ class ProcessRuntime implements RuntimeProvider {
     this.folders = folders;
     this.cgroups = cgroups;
     this.processes = new WorkloadProcesses(cgroups, (name) => folders.path(name));
-    this.starter = new WorkloadStarter(parts);
+    this.starter = new ProcessStarter(parts);
     this.watch = new ExitWatch(folders.root);
     this.capabilities = capabilitiesOf(machine, cgroups);
   }

@@ -37,7 +37,7 @@ export interface StarterParts {
 }
 
 /** Starts workloads, each at most once, whoever else does the same. */
-export class WorkloadStarter {
+export class ProcessStarter {
   /** Starts under way, so that those of one server do not race each other for the start lock. */
   private readonly starting = new Map<string, Promise<WorkloadState>>();
 
