@@ -6,7 +6,7 @@ import { rideOut } from '../database/ride-out.js';
 import type { Job } from './record/job.js';
 import { JobEvents } from './record/job-events.js';
 import { JobService } from './job.service.js';
-import type { JobFilter } from './store/job.repository.js';
+import type { JobQuery } from './store/job.repository.js';
 import { JobRepository } from './store/job.repository.js';
 import { isTerminal } from './record/job-state.js';
 
@@ -48,7 +48,7 @@ export class JobFollower {
   /** Every job that matches, at each of its changes from now on; coalesced while the reader is busy. */
   async *followAll(
     principal: Principal,
-    filter: JobFilter,
+    query: JobQuery,
     signal: AbortSignal,
   ): AsyncGenerator<Job, void, undefined> {
     const changed = new Set<string>();
@@ -65,7 +65,7 @@ export class JobFollower {
         const ids = [...changed].slice(0, 100);
         ids.forEach((id) => changed.delete(id));
         if (ids.length === 0) continue;
-        for (const job of await rideOut(() => this.repository.findMatching(principal, ids, filter), signal))
+        for (const job of await rideOut(() => this.repository.findMatching(principal, ids, query), signal))
           yield job;
       }
     } finally {

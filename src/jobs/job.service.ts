@@ -10,7 +10,7 @@ import type { Job } from './record/job.js';
 import { JobEvents } from './record/job-events.js';
 import { JobIntake } from './job-intake.js';
 import { JobRemover } from './retention/job-remover.js';
-import type { JobFilter } from './store/job.repository.js';
+import type { JobQuery } from './store/job.repository.js';
 import { JobRepository } from './store/job.repository.js';
 import { JobNotFoundError } from './record/job.errors.js';
 import { isTerminal } from './record/job-state.js';
@@ -53,9 +53,9 @@ export class JobService {
   }
 
   /** Newest first; `after` is the id that the page begins behind. */
-  async list(principal: Principal, filter: JobFilter, limit: number, after?: string): Promise<Job[]> {
+  async list(principal: Principal, query: JobQuery, limit: number, after?: string): Promise<Job[]> {
     requireScope(principal, 'jobs:read');
-    return this.jobs.list(principal, filter, limit, after);
+    return this.jobs.list(principal, query, limit, after);
   }
 
   /** Ends a waiting job, asks a live one to end, returns a finished one as it is. */
