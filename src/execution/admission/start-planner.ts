@@ -7,7 +7,7 @@ import type { WarmWorker } from '../../runtime/pool/warm-worker.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { workloadName } from '../../runtime/workload-name.js';
-import { toWorkloadLimits } from '../attempt/job-order.js';
+import { toWorkloadLimits } from '../attempt/workload-spec.js';
 
 /** What decides where a job starts; a job that is about to be stored has it, too. */
 export type PlannedJob = Pick<Job, 'id' | 'attempt' | 'environment' | 'memoryMb' | 'cpus' | 'network'>;

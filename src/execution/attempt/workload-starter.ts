@@ -16,7 +16,8 @@ import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
 import type { WorkspaceContent } from '../../workspace/workspace-content.js';
 import { WorkspaceMaker } from '../../workspace/workspace-maker.js';
 import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
-import { toJobOrder, toWorkloadSpec } from './job-order.js';
+import { toJobOrder } from './job-order.js';
+import { toWorkloadSpec } from './workload-spec.js';
 import type { Outcome } from '../outcome/outcome.js';
 import { startFailure } from '../outcome/outcome.js';
 
