@@ -14,7 +14,6 @@ import { RunningAttempts } from '../attempt/running-attempts.js';
 @Injectable()
 export class AdoptionPolicy {
   private readonly startedAtMs = performance.now();
-  private isFirstLook = true;
 
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
@@ -23,16 +22,6 @@ export class AdoptionPolicy {
     private readonly database: Database,
     private readonly config: ExecutionConfig,
   ) {}
-
-  /** Owners whose leases need not run out, as a pattern: at the start of a replica that was here before. */
-  get predecessors(): string | undefined {
-    return this.isFirstLook ? this.replica.predecessors : undefined;
-  }
-
-  /** What there was at the start has been seen. */
-  looked(): void {
-    this.isFirstLook = false;
-  }
 
   mayAdopt({ job, scope, lapsedMs }: AdoptableJob): boolean {
     if (job.owner === this.replica.id && this.running.has(job.id)) return false;
