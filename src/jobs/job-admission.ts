@@ -6,20 +6,20 @@ import type { Take } from './store/submission.repository.js';
 /** Whoever runs jobs in this process. */
 export interface Admission {
   /**
-   * Reserves a place for a job that is about to be stored, with its first attempt planned; undefined when there is none.
+   * Reserves a slot for a job that is about to be stored, with its first attempt planned; undefined when none is free.
    * Each slot is ended once, by one of its members.
    */
   reserve(id: string, submission: JobSubmission): Slot | undefined;
 }
 
-/** A place that is kept for one new job. */
+/** A place for a job, reserved for a new one. */
 export interface Slot {
   readonly take: Take;
   /** The job was stored and taken: begins it. */
   launch(claim: ClaimedJob): void;
-  /** The job was not taken: the place, and what was planned, are for others again. */
+  /** The job was not taken: the slot, and what was planned, are for other jobs again. */
   release(): void;
-  /** It is not known whether the job was taken: what was planned for it is for nobody else. */
+  /** It is not known whether the job was taken: what was planned for it is given to no other job. */
   abandon(): void;
 }
 

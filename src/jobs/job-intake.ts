@@ -10,7 +10,7 @@ import { StorageSpace } from './retention/storage-space.js';
 import type { StoredJob } from './store/submission.repository.js';
 import { SubmissionRepository } from './store/submission.repository.js';
 
-/** How a job gets in: stored, and begun at once where there is a place and nobody waits before it. */
+/** How a job gets in: stored, and begun at once where a slot is free and no other job waits. */
 @Injectable()
 export class JobIntake {
   constructor(

@@ -26,7 +26,7 @@ export interface NewJob {
   readonly maxQueued: number;
   /** Why nothing new is stored now, if so. */
   readonly refusal?: Error;
-  /** Set when there is a place for it, in case that nobody waits before it. */
+  /** Set when a slot is reserved for it; used only when no other job waits. */
   readonly take?: Take;
 }
 
