@@ -34,7 +34,7 @@ export interface JobLogPage {
   damage: string | null;
 }
 
-interface Place extends LogPosition {
+interface FollowPosition extends LogPosition {
   /** What follows in this attempt's spool is not a log. */
   isDamaged: boolean;
 }
@@ -72,7 +72,7 @@ export class JobLogService {
     from: LogPosition,
     signal: AbortSignal,
   ): AsyncGenerator<JobLogStep, void, undefined> {
-    let place: Place = { ...from, isDamaged: false };
+    let position: FollowPosition = { ...from, isDamaged: false };
     let release: (() => void) | undefined;
     try {
       for (;;) {
@@ -83,16 +83,16 @@ export class JobLogService {
           const isOver = isTerminal(job.state);
           // Live jobs are not deleted; from its end on, retention must wait for who still reads.
           if (isOver) release ??= await rideOut(() => this.holds.hold(principal, jobId), signal);
-          const isPast = isOver || place.attempt < job.attempt;
-          if (place.attempt <= job.attempt) {
+          const isPast = isOver || position.attempt < job.attempt;
+          if (position.attempt <= job.attempt) {
             const find = (): Promise<Attempt | undefined> =>
-              this.readAttempt(principal, jobId, place.attempt);
-            const attempt = place.isDamaged ? undefined : await rideOut(find, signal);
-            if (attempt) place = yield* this.followAttempt(attempt, place, isPast, change.signal);
+              this.readAttempt(principal, jobId, position.attempt);
+            const attempt = position.isDamaged ? undefined : await rideOut(find, signal);
+            if (attempt) position = yield* this.followAttempt(attempt, position, isPast, change.signal);
           }
           if (signal.aborted) return;
-          if (place.attempt < job.attempt)
-            place = { attempt: place.attempt + 1, offset: 0, isDamaged: false };
+          if (position.attempt < job.attempt)
+            position = { attempt: position.attempt + 1, offset: 0, isDamaged: false };
           else if (isOver) {
             // Had it been deleted meanwhile, its log could have ended too soon, or have had no beginning.
             await rideOut(() => this.readJob(principal, jobId), signal);
@@ -121,10 +121,10 @@ export class JobLogService {
   /** One attempt's chunks: to its end when it `isPast`, else until something about the job changes. */
   private async *followAttempt(
     attempt: Attempt,
-    from: Place,
+    from: FollowPosition,
     isPast: boolean,
     changed: AbortSignal,
-  ): AsyncGenerator<JobLogStep, Place, undefined> {
+  ): AsyncGenerator<JobLogStep, FollowPosition, undefined> {
     let { offset } = from;
     let hasLookedAgain = false;
     const tail = this.tails.acquire(attempt.workspace);

@@ -4,7 +4,7 @@ import type { SpoolChunk } from './log-chunk.js';
 import type { JobLogEvent } from './models/log.model.js';
 import { toLogEvent } from './to-log-models.js';
 
-/** By the list of chunks that followers at one place of one log are given. */
+/** Events by their chunks: followers at one position of one log are given the same list of chunks. */
 const events = new WeakMap<readonly SpoolChunk[], JobLogEvent>();
 
 /**

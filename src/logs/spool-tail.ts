@@ -15,7 +15,7 @@ const RING_BYTES = 1024 * 1024;
 const POLL_MS = 25;
 /** Where inotify has been seen to work the poll only guards against a lost event. */
 const GUARD_POLL_MS = 500;
-/** Followers at the tip are at one place, or at a few: what is kept for them is the same object for all at a place. */
+/** Followers at the tip are at one position, or at a few. All at one position are given the same object. */
 const MAX_SLICES = 8;
 
 /**
@@ -100,8 +100,8 @@ export class SpoolTail {
   }
 
   /**
-   * Lets output gather for up to `ms`, or until `signal` aborts. All who wait go on together, with the tip just read, so
-   * that `read` gives those of them who were at one place the same object.
+   * Lets output gather for up to `ms`, or until `signal` aborts. All who wait go on together, just after a read of the
+   * tip, so that `read` gives the same object to all who were at one position.
    */
   gather(ms: number, signal: AbortSignal): Promise<void> {
     return this.pause.wait(ms, signal);

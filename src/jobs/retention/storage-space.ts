@@ -18,8 +18,8 @@ const FRESH_MS = 1_000;
 /** A network disk that does not answer must not hold those who ask: they go by the last look. */
 const PATIENCE_MS = 500;
 
-/** Something that can become full. */
-interface Place {
+/** A disk, as far as it can become full; several may be one. */
+interface Disk {
   /** For the log. */
   name: string;
   /** Undefined where there is nothing to judge. */
@@ -33,7 +33,7 @@ interface Place {
 @Injectable()
 export class StorageSpace {
   private readonly floorBytes: number;
-  private readonly places: Place[];
+  private readonly disks: Disk[];
   private lookedAtMs = -Infinity;
   private looking: Promise<void> | undefined;
   private shortIn: string | undefined;
@@ -48,10 +48,10 @@ export class StorageSpace {
     this.floorBytes = config.MIN_FREE_DISK_MB * MiB;
     // Each may be a disk of its own, or a link to one.
     const folders = [config.dataDir, ...['inputs', 'logs'].map((root) => join(config.workspaceDir, root))];
-    this.places = [
-      ...folders.map(placeOf),
+    this.disks = [
+      ...folders.map(diskOf),
       { name: 'outputs', freeBytes: () => outputs.freeBytes() },
-      ...(database.file ? [placeOf(dirname(database.file.path))] : []),
+      ...(database.file ? [diskOf(dirname(database.file.path))] : []),
     ];
   }
 
@@ -76,9 +76,9 @@ export class StorageSpace {
   }
 
   private async measure(): Promise<void> {
-    const free = await Promise.all(this.places.map((place) => place.freeBytes()));
+    const free = await Promise.all(this.disks.map((disk) => disk.freeBytes()));
     const shortIn =
-      this.places[free.findIndex((bytes) => bytes !== undefined && bytes < this.floorBytes)]?.name;
+      this.disks[free.findIndex((bytes) => bytes !== undefined && bytes < this.floorBytes)]?.name;
     this.tell(shortIn);
     this.shortIn = shortIn;
     this.lookedAtMs = this.clock.nowMs();
@@ -100,6 +100,6 @@ export class StorageSpace {
   }
 }
 
-function placeOf(folder: string): Place {
+function diskOf(folder: string): Disk {
   return { name: folder, freeBytes: () => freeBytes(folder) };
 }

@@ -8,7 +8,7 @@ import type { DeletedJob } from './deleted-job.js';
 import { ofTenant } from './of-tenant.js';
 import { deleteJobRows } from './delete-job-rows.js';
 
-/** A place in the order in which jobs finished. */
+/** A position in the order in which jobs finished. */
 export interface FinishedAt {
   finishedAtMs: number;
   id: string;
