@@ -46,7 +46,7 @@ export class Dispatcher {
       for (const { job } of claims) this.events.publishLocal(job.id);
       if (claims.length === free) return lookMs;
       const nextMs = (await this.queue.nextInMs()) ?? lookMs;
-      // What is due and was not to be had is just being taken by another replica.
+      // Jobs that are due but could not be claimed are being taken by another replica at this moment.
       return Math.min(lookMs, claims.length === 0 ? Math.max(nextMs, TAKEN_MS) : nextMs);
     } catch (error) {
       this.log.error({ err: messageOf(error) }, 'the queue could not be read; trying again');

@@ -60,7 +60,7 @@ export class RunningAttempts {
     this.reserved -= slots;
   }
 
-  /** Starts `work`, whose signal aborts with `signal`, and keeps its slot until it is done, whatever becomes of it. */
+  /** Starts `work`, whose signal aborts with `signal`. The job keeps its slot until `work` has settled either way. */
   launch(claim: ClaimedJob, work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): void {
     const jobId = claim.job.id;
     const own = childSignal(signal);
@@ -73,7 +73,7 @@ export class RunningAttempts {
         this.onFree();
       });
     const attempt: RunningAttempt = { done, abandon: own.abort };
-    // Taken by another server meanwhile, and back: nobody else would end the older watch.
+    // Another server may have taken the job meanwhile, and this one has it back: the older watch must end.
     this.abandon(jobId);
     this.byJob.set(jobId, attempt);
   }

@@ -29,7 +29,7 @@ export class Recovery {
     this.predecessors = replica.predecessors;
   }
 
-  /** Adopts what nobody looks after. Resolves when all of it is being watched. */
+  /** Adopts the live jobs that no server looks after. Resolves when all of them are being watched. */
   async adoptAll(signal: AbortSignal): Promise<void> {
     const candidates = await this.claims.adoptable(this.replica.id, this.predecessors);
     this.predecessors = undefined;
@@ -44,7 +44,7 @@ export class Recovery {
     }
   }
 
-  /** A row that a vanished server still holds must not keep the others from being adopted. */
+  /** A failure is logged only: a row that a vanished server still locks must not keep the others from being adopted. */
   private async adopt(job: Job): Promise<ClaimedJob | undefined> {
     try {
       return await this.claims.adopt(job, this.replica.id, LEASE_MS);
