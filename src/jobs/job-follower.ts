@@ -10,7 +10,7 @@ import type { JobQuery } from './store/job.repository.js';
 import { JobRepository } from './store/job.repository.js';
 import { isTerminal } from './record/job-state.js';
 
-/** Changed jobs that one follower of all jobs may be behind by; beyond it the oldest news is dropped. */
+/** How many changed jobs one follower of all jobs may be behind by. Beyond it the oldest change is dropped. */
 const MAX_PENDING = 10_000;
 
 /** Jobs as they change. Every value is read from the database, so it is never older than one given before. */
@@ -74,7 +74,7 @@ export class JobFollower {
   }
 }
 
-/** Who runs the job is no news. */
+/** All of the job but who runs it, which no follower is told. */
 function versionOf({ owner: _, epoch: __, ...seen }: Job): string {
   return JSON.stringify(seen);
 }

@@ -30,7 +30,7 @@ export class JobIntake {
     try {
       stored = await this.submissions.insert(principal, submission, { ...more, take: slot?.take });
     } catch (error) {
-      // Refused instead of stored; after any other error nobody knows.
+      // These two errors prove that the job was not stored. After any other error it may have been.
       if (error instanceof QueueFullError || error instanceof IdempotencyMismatchError) slot?.release();
       else slot?.abandon();
       throw error;

@@ -63,7 +63,7 @@ export class JobService {
     requireScope(principal, 'jobs:write');
     await this.get(principal, id);
     const nowMs = this.clock.nowMs();
-    // A job may be claimed between the two writes, or be put back by a retry: one more round settles either.
+    // Between the two writes a job may be claimed, or be put back by a retry. A second round settles both cases.
     for (let round = 0; round < 2; round++) {
       if (
         (await this.jobs.cancelQueued(principal, id, nowMs)) ||

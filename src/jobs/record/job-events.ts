@@ -3,8 +3,8 @@ import { Injectable } from '@nestjs/common';
 type Listener = (jobId: string) => void;
 
 /**
- * "Something about this job changed". Only a hint to look at the database: it may be raised too often, and one from
- * another replica may be missing.
+ * "Something about this job changed". An event is only a hint to look at the database: it may come too often, and events
+ * of other replicas may be lost.
  */
 @Injectable()
 export class JobEvents {
@@ -56,12 +56,12 @@ export class JobEvents {
     this.queuedLocal.add(listener);
   }
 
-  /** The jobs that somebody follows one by one. */
+  /** The ids of the jobs that have a listener of their own. */
   followed(): string[] {
     return [...this.byJob.keys()];
   }
 
-  /** Somebody follows all jobs. */
+  /** Whether there is a listener of all jobs. */
   get isAnyFollowed(): boolean {
     return this.all.size > 0;
   }

@@ -13,16 +13,16 @@ import type { OutputStore } from '../../outputs/store/output-store.js';
 import { OUTPUT_STORE } from '../../outputs/store/output-store.js';
 import { freeBytes } from '../../workspace/free-bytes.js';
 
-/** How long a look at the disks is good for. */
+/** How long a measurement of the disks is used. */
 const FRESH_MS = 1_000;
-/** A network disk that does not answer must not hold those who ask: they go by the last look. */
+/** A network disk that does not answer must not block callers: after this they get the last measurement. */
 const PATIENCE_MS = 500;
 
 /** A disk, as far as it can become full; several may be one. */
 interface Disk {
   /** For the log. */
   name: string;
-  /** Undefined where there is nothing to judge. */
+  /** Undefined where free space is not known. */
   freeBytes(): Promise<number | undefined>;
 }
 
@@ -55,14 +55,14 @@ export class StorageSpace {
     ];
   }
 
-  /** Why no job can be taken now; undefined when there is room. On a damaged database it might not be there tomorrow. */
+  /** Why no job can be taken now; undefined when there is room. A job in a damaged database might be lost tomorrow. */
   async refusal(): Promise<Error | undefined> {
     return this.database.file?.damage ?? (await this.shortage());
   }
 
   /** Set while a disk is almost full. Never rejects. */
   async shortage(): Promise<StorageFullError | undefined> {
-    // Also when the clock was set back meanwhile.
+    // The absolute value, since the clock may have been set back meanwhile.
     if (Math.abs(this.clock.nowMs() - this.lookedAtMs) >= FRESH_MS)
       await settledWithin(this.look(), PATIENCE_MS);
     return this.shortIn === undefined ? undefined : new StorageFullError();

@@ -57,7 +57,7 @@ export class JobRepository {
     if (!first) {
       return (after ? select.where('jobs.id', '<', after) : select).orderBy('jobs.id', 'desc').execute();
     }
-    // Driven by the label's index, which ends in the job's id: a page costs a page, however many jobs there are.
+    // Driven by the label's index, which ends in the job's id: reading a page costs the same however many jobs there are.
     const labelled = select
       .innerJoin('job_labels', 'job_labels.job_id', 'jobs.id')
       .where(ofTenant(principal, 'job_labels.tenant_id'))
@@ -232,7 +232,7 @@ export class JobRepository {
     return Number(result.numUpdatedRows) === 1;
   }
 
-  /** Raises the flag of a live job. False when it is not live. */
+  /** Sets the cancel flag of a live job. False when the job is not live. */
   async requestCancel(principal: Principal, id: string): Promise<boolean> {
     const query = this.db
       .updateTable('jobs')
