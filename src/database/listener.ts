@@ -5,7 +5,7 @@ import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { hangUp } from './postgres-pool.js';
 
-/** How often the listener sends a probe to itself, and how long it waits for it. */
+/** How often the listener sends a probe to itself, and how long it waits for the probe. */
 const PROBE_EVERY_MS = 2_000;
 const PROBE_PATIENCE_MS = 3_000;
 const FIRST_RETRY_MS = 200;

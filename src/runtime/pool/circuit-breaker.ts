@@ -1,6 +1,6 @@
 const FIRST_MS = 1_000;
 const LONGEST_MS = 5 * 60_000;
-/** A failure sooner after a success than this goes on with the failures before: workers may die as soon as they wait. */
+/** Success must last this long to reset the count of failures: workers may come up and die as soon as they wait. */
 const CALM_MS = 60_000;
 
 /** Spaces out the tries of something that fails again and again. */
