@@ -1,5 +1,5 @@
 // Deploys the service on a cluster as k8s/README.md says, uses it and removes it again. Leaves nothing but the images and
-// the volumes that the claims of the namespace maps-python had; a cluster that has this namespace already is refused.
+// the volumes of the volume claims of the namespace maps-python; a cluster that has this namespace already is refused.
 //
 //   KUBECONFIG=… node scripts/check-kubernetes.mjs [--skip-build] [--port=8000] [--keep]
 //
@@ -170,7 +170,7 @@ main(
   },
 );
 
-/** Into the empty namespace, since the access modes of claims that exist cannot change: the server takes every object. */
+/** Into the empty namespace, since the access modes of volume claims that exist cannot change: the server takes every object. */
 async function checkOverlays() {
   const hasBudgets = (await must('kubectl', ['api-versions'])).split('\n').includes('policy/v1');
   for (const overlay of ['local', 'production', 'replicas']) {

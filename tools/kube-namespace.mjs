@@ -8,7 +8,7 @@ import { atEnd } from './cleanup.mjs';
 import { temporaryFolder } from './folders.mjs';
 
 const execute = promisify(execFile);
-const CLAIMS = { inputs: 'maps-inputs', outputs: 'maps-outputs', logs: 'maps-logs' };
+const VOLUME_CLAIMS = { inputs: 'maps-inputs', outputs: 'maps-outputs', logs: 'maps-logs' };
 
 /** What `kubectl` prints; KUBECONFIG says which cluster. */
 export async function kubectl(...args) {
@@ -16,7 +16,7 @@ export async function kubectl(...args) {
 }
 
 /**
- * A namespace of its own whose three claims are folders of this machine, and the variables of a server outside the
+ * A namespace of its own whose three volume claims are folders of this machine, and the variables of a server outside the
  * cluster that uses it. Needs KUBECONFIG and hostPath volumes; all of it is gone when the figure is over.
  */
 export async function kubeNamespace(prefix = 'maps-bench-') {
@@ -27,8 +27,8 @@ export async function kubeNamespace(prefix = 'maps-bench-') {
   atEnd(() => removeNamespace(namespace, Object.values(folders)));
   const workspaceDir = join(await temporaryFolder(), 'workspaces');
   await mkdir(workspaceDir);
-  for (const [root, claim] of Object.entries(CLAIMS)) {
-    folders[root] = await boundFolder(namespace, claim);
+  for (const [root, volumeClaim] of Object.entries(VOLUME_CLAIMS)) {
+    folders[root] = await boundFolder(namespace, volumeClaim);
     await symlink(folders[root], join(workspaceDir, root));
   }
   const { KUBECONFIG } = process.env;
@@ -43,13 +43,13 @@ export async function kubeNamespace(prefix = 'maps-bench-') {
 }
 
 async function boundFolder(namespace, name) {
-  const claim = {
+  const volumeClaim = {
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
     metadata: { name, namespace },
     spec: { accessModes: ['ReadWriteMany'], resources: { requests: { storage: '1Gi' } } },
   };
-  await apply(claim);
+  await apply(volumeClaim);
   for (let round = 0; round < 300; round++) {
     const volume = await kubectl('get', 'pvc', name, '-n', namespace, '-o', 'jsonpath={.spec.volumeName}');
     if (volume) return kubectl('get', 'pv', volume, '-o', 'jsonpath={.spec.hostPath.path}');

@@ -4,7 +4,7 @@ import { lstat, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConnectionError } from '../client/api-error.js';
 import type { OutputFile } from '../client/api-types.js';
-import { backoffMs, sleep } from '../client/backoff.js';
+import { backoffMs, sleepOrThrow } from '../client/backoff.js';
 import type { Context } from './context.js';
 import { formatBytes, printable } from './format.js';
 import { makeFolders, toSafeNames } from './output-path.js';
@@ -42,7 +42,7 @@ async function fetchWithRetries(
       return await fetchFile(context, file, parent, target);
     } catch (error) {
       if (!(error instanceof ConnectionError) || failures + 1 >= TRIES) throw error;
-      await sleep(backoffMs(failures));
+      await sleepOrThrow(backoffMs(failures));
     }
   }
 }

@@ -7,8 +7,8 @@ export function backoffMs(failures: number, random: () => number = Math.random):
   return ceiling * (0.5 + random() / 2);
 }
 
-/** @throws the signal's reason when it is aborted meanwhile. */
-export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+/** Resolves after `ms` milliseconds. @throws the signal's reason when it is aborted meanwhile */
+export async function sleepOrThrow(ms: number, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
   await new Promise<void>((resolve, reject) => {
     const abort = (): void => {

@@ -1,6 +1,6 @@
 import { ApiError, ConnectionError } from './api-error.js';
 import type { JobLogEvent } from './api-types.js';
-import { backoffMs, sleep } from './backoff.js';
+import { backoffMs, sleepOrThrow } from './backoff.js';
 import type { SocketOptions } from './log-subscription.js';
 import { subscribeToLogs } from './log-subscription.js';
 
@@ -54,7 +54,7 @@ export async function* followJobLogs(options: FollowOptions): AsyncGenerator<Job
       if (signal?.aborted || !isPassing(error, failures) || Date.now() - heardAt > patienceMs) throw error;
       options.onBreak?.(error, failures);
       const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-      await sleep(Math.max(asked, waitMs(failures++)), signal);
+      await sleepOrThrow(Math.max(asked, waitMs(failures++)), signal);
     }
   }
 }

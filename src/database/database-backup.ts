@@ -16,16 +16,16 @@ import { backupPrefix } from './sqlite-file.js';
 
 const BLOCK_BYTES = MiB;
 const SYNC_BYTES = 16 * MiB;
-/** Bringing such a log into the file afterwards holds the server up for a second or two. */
+/** Bringing a log of this size into the file afterwards holds the server up for a second or two. */
 const MAX_LOG_BYTES = 512 * MiB;
 /** After so many pages in the log SQLite brings them into the file: its own default. */
 const CHECKPOINT_PAGES = 1000;
 const readAt = promisify(read);
-/** Where the header says whether a file belongs to a write-ahead log (2), of which a copy has none, or not (1). */
+/** Where the header says whether the file has a write-ahead log (2) or not (1). A copy has none. */
 const JOURNAL_VERSIONS_OFFSET = 18;
 
 export interface BackupFile {
-  /** Has no name any more: closing it gives its room back. */
+  /** The file has no name any more: closing it frees its room. */
   file: FileHandle;
   bytes: number;
 }
@@ -68,11 +68,11 @@ export class DatabaseBackup {
     const { db } = this.database;
     try {
       await sql`pragma wal_autocheckpoint = 0`.execute(db);
-      // By the database's own queue: no transaction may be open.
+      // Through Kysely, which queues it behind open transactions: a checkpoint needs that none is open.
       const { rows } = await sql<{ busy: number }>`pragma wal_checkpoint(TRUNCATE)`.execute(db);
       if (rows[0]?.busy !== 0) throw new DatabaseUnavailableError();
       await use();
-      // Closing it is a checkpoint too.
+      // Closing the connection makes a checkpoint too, which has changed the file.
       if (!source.connection.isOpen) throw new DatabaseUnavailableError();
     } finally {
       if (source.connection.isOpen) source.connection.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
@@ -85,7 +85,7 @@ export class DatabaseBackup {
   }
 }
 
-/** The log cannot be brought into the file meanwhile, and must not grow for ever. */
+/** During a backup the log cannot be brought into the file, and it must not grow for ever. */
 class TooSlowError extends AppError {
   constructor() {
     super('RATE_LIMITED', 'So much is being stored that the backup cannot keep up. Try again later.', {
@@ -94,7 +94,7 @@ class TooSlowError extends AppError {
   }
 }
 
-/** Its own folder has the copy without a name when this resolves. */
+/** Makes a file at `path` that has lost its name when this resolves: only the descriptor keeps it. */
 async function nameless(path: string, fill: (file: FileHandle) => Promise<void>): Promise<BackupFile> {
   let file: FileHandle | undefined;
   try {
@@ -120,7 +120,7 @@ async function copyBytes(source: SqliteFile, to: FileHandle, signal: AbortSignal
     await to.write(block, 0, bytesRead);
     at += bytesRead;
     unsynced += bytesRead;
-    // Sent to the disk meanwhile: at the end little is left to wait for.
+    // Synced piece by piece: at the end little is left to wait for.
     if (unsynced < SYNC_BYTES) continue;
     if (source.logBytes > MAX_LOG_BYTES) throw new TooSlowError();
     await to.datasync();

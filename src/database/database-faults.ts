@@ -1,7 +1,7 @@
 import { StorageFullError, errnoOf, messageOf } from '../common/app-error.js';
 import { DatabaseDamagedError, DatabaseInUseError } from './database.errors.js';
 
-/** The system's code, that of a quota, and PostgreSQL's `disk_full`. */
+/** The codes of a full file system, a used up quota, and PostgreSQL's `disk_full`. */
 const DISK_FULL = new Set(['ENOSPC', 'EDQUOT', '53100']);
 /** SQLite's result codes (https://www.sqlite.org/rescode.html). An extended one has its primary code in the low byte. */
 const SQLITE = { BUSY: 5, CORRUPT: 11, FULL: 13, NOTADB: 26, IOERR_CORRUPTFS: 8458 };
@@ -28,7 +28,7 @@ function isDamage(code: number): boolean {
   return [SQLITE.CORRUPT, SQLITE.NOTADB].includes(primary(code)) || code === SQLITE.IOERR_CORRUPTFS;
 }
 
-/** 0, SQLite's word for no error, where the error is another's. */
+/** SQLite's result code; 0, its code for success, when the error is not from SQLite. */
 function resultCode(error: unknown): number {
   const { errcode } = (error ?? {}) as { errcode?: unknown };
   return typeof errcode === 'number' ? errcode : 0;

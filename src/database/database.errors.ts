@@ -2,7 +2,7 @@ import { AppError, errnoOf } from '../common/app-error.js';
 
 const RETRY_AFTER_MS = 2_000;
 
-/** The database does not answer now; what was asked may or may not have happened. */
+/** The database does not answer now. The statement may or may not have been carried out. */
 export class DatabaseUnavailableError extends AppError {
   constructor(cause?: unknown) {
     super('DATABASE_UNAVAILABLE', 'The database does not answer now. Try again later.', {
@@ -12,17 +12,16 @@ export class DatabaseUnavailableError extends AppError {
   }
 }
 
-/** Of the network, as Node names them. */
+/** Faults of the network, as Node names them. */
 const NETWORK_CODES =
   /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 /**
- * Of PostgreSQL (its manual, appendix A): connection exceptions (08), a server that shuts down, starts or was told to end
- * the connection (57P01 to 57P05), no more connections (53300), a statement
- * that took too long (57014), a transaction in which nothing happened for too long (25P03), and transactions
- * that lost against others (40001, 40P01).
+ * Codes of PostgreSQL (its manual, appendix A): connection exceptions (08), a server that shuts down, starts or was told
+ * to end the connection (57P01 to 57P05), no more connections (53300), a statement that took too long (57014), a
+ * transaction in which nothing happened for too long (25P03), and transactions that lost against others (40001, 40P01).
  */
 const SERVER_CODES = /^(08...|57P0[1-5]|53300|57014|25P03|40001|40P01)$/;
-/** What the driver has only words for, each as it says it. */
+/** Messages of the driver for faults that it gives no code. */
 const DRIVER_WORDS = new Set([
   'Connection terminated',
   'Connection terminated unexpectedly',
@@ -38,7 +37,7 @@ const DRIVER_WORDS = new Set([
 export function isUnavailable(error: unknown): boolean {
   const code = errnoOf(error);
   if (code !== undefined) return NETWORK_CODES.test(code) || SERVER_CODES.test(code);
-  // A name with several addresses fails with all of their errors at once.
+  // A host name with several addresses fails with one error per address.
   if (error instanceof AggregateError) return error.errors.some(isUnavailable);
   return error instanceof Error && DRIVER_WORDS.has(error.message);
 }

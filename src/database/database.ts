@@ -56,7 +56,7 @@ export class Database implements OnApplicationShutdown {
 
   /**
    * Brings the schema up to date. A PostgreSQL server that does not answer now is waited for in the background: the
-   * service lives, is not ready, and says why. What does not pass by itself is thrown.
+   * service lives, is not ready, and says why. A fault that does not pass by itself is thrown.
    */
   async open(log: Log): Promise<void> {
     try {
@@ -83,7 +83,7 @@ export class Database implements OnApplicationShutdown {
         this.opening = undefined;
         return log.info({}, 'the database answers');
       } catch (error) {
-        // Nobody is there to hear of it, and an operator may mend it: it is tried again.
+        // No caller waits for this error, and an operator may mend its cause: the loop goes on.
         if (!(error instanceof DatabaseUnavailableError))
           log.error({ err: messageOf(error) }, 'the database cannot be used');
       }
@@ -99,8 +99,8 @@ export class Database implements OnApplicationShutdown {
   }
 
   /**
-   * A write that must get through although the disk is full: what became of a job, or what makes room. Each time it
-   * meets a full disk a piece of the reserve is given back, until there is none left.
+   * Makes a write that must get through although the disk is full: the end of a job, or a deletion that makes room. Each
+   * time the write meets a full disk, a piece of the reserve is given back, until none is left.
    */
   async essential<T>(write: () => Promise<T>): Promise<T> {
     for (;;) {
@@ -117,7 +117,7 @@ export class Database implements OnApplicationShutdown {
     return databaseNowMs(this.dialect);
   }
 
-  /** A random name of this database, made when it is first asked for and kept in it. */
+  /** A random id of this database, made at the first call and stored in the database itself. */
   async identity(): Promise<string> {
     await this.db
       .insertInto('service_meta')
@@ -145,7 +145,7 @@ export class Database implements OnApplicationShutdown {
   /** `column` holds `text`, whatever the case of ASCII letters. */
   textContains(column: string, text: string): RawBuilder<boolean> {
     const position = sql.raw(this.dialect === 'postgres' ? 'strpos' : 'instr');
-    // Both sides by the database: what it and JavaScript call lower case differs beyond ASCII.
+    // The database lowers both sides: beyond ASCII its lower case differs from JavaScript's.
     return sql<boolean>`${position}(lower(${sql.ref(column)}), lower(${text})) > 0`;
   }
 
@@ -156,15 +156,15 @@ export class Database implements OnApplicationShutdown {
   }
 
   /**
-   * How often rows are looked at although nothing was heard of a change, milliseconds: other replicas' changes raise no
-   * event in this process; where there are none this only guards against a lost one.
+   * How often rows are looked at without an event, milliseconds. Changes of other replicas may raise no event in this
+   * process. Where there are no other replicas, this only guards against a lost event.
    */
   get recheckMs(): number {
     if (!this.isShared) return 10_000;
     return this.listening.isLive ? 3_000 : 500;
   }
 
-  /** Who hears of other replicas' changes, so that rows need not be looked at so often while it does. */
+  /** Sets who hears of other replicas' changes: while it does, rows are looked at less often. */
   hearBy(listening: Listening): void {
     this.listening = listening;
   }
@@ -177,7 +177,7 @@ export class Database implements OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     this.closing.abort();
     await this.connections.destroy();
-    // Kysely does not know of it before the first query.
+    // Kysely does not close a file that has seen no query.
     this.file?.close();
   }
 }

@@ -7,11 +7,11 @@ import { isDiskFull } from './database-faults.js';
 
 /** The largest of our writes, the end of a job with ten thousand outputs, needs about half of it. */
 export const RESERVE_BYTES = 8 * MiB;
-/** Given back at a time: whatever else fills the disk takes what one piece leaves over. */
+/** How much is given back at a time. Small: what a write leaves of it goes to whatever else fills the disk. */
 const PIECE_BYTES = MiB;
 
 /**
- * Room on the disk of an SQLite file that is ours: a file beside it, given back piece by piece to writes that must get
+ * Reserved room on the disk of an SQLite file: a file beside it. It is given back piece by piece to writes that must get
  * through although the disk is full, and filled up again once there is room.
  */
 export class DiskReserve {
@@ -19,7 +19,7 @@ export class DiskReserve {
 
   constructor(readonly path: string) {}
 
-  /** Also when it is used up. */
+  /** True also when the reserve is used up. */
   get exists(): boolean {
     return existsSync(this.path);
   }
@@ -40,7 +40,7 @@ export class DiskReserve {
     return true;
   }
 
-  /** Fills it up as far as there is room. Random bytes, since a file system may store zeros as nothing. */
+  /** Fills the reserve up as far as there is room, by random bytes: a file system may store zeros as nothing. */
   fill(): Promise<void> {
     return this.filling.run();
   }

@@ -3,7 +3,7 @@ import { SqliteDialect, SqliteDriver } from 'kysely';
 import type { SqliteFile } from './sqlite-file.js';
 import { StatementCache } from './statement-cache.js';
 
-/** Kysely's dialect for SQLite, with errors translated where they arise and roll-backs that hide none of them. */
+/** Kysely's dialect for SQLite. It translates errors where they arise, and its roll-backs hide none of them. */
 export class GuardedSqliteDialect extends SqliteDialect {
   constructor(private readonly file: SqliteFile) {
     super({ database: file.connection });
@@ -21,7 +21,7 @@ class GuardedSqliteDriver extends SqliteDriver {
     super({ database: new StatementCache(file.connection) });
   }
 
-  /** The connection is changed in place, once: the driver knows it by identity. */
+  /** Changes the connection itself, once, instead of wrapping it: the driver knows it by identity. */
   override async acquireConnection(): Promise<DatabaseConnection> {
     const connection = await super.acquireConnection();
     if (this.guarded.has(connection)) return connection;
@@ -37,7 +37,7 @@ class GuardedSqliteDriver extends SqliteDriver {
     return connection;
   }
 
-  /** A full disk makes SQLite roll back by itself; doing it again fails, and would be the only error that is seen. */
+  /** On a full disk SQLite rolls back by itself. A second roll-back would fail, and its error would hide the first. */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     if (this.file.connection.inTransaction) await super.rollbackTransaction(connection);
   }

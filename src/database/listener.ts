@@ -5,7 +5,7 @@ import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { hangUp } from './postgres-pool.js';
 
-/** How often the listener proves to itself that it still hears, and how long it waits for its own word. */
+/** How often the listener sends a probe to itself, and how long it waits for the probe. */
 const PROBE_EVERY_MS = 2_000;
 const PROBE_PATIENCE_MS = 3_000;
 const FIRST_RETRY_MS = 200;
@@ -15,18 +15,18 @@ const GOODBYE_MS = 500;
 export interface ListenerOptions {
   connect: () => pg.Client;
   channel: string;
-  /** Says `text` on the channel, over another connection. */
+  /** Sends `text` on the channel, over another connection. */
   say: (text: string) => Promise<void>;
   onText: (text: string) => void;
-  /** Called when it begins to hear, and each time it may have missed something. */
+  /** Called when the listener begins to hear, and each time it may have missed a text. */
   onGap: () => void;
   log: Log;
 }
 
 /**
  * Listens on a PostgreSQL channel for as long as it is asked to, over any number of broken connections. A connection may
- * die without a word (a vanished peer, a pooler that drops LISTEN), so it says a word of its own regularly and takes the
- * connection for dead when it does not hear it.
+ * die silently (a vanished peer, a pooler that drops LISTEN), so the listener regularly sends a probe to itself, and takes
+ * the connection for dead when the probe does not arrive.
  */
 export class Listener {
   private hearsNow = false;
@@ -36,7 +36,7 @@ export class Listener {
 
   constructor(private readonly options: ListenerOptions) {}
 
-  /** It heard its own word the last time. */
+  /** Whether the last probe arrived. */
   get isLive(): boolean {
     return this.hearsNow;
   }
@@ -89,7 +89,7 @@ export class Listener {
     }
   }
 
-  /** Anybody who may use the database can say anything here. */
+  /** Never throws: whoever may use the database can send any text on the channel. */
   private pass(text: string): void {
     try {
       this.options.onText(text);
@@ -107,7 +107,7 @@ export class Listener {
   }
 }
 
-/** A peer that has vanished does not answer a goodbye. */
+/** Closes the connection; breaks it off when the peer has vanished and does not answer. */
 async function discard(client: pg.Client): Promise<void> {
   await settledWithin(client.end(), GOODBYE_MS);
   hangUp(client);

@@ -3,7 +3,7 @@ import type { DatabaseConfig } from '../config/parts/database-config.js';
 import { toDiskFault } from './database-faults.js';
 import { DatabaseUnavailableError, isUnavailable } from './database.errors.js';
 
-/** How long a connection may take, and how long one is waited for when all are busy. */
+/** How long connecting may take, and how long a query waits for a connection when all are busy. */
 const CONNECT_MS = 5_000;
 /** The server ends a statement that takes longer. */
 const STATEMENT_MS = 9_000;
@@ -25,10 +25,10 @@ const DEFAULT_PATIENCE: Patience = {
   statementMs: STATEMENT_MS,
   answerMs: ANSWER_MS,
 };
-/** A migration of a large table takes as long as it takes. */
+/** A migration of a large table has no bound. */
 const FOR_MIGRATIONS: Patience = { connectMs: CONNECT_MS, statementMs: 0, answerMs: 0 };
 
-/** The pool that serves requests: every wait on it is bounded, and what is transient is a `DatabaseUnavailableError`. */
+/** The pool that serves requests: every wait is bounded, and a transient fault is a `DatabaseUnavailableError`. */
 export function createPool(config: DatabaseConfig, patience = DEFAULT_PATIENCE): pg.Pool {
   const pool = new TranslatingPool({
     ...connectionOptions(config),
@@ -36,11 +36,11 @@ export function createPool(config: DatabaseConfig, patience = DEFAULT_PATIENCE):
     max: config.DATABASE_POOL_SIZE,
     connectionTimeoutMillis: patience.connectMs,
     statement_timeout: patience.statementMs,
-    // A server that vanishes in the middle of a transaction must not keep its rows from the others.
+    // A server of ours that vanishes in the middle of a transaction must not keep its rows locked.
     idle_in_transaction_session_timeout: patience.answerMs,
   });
-  // A connection that breaks is replaced by the pool, and what it was used for fails by itself; without listeners for
-  // both, one that is idle and one that is taken and between two statements, the process would end.
+  // The pool replaces a connection that breaks, and its query fails by itself. Without these two listeners the process
+  // would end: one is for idle connections, the other for those that are taken and between two statements.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
@@ -51,7 +51,7 @@ export function createMigrationPool(config: DatabaseConfig): pg.Pool {
   return createPool(config, FOR_MIGRATIONS);
 }
 
-/** A connection outside the pool, for listening. It fails as the driver does. */
+/** A connection outside the pool, for listening. Its errors are the driver's own. */
 export function createClient(config: DatabaseConfig): pg.Client {
   return new pg.Client({
     ...connectionOptions(config),
@@ -79,13 +79,13 @@ class TranslatingPool extends pg.Pool {
   }
 }
 
-/** Breaks a connection off without a word to the server, which may not be there any more. */
+/** Breaks a connection off without telling the server, which may have vanished. */
 export function hangUp(client: pg.Client): void {
   const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
   connection.stream.destroy();
 }
 
-/** A client that hangs up on a server which does not answer: what waits then fails, and the pool drops the connection. */
+/** A client that hangs up on a server which does not answer: its queries fail, and the pool drops the connection. */
 function impatientClient(answerMs: number): typeof pg.Client {
   class ImpatientClient extends pg.Client {
     // The driver's `query` has a dozen forms; ours comes through Kysely, which awaits a promise.

@@ -1,10 +1,10 @@
 import { Backoff } from '../common/abort.js';
 import { DatabaseUnavailableError } from './database.errors.js';
 
-/** A restart of a database server takes seconds; whoever still waits after this is told, and may come back. */
+/** A restart of a database server takes seconds. A caller who still waits after this gets the error, and may come back. */
 const PATIENCE_MS = 60_000;
 
-/** Repeats a read while the database is away: for one who waits for news anyway. Not for writes. */
+/** Repeats a read while the database is away, for a caller who waits for changes anyway. Not for writes. */
 export async function rideOut<T>(read: () => Promise<T>, signal: AbortSignal): Promise<T> {
   const backoff = new Backoff(100, 2_000);
   const startedAtMs = performance.now();

@@ -30,17 +30,17 @@ export class SqliteConnection implements SqliteDatabase {
     return this.driver.isTransaction;
   }
 
-  /** Whether it is closed and has let go of the file. One that could not has its lock until the process ends. */
+  /** Whether closing has released the lock on the file. A lock that could not be released lasts until the process ends. */
   get isReleased(): boolean {
     return this.isFree;
   }
 
-  /** Runs statements to their ends; what they give is dropped. Leaves none behind. */
+  /** Runs statements to their ends and drops their rows. Leaves no prepared statement behind. */
   exec(text: string): void {
     this.driver.exec(text);
   }
 
-  /** The first column of the first row that a pragma gives; undefined where it gives none. It is not run further. */
+  /** The first column of a pragma's first row; undefined without a row. The pragma is not run beyond that row. */
   pragma(text: string): unknown {
     const row = this.driver.prepare(`pragma ${text}`).get() as Record<string, unknown> | undefined;
     return row && Object.values(row)[0];
@@ -50,19 +50,19 @@ export class SqliteConnection implements SqliteDatabase {
     return new PreparedStatement(this.driver.prepare(text));
   }
 
-  /** Leaves one whole file without a log beside it, free for others, where that can be done. Safe to call twice. */
+  /** Leaves one whole unlocked file without a log beside it, where that can be done. Safe to call twice. */
   close(): void {
     if (!this.driver.isOpen) return;
     try {
       if (!this.readOnly) this.unlock();
       this.isFree = true;
     } catch {
-      // On a full disk, say. Then it is as after a kill: the lock dies with the process, the next one takes the log in.
+      // On a full disk, say. Then it is as after a kill: the lock dies with the process, and the next one takes the log in.
     }
     this.driver.close();
   }
 
-  /** Of a file that was not opened to its end: leaves it as it is. */
+  /** Closes a file whose opening failed half-way, and leaves it as it is. */
   abandon(): void {
     this.driver.close();
   }
@@ -74,13 +74,13 @@ export class SqliteConnection implements SqliteDatabase {
   private unlock(): void {
     this.pragma('journal_mode = DELETE');
     this.pragma('locking_mode = NORMAL');
-    // The lock goes with the next read.
+    // SQLite releases the lock at the next read.
     this.driver.prepare('select count(*) from sqlite_schema').get();
   }
 }
 
 class PreparedStatement implements SqliteStatement {
-  /** Whether it gives rows. */
+  /** Whether the statement gives rows. */
   readonly reader: boolean;
 
   constructor(private readonly statement: StatementSyncInstance) {
@@ -116,7 +116,7 @@ const RESULT_CODES = new Map([
   ['file is not a database', 26],
 ]);
 
-/** Where a statement that gives rows fails, version 1.2 of the driver passes on SQLite's sentence without its code. */
+/** When a statement that gives rows fails, version 1.2 of the driver passes on SQLite's message without its code. */
 function withResultCode(error: unknown): unknown {
   const { message, errcode } = error as { message: string; errcode?: number };
   return errcode === undefined

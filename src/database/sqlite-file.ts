@@ -17,7 +17,7 @@ import { SqliteConnection } from './sqlite-connection.js';
 
 /** Files up to this size are checked whole at start, which takes a quarter of a second at most. */
 const CHECKED_BYTES = 64 * MiB;
-/** A log that one large write made longer is cut to this afterwards. */
+/** SQLite cuts a log that one large write made longer to this afterwards. */
 const WAL_BYTES = 32 * MiB;
 /** Pages given back to the disk at a time: about a millisecond. */
 const VACUUM_PAGES = 256;
@@ -25,11 +25,11 @@ const SMALLEST_PAGE_BYTES = 512;
 /** Free pages that stay in the file, where the next jobs take them without asking the disk for room. */
 const KEPT_FREE_PAGES = 1024;
 
-/** The SQLite file of this process, and what can be done with a file that a server elsewhere does itself. */
+/** The SQLite file of this process, and its upkeep, which a database server would do by itself. */
 export class SqliteFile {
   readonly connection: SqliteConnection;
   readonly reserve: DiskReserve;
-  /** What damage was seen, since this process runs. It does not heal. */
+  /** The damage that this process has seen. Damage does not heal. */
   damage: DatabaseDamagedError | undefined;
   private descriptor: number | undefined;
   private isClosed = false;
@@ -41,13 +41,13 @@ export class SqliteFile {
     removeUnfinishedBackups(path);
   }
 
-  /** Of what is in it: the file on the disk may be smaller as yet. */
+  /** Size of the content. The file on the disk may still be smaller. */
   get bytes(): number {
     const pages = this.connection.pragma('page_count') as number;
     return pages * (this.connection.pragma('page_size') as number);
   }
 
-  /** Of the log beside it, which has what is not in the file yet. */
+  /** Size of the log beside the file, which holds commits that are not in the file yet. */
   get logBytes(): number {
     return statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   }
@@ -64,9 +64,9 @@ export class SqliteFile {
     return this.translated(() => {
       const free = this.connection.pragma('freelist_count') as number;
       if (free <= KEPT_FREE_PAGES) return false;
-      // Not as a query, which would be run no further than to its first page.
+      // By `exec`: a query would be run no further than to its first page.
       this.connection.exec(`pragma incremental_vacuum(${Math.min(VACUUM_PAGES, free - KEPT_FREE_PAGES)})`);
-      // A file that was made by other means may not be able to give any back.
+      // A file that was not made by this service may be unable to give pages back.
       return (this.connection.pragma('freelist_count') as number) < free;
     });
   }
@@ -99,7 +99,7 @@ export class SqliteFile {
   }
 }
 
-/** A server must come up although the disk is full: what ran meanwhile waits for its end to be stored. */
+/** A server must come up although the disk is full: jobs that ran meanwhile wait for their ends to be stored. */
 function openWithReserve(path: string, reserve: DiskReserve): SqliteConnection {
   for (;;) {
     try {
@@ -116,14 +116,14 @@ function openWithReserve(path: string, reserve: DiskReserve): SqliteConnection {
  */
 function open(path: string, reserve: DiskReserve): SqliteConnection {
   refuseEmptied(path, reserve);
-  // A log that was left behind still has what the file lacks.
+  // With a log left behind the file may lack pages: the log has them.
   const isClosed = !existsSync(`${path}-wal`);
   const isNew = !statSync(path, { throwIfNoEntry: false })?.size;
   const database = new SqliteConnection(path);
   try {
-    // First: a file that several could open needs another one beside it, for which a full disk has no room.
+    // First: a file that is open to several processes needs another file beside it, and a full disk has no room for it.
     database.exec('pragma locking_mode = EXCLUSIVE');
-    // Later it cannot be changed.
+    // Can only be set in a new file.
     if (isNew) database.exec('pragma auto_vacuum = INCREMENTAL');
     database.exec('pragma journal_mode = WAL');
     database.exec('pragma synchronous = FULL');
@@ -135,7 +135,7 @@ function open(path: string, reserve: DiskReserve): SqliteConnection {
     check(database, path);
     return database;
   } catch (error) {
-    // Opening it is tried again where the disk is full: no lock may be left, and so no query was made that long.
+    // On a full disk the caller opens it again, so no lock may be left: no query, which would keep it, comes before `check`.
     database.abandon();
     throw error;
   }
@@ -148,10 +148,10 @@ function open(path: string, reserve: DiskReserve): SqliteConnection {
 function returnToLog(path: string): void {
   const database = new SqliteConnection(path);
   try {
-    // No queries: they would keep the lock.
+    // By `exec`: a query would keep the lock.
     database.exec('pragma busy_timeout = 0; pragma locking_mode = EXCLUSIVE; pragma journal_mode = WAL');
   } catch {
-    // Another server has it already, or the disk has just become full. The next start makes the change.
+    // Another server has the file already, or the disk has just become full. The next start makes the change.
   }
   database.abandon();
 }
@@ -163,18 +163,18 @@ export function backupPrefix(path: string): string {
 
 const UNFINISHED = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** What a server left that died while it made one. The file is ours alone by now. */
+/** Removes backups that a server left unfinished when it died. This process has the database alone by now. */
 function removeUnfinishedBackups(path: string): void {
   const folder = dirname(path);
   const prefix = basename(backupPrefix(path));
   for (const name of readdirSync(folder).filter((each) => each.startsWith(prefix))) {
-    // Not what an operator named in a similar way.
+    // The exact form of the name: an operator may have a file with a similar one.
     if (!UNFINISHED.test(name.slice(prefix.length))) continue;
     if (lstatSync(join(folder, name)).isFile()) rmSync(join(folder, name), { force: true });
   }
 }
 
-/** SQLite takes an empty file for a new database; where a server has been before it is one that lost everything. */
+/** SQLite takes an empty file for a new database. Beside a reserve of an earlier server it has lost everything. */
 function refuseEmptied(path: string, reserve: DiskReserve): void {
   const size = statSync(path, { throwIfNoEntry: false })?.size;
   if (size === 0 && reserve.exists) throw new DatabaseDamagedError(path, 'the file is empty');

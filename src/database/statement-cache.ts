@@ -1,10 +1,10 @@
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
 import type { SqliteConnection } from './sqlite-connection.js';
 
-/** Together they take about a megabyte. */
+/** So many statements take about a megabyte. */
 const MAX_STATEMENTS = 100;
 const MAX_TEXT_CHARS = 4_096;
-/** Others may change the tables, and so what a statement gives. */
+/** All other statements may change the tables, and with them the columns that cached statements give. */
 const CACHED = /^\s*(select|with|insert|update|delete|begin|commit|rollback)\b/i;
 
 /** A connection that prepares each of its recent statements once: preparing takes as long as most of them run. */
@@ -16,7 +16,7 @@ export class StatementCache implements SqliteDatabase {
   prepare(text: string): SqliteStatement {
     const known = this.statements.get(text);
     if (known) {
-      // Used again, it becomes the last to be forgotten.
+      // A statement that is used again becomes the last to be forgotten.
       this.statements.delete(text);
       this.statements.set(text, known);
       return known;

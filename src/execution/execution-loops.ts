@@ -9,7 +9,7 @@ import { OrphanSweeper } from './upkeep/orphan-sweeper.js';
 import { Recovery } from './takeover/recovery.js';
 import { RetentionKeeper } from './upkeep/retention-keeper.js';
 
-/** With the lease it bounds how long a job of a dead server waits for another one. */
+/** A job of a dead server waits for another server at most this long after its lease has run out. */
 const ADOPT_EVERY_MS = 2_000;
 
 /** What goes on in the background beside the dispatcher. */

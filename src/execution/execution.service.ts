@@ -14,10 +14,10 @@ import { RunningAttempts } from './attempt/running-attempts.js';
 /** How long a stopping server waits for writes that are under way. Jobs themselves are left running. */
 const STOP_PATIENCE_MS = 5_000;
 
-/** And for workers that wait to be taken away; what is left then ends by itself, or the next server removes it. */
+/** How long it waits for idle workers to be removed. Those left over end by themselves, or the next server removes them. */
 const POOL_PATIENCE_MS = 10_000;
 
-/** And for the runtime, which may wait for answers of an engine that is silent: what it was told stays told. */
+/** How long it waits for the runtime to close. The engine may be silent; what it was asked to do stays asked. */
 const CLOSE_PATIENCE_MS = 5_000;
 
 /** Starts and stops everything that runs jobs. */
@@ -36,7 +36,7 @@ export class ExecutionService implements OnApplicationBootstrap, BeforeApplicati
     private readonly running: RunningAttempts,
     private readonly pool: WarmPool,
   ) {
-    // Everything that runs listens to it.
+    // Everything that runs listens to this signal.
     setMaxListeners(0, this.stopping.signal);
   }
 
@@ -44,7 +44,7 @@ export class ExecutionService implements OnApplicationBootstrap, BeforeApplicati
     await this.workspaces.prepare();
     await this.health.begin();
     const { signal } = this.stopping;
-    // Not waited for: while the database is away the service lives, and says that it is not ready.
+    // Not awaited: while the database is away the service lives, and reports that it is not ready.
     const recovered = this.background.recover(signal);
     this.loops = recovered.then(() =>
       Promise.all([this.dispatcher.dispatch(signal), this.background.run(signal)]),

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { newId } from '../common/ids.js';
 import { ExecutionConfig } from '../config/parts/execution-config.js';
 
-/** How long a replica owns its jobs without saying so again, on the database's clock. */
+/** How long a replica owns its jobs without a renewal, on the database's clock. */
 export const LEASE_MS = 15_000;
 /** Several renewals fit into a lease, so that one that fails costs nothing. */
 export const RENEW_MS = 4_000;

@@ -3,29 +3,29 @@ import type { ClaimedJob } from './record/job.js';
 import type { JobSubmission } from './record/job-submission.js';
 import type { Take } from './store/submission.repository.js';
 
-/** Whoever runs jobs in this process. */
+/** The part of this process that runs jobs, as the intake of new ones sees it. */
 export interface Admission {
   /**
-   * Reserves a place for a job that is about to be stored, with its first attempt planned; undefined when there is none.
-   * Each slot is ended once, by one of its members.
+   * Reserves a slot for a job that is about to be stored, with its first attempt planned; undefined when none is free.
+   * The caller ends each slot once, by one of its members.
    */
   reserve(id: string, submission: JobSubmission): Slot | undefined;
 }
 
-/** A place that is kept for one new job. */
+/** A slot that is reserved for one new job. */
 export interface Slot {
   readonly take: Take;
   /** The job was stored and taken: begins it. */
   launch(claim: ClaimedJob): void;
-  /** The job was not taken: the place, and what was planned, are for others again. */
+  /** The job was not taken: other jobs may have the slot and the planned worker. */
   release(): void;
-  /** It is not known whether the job was taken: what was planned for it is for nobody else. */
+  /** It is not known whether the job was taken: other jobs may have the slot, but not the planned worker. */
   abandon(): void;
 }
 
 /**
- * Where a job that nobody waits before begins without waiting for its turn: it is stored and taken by one commit. Without
- * anybody who runs jobs here it is stored, and waits.
+ * Lets a new job begin at once when no other job waits: one commit stores and takes it. While this process runs no jobs,
+ * a new one is stored only, and waits.
  */
 @Injectable()
 export class JobAdmission implements Admission {

@@ -6,11 +6,11 @@ import { rideOut } from '../database/ride-out.js';
 import type { Job } from './record/job.js';
 import { JobEvents } from './record/job-events.js';
 import { JobService } from './job.service.js';
-import type { JobFilter } from './store/job.repository.js';
+import type { JobQuery } from './store/job.repository.js';
 import { JobRepository } from './store/job.repository.js';
 import { isTerminal } from './record/job-state.js';
 
-/** Changed jobs that one follower of all jobs may be behind by; beyond it the oldest news is dropped. */
+/** How many changed jobs one follower of all jobs may be behind by. Beyond it the oldest change is dropped. */
 const MAX_PENDING = 10_000;
 
 /** Jobs as they change. Every value is read from the database, so it is never older than one given before. */
@@ -48,7 +48,7 @@ export class JobFollower {
   /** Every job that matches, at each of its changes from now on; coalesced while the reader is busy. */
   async *followAll(
     principal: Principal,
-    filter: JobFilter,
+    query: JobQuery,
     signal: AbortSignal,
   ): AsyncGenerator<Job, void, undefined> {
     const changed = new Set<string>();
@@ -65,7 +65,7 @@ export class JobFollower {
         const ids = [...changed].slice(0, 100);
         ids.forEach((id) => changed.delete(id));
         if (ids.length === 0) continue;
-        for (const job of await rideOut(() => this.repository.findMatching(principal, ids, filter), signal))
+        for (const job of await rideOut(() => this.repository.findMatching(principal, ids, query), signal))
           yield job;
       }
     } finally {
@@ -74,7 +74,7 @@ export class JobFollower {
   }
 }
 
-/** Who runs the job is no news. */
+/** All of the job but who runs it, which no follower is told. */
 function versionOf({ owner: _, epoch: __, ...seen }: Job): string {
   return JSON.stringify(seen);
 }

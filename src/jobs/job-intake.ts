@@ -10,7 +10,7 @@ import { StorageSpace } from './retention/storage-space.js';
 import type { StoredJob } from './store/submission.repository.js';
 import { SubmissionRepository } from './store/submission.repository.js';
 
-/** How a job gets in: stored, and begun at once where there is a place and nobody waits before it. */
+/** How a job gets in: stored, and begun at once where a slot is free and no other job waits. */
 @Injectable()
 export class JobIntake {
   constructor(
@@ -30,7 +30,7 @@ export class JobIntake {
     try {
       stored = await this.submissions.insert(principal, submission, { ...more, take: slot?.take });
     } catch (error) {
-      // Refused instead of stored; after any other error nobody knows.
+      // These two errors prove that the job was not stored. After any other error it may have been.
       if (error instanceof QueueFullError || error instanceof IdempotencyMismatchError) slot?.release();
       else slot?.abandon();
       throw error;

@@ -10,7 +10,7 @@ import type { Job } from './record/job.js';
 import { JobEvents } from './record/job-events.js';
 import { JobIntake } from './job-intake.js';
 import { JobRemover } from './retention/job-remover.js';
-import type { JobFilter } from './store/job.repository.js';
+import type { JobQuery } from './store/job.repository.js';
 import { JobRepository } from './store/job.repository.js';
 import { JobNotFoundError } from './record/job.errors.js';
 import { isTerminal } from './record/job-state.js';
@@ -39,8 +39,8 @@ export class JobService {
       );
     }
     const { job, claim } = await this.intake.take(principal, newId(), submission);
-    this.events.emit(job.id);
-    if (!claim) this.events.emitQueued();
+    this.events.publishLocal(job.id);
+    if (!claim) this.events.publishQueuedLocal();
     return job;
   }
 
@@ -53,9 +53,9 @@ export class JobService {
   }
 
   /** Newest first; `after` is the id that the page begins behind. */
-  async list(principal: Principal, filter: JobFilter, limit: number, after?: string): Promise<Job[]> {
+  async list(principal: Principal, query: JobQuery, limit: number, after?: string): Promise<Job[]> {
     requireScope(principal, 'jobs:read');
-    return this.jobs.list(principal, filter, limit, after);
+    return this.jobs.list(principal, query, limit, after);
   }
 
   /** Ends a waiting job, asks a live one to end, returns a finished one as it is. */
@@ -63,7 +63,7 @@ export class JobService {
     requireScope(principal, 'jobs:write');
     await this.get(principal, id);
     const nowMs = this.clock.nowMs();
-    // A job may be claimed between the two writes, or be put back by a retry: one more round settles either.
+    // Between the two writes a job may be claimed, or be put back by a retry. A second round settles both cases.
     for (let round = 0; round < 2; round++) {
       if (
         (await this.jobs.cancelQueued(principal, id, nowMs)) ||
@@ -71,7 +71,7 @@ export class JobService {
       )
         break;
     }
-    this.events.emit(id);
+    this.events.publishLocal(id);
     return this.get(principal, id);
   }
 

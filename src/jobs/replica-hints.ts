@@ -17,7 +17,7 @@ const CHANNEL = 'maps_jobs';
 const GATHER_MS = 10;
 /** PostgreSQL takes payloads of less than 8000 bytes. */
 const IDS_PER_HINT = 180;
-/** Beyond so many, looking at everything is cheaper than naming them. */
+/** Beyond so many changed jobs, looking at everything is cheaper than naming them. */
 const MAX_IDS = 2_000;
 
 interface Hint {
@@ -25,13 +25,13 @@ interface Hint {
   jobs?: string[];
   /** Something may be claimed. */
   queued?: boolean;
-  /** More has changed than is named. */
+  /** More jobs have changed than are named. */
   all?: boolean;
 }
 
 /**
- * Passes "something about this job changed" between replicas, by NOTIFY. Only a hint: rows are rechecked in any case, more
- * often while nothing can be heard, so a hint that is lost costs time and nothing else.
+ * Passes "something about this job changed" between replicas, by NOTIFY. Only a hint: rows are rechecked in any case,
+ * more often while the listener is not connected. A lost hint costs time and nothing else.
  */
 @Injectable()
 export class ReplicaHints implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -41,7 +41,7 @@ export class ReplicaHints implements OnApplicationBootstrap, OnApplicationShutdo
   private isQueued = false;
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
-  /** Live when everything was last looked at: they may have ended since. */
+  /** The jobs that were live at the last look at everything; they may have ended since. */
   private lastLive: string[] = [];
 
   constructor(
@@ -63,8 +63,8 @@ export class ReplicaHints implements OnApplicationBootstrap, OnApplicationShutdo
       log: this.log,
     });
     this.database.hearBy(listener);
-    this.events.onOwn((jobId) => this.gather(() => this.changed.add(jobId)));
-    this.events.onOwnQueued(() => this.gather(() => (this.isQueued = true)));
+    this.events.onLocal((jobId) => this.gather(() => this.changed.add(jobId)));
+    this.events.onQueuedLocal(() => this.gather(() => (this.isQueued = true)));
     this.running = this.database
       .whenOpen(this.stopping.signal)
       .then(() => listener.listen(this.stopping.signal));
@@ -104,19 +104,19 @@ export class ReplicaHints implements OnApplicationBootstrap, OnApplicationShutdo
 
   private hear({ from, jobs = [], queued, all }: Hint): void {
     if (from === this.id) return;
-    for (const id of jobs) this.events.hear(id);
-    if (queued) this.events.hearQueued();
+    for (const id of jobs) this.events.publishRemote(id);
+    if (queued) this.events.publishQueuedRemote();
     if (all) void this.lookAtAll();
   }
 
-  /** After a time in which hints may have been missed. */
+  /** Makes good for hints that may have been missed. */
   private async lookAtAll(): Promise<void> {
-    for (const id of this.events.followed()) this.events.hear(id);
-    this.events.hearQueued();
+    for (const id of this.events.followed()) this.events.publishRemote(id);
+    this.events.publishQueuedRemote();
     if (!this.events.isAnyFollowed) return;
     try {
       const { live, newest } = await this.jobs.recent(SYSTEM.dispatcher);
-      for (const id of new Set([...this.lastLive, ...live, ...newest])) this.events.hear(id);
+      for (const id of new Set([...this.lastLive, ...live, ...newest])) this.events.publishRemote(id);
       this.lastLive = live;
     } catch (error) {
       this.log.debug({ err: messageOf(error) }, 'changes by other servers could not be looked for');

@@ -17,9 +17,9 @@ import { SpoolTails } from './spool-tails.js';
 export interface JobLogStep {
   attempt: number;
   chunks: SpoolChunk[];
-  /** Whether others follow this log here, who may be given the very same chunks. */
+  /** Whether other followers on this replica may be given the very same chunks. */
   isShared: boolean;
-  /** Set once per attempt whose log turned out not to be one. */
+  /** Set once per attempt whose spool turned out to be damaged. */
   damage: string | null;
   /** Set in the last step of all: the job in its final state. */
   job: Job | null;
@@ -34,22 +34,22 @@ export interface JobLogPage {
   damage: string | null;
 }
 
-interface Place extends LogPosition {
+interface FollowPosition extends LogPosition {
   /** What follows in this attempt's spool is not a log. */
   isDamaged: boolean;
 }
 
-/** From how many followers of one log on each of them gets at most one event per interval. */
+/** With this many followers of one log, each gets at most one event per interval. */
 const CROWD = 20;
 const CROWD_INTERVAL_MS = 50;
-/** Sending an event costs some 20 µs of CPU for each follower: so much time for each keeps a crowd at a fifth of a core. */
+/** Sending an event costs some 20 µs of CPU per follower: this interval per follower keeps a crowd at a fifth of a core. */
 const INTERVAL_MS_PER_FOLLOWER = 0.1;
 const MAX_CROWD_INTERVAL_MS = 250;
 
 /** A job's log over all its attempts, read from the spools whoever wrote them and whichever replica runs the job. */
 @Injectable()
 export class JobLogService {
-  /** A change of a job wakes all who follow it: they look at it together. */
+  /** A change of a job wakes all its followers: they share one read. */
   private readonly reads = new JoinedReads();
 
   constructor(
@@ -72,29 +72,29 @@ export class JobLogService {
     from: LogPosition,
     signal: AbortSignal,
   ): AsyncGenerator<JobLogStep, void, undefined> {
-    let place: Place = { ...from, isDamaged: false };
+    let position: FollowPosition = { ...from, isDamaged: false };
     let release: (() => void) | undefined;
     try {
       for (;;) {
         const change = this.nextChange(jobId, signal);
         try {
-          // Read before the log is: what a job wrote before it was final is then certainly seen.
+          // The job is read before its log: whatever it wrote before it was final is then certainly seen.
           const job = await rideOut(() => this.readJob(principal, jobId), signal);
           const isOver = isTerminal(job.state);
-          // Live jobs are not deleted; from its end on, retention must wait for who still reads.
+          // Retention deletes no live job. Once a job has ended, this hold makes retention wait for the reader.
           if (isOver) release ??= await rideOut(() => this.holds.hold(principal, jobId), signal);
-          const isPast = isOver || place.attempt < job.attempt;
-          if (place.attempt <= job.attempt) {
+          const isPast = isOver || position.attempt < job.attempt;
+          if (position.attempt <= job.attempt) {
             const find = (): Promise<Attempt | undefined> =>
-              this.readAttempt(principal, jobId, place.attempt);
-            const attempt = place.isDamaged ? undefined : await rideOut(find, signal);
-            if (attempt) place = yield* this.followAttempt(attempt, place, isPast, change.signal);
+              this.readAttempt(principal, jobId, position.attempt);
+            const attempt = position.isDamaged ? undefined : await rideOut(find, signal);
+            if (attempt) position = yield* this.followAttempt(attempt, position, isPast, change.signal);
           }
           if (signal.aborted) return;
-          if (place.attempt < job.attempt)
-            place = { attempt: place.attempt + 1, offset: 0, isDamaged: false };
+          if (position.attempt < job.attempt)
+            position = { attempt: position.attempt + 1, offset: 0, isDamaged: false };
           else if (isOver) {
-            // Had it been deleted meanwhile, its log could have ended too soon, or have had no beginning.
+            // Throws when the job was deleted meanwhile: its log could have been cut at either end.
             await rideOut(() => this.readJob(principal, jobId), signal);
             return yield { attempt: job.attempt, chunks: [], isShared: false, damage: null, job };
           } else await change.happened;
@@ -118,13 +118,13 @@ export class JobLogService {
     );
   }
 
-  /** One attempt's chunks: to its end when it `isPast`, else until something about the job changes. */
+  /** One attempt's chunks: to the end of its log when it `isPast`, else until something about the job changes. */
   private async *followAttempt(
     attempt: Attempt,
-    from: Place,
+    from: FollowPosition,
     isPast: boolean,
     changed: AbortSignal,
-  ): AsyncGenerator<JobLogStep, Place, undefined> {
+  ): AsyncGenerator<JobLogStep, FollowPosition, undefined> {
     let { offset } = from;
     let hasLookedAgain = false;
     const tail = this.tails.acquire(attempt.workspace);
@@ -186,7 +186,7 @@ export class JobLogService {
     });
   }
 
-  /** The text of what is there now, in pieces, of one attempt; nothing of none. */
+  /** One attempt's log as it is now, as text in pieces; nothing without an attempt. */
   async *text(workspaceId: string | undefined): AsyncGenerator<string, void, undefined> {
     if (workspaceId === undefined) return;
     const tail = this.tails.acquire(workspaceId);
@@ -224,7 +224,7 @@ export class JobLogService {
   }
 }
 
-/** All followers look again at the same moments, so that they can share the look. */
+/** All followers look again at the same moments, so that they can share one read. */
 function untilNext(periodMs: number): number {
   return periodMs - (performance.now() % periodMs);
 }
@@ -236,7 +236,7 @@ function untilAborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** With many followers each event costs as many messages: let output gather instead. */
+/** With many followers each event costs as many messages: output gathers into fewer events instead. */
 async function letCrowdGather(tail: SpoolTail, signal: AbortSignal): Promise<void> {
   if (tail.followers < CROWD) return;
   const fairMs = tail.followers * INTERVAL_MS_PER_FOLLOWER;
@@ -249,7 +249,7 @@ function toPlainText(chunk: SpoolChunk): string {
     : `\n[${chunk.droppedBytes} bytes of output are missing here]\n`;
 }
 
-/** Only callers who may see the same read together. */
+/** Callers share a read only when they may see the same. */
 function keyOf({ tenant, scopes }: Principal, what: string): string {
   return JSON.stringify([tenant, [...scopes], what]);
 }

@@ -7,7 +7,7 @@ export interface SpoolChunk {
   stream: 'STDOUT' | 'STDERR';
   /** At most 64 KiB of UTF-8; empty where output was dropped. */
   text: string;
-  /** Bytes of this stream that are missing at this place. */
+  /** Bytes of this stream that are missing at this position. */
   droppedBytes: number | null;
   /** Offset in the spool of the first byte after this chunk. */
   endOffset: number;

@@ -3,7 +3,7 @@ import { BadInputError } from '../common/app-error.js';
 import { decodeCursor, encodeCursor } from './log-cursor.js';
 
 describe('a cursor', () => {
-  it('names the same place after a journey through a client', () => {
+  it('names the same position after a journey through a client', () => {
     const position = { attempt: 3, offset: 2 ** 40 };
     expect(decodeCursor(encodeCursor(position))).toEqual(position);
   });

@@ -1,6 +1,6 @@
 import { BadInputError } from '../common/app-error.js';
 
-/** A place in a job's log: after everything before byte `offset` of the spool of `attempt`. */
+/** A position in a job's log: after everything before byte `offset` of the spool of `attempt`. */
 export interface LogPosition {
   attempt: number;
   offset: number;
@@ -8,7 +8,7 @@ export interface LogPosition {
 
 export const LOG_START: LogPosition = { attempt: 1, offset: 0 };
 
-/** Opaque to clients, stable across restarts and replicas: it names a place in a file, not in a process's memory. */
+/** Opaque to clients, stable across restarts and replicas: it names a position in a file, not in a process's memory. */
 export function encodeCursor(position: LogPosition): string {
   return Buffer.from(`${position.attempt}:${position.offset}`).toString('base64url');
 }

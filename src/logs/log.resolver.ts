@@ -16,7 +16,7 @@ import { toLogPage } from './to-log-models.js';
 
 const DEFAULT_PAGE_CHUNKS = 100;
 const MAX_PAGE_CHUNKS = 1000;
-/** Opens and reads a file of up to 96 KiB, whatever `first` is: forty jobs' logs are what one query may ask for. */
+/** A page opens a file and reads up to 96 KiB, whatever `first` is. One query may ask for the logs of forty jobs. */
 const LOG_PAGE_COST = 500;
 
 @Resolver(() => Job)

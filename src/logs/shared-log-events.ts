@@ -4,13 +4,13 @@ import type { SpoolChunk } from './log-chunk.js';
 import type { JobLogEvent } from './models/log.model.js';
 import { toLogEvent } from './to-log-models.js';
 
-/** By the list of chunks that followers at one place of one log are given. */
+/** Events by their chunks: followers at one position of one log are given the same list of chunks. */
 const events = new WeakMap<readonly SpoolChunk[], JobLogEvent>();
 
 /**
- * The API's view of a step. Followers who are given the very same chunks get the very same event, marked as shared; one
- * that tells of the job's end is everybody's own, since its fields are resolved for the one who asks. Nothing is kept for
- * a follower who is alone: a fast log would fill the memory with what nobody else asks for, until all of it is collected.
+ * The API's view of a step. Followers who are given the very same chunks get the very same event, marked as shared. The
+ * event of the job's end is never shared, since its fields are resolved per caller. Events of a single follower are not
+ * kept: a fast log would fill the memory with events that nobody else asks for, until a full garbage collection.
  */
 export function toSharedLogEvent(step: JobLogStep): JobLogEvent {
   if (!step.isShared || step.job !== null || step.damage !== null) return toLogEvent(step);

@@ -1,4 +1,4 @@
-/** A pause that a crowd takes together: all of it goes on at one moment, from one place, and can be given the same. */
+/** A pause that a crowd takes together: all go on at one moment, from one position, and can be given the same object. */
 export class SharedPause {
   private readonly waiting = new Set<() => void>();
   private timer: NodeJS.Timeout | undefined;

@@ -9,8 +9,8 @@ import {
 } from '../runner/frames.js';
 
 /**
- * What one read gives at most: one full frame and some. Events made of more at once become large objects, which only a
- * full garbage collection frees; with 256 KiB the server's peak was 16 MB higher and nothing was faster.
+ * How much one read gives at most: one full frame and some. Events made of more become large objects, which only a full
+ * garbage collection frees; with 256 KiB the server's peak was 16 MB higher and nothing was faster.
  */
 const BATCH_BYTES = 96 * 1024;
 const MIN_BYTES = FRAME_HEADER_BYTES + MAX_FRAME_PAYLOAD_BYTES;

@@ -17,7 +17,7 @@ export interface SpoolSummary {
   sizeBytes: number;
 }
 
-/** Of a script that put something else in the place of its spool. */
+/** The summary of a spool that its script replaced by something else. */
 const REPLACED: SpoolSummary = { startedAtMs: undefined, ended: undefined, isEmpty: false, sizeBytes: 0 };
 
 /** The first and the last frame of a spool, read without the log between them. */
@@ -28,7 +28,7 @@ export class SpoolEnds {
     private readonly tails: SpoolTails,
   ) {}
 
-  /** Rejects when it cannot be known now. */
+  /** Rejects when the spool cannot be read now. */
   async read(workspaceId: string): Promise<SpoolSummary> {
     try {
       const file = await this.spools.open(workspaceId);
@@ -48,7 +48,7 @@ export class SpoolEnds {
   }
 }
 
-/** A spool as small as most are is read at once. */
+/** Most spools are so small that one read has both ends. */
 async function summarize(file: FileHandle): Promise<SpoolSummary> {
   const { size } = await file.stat();
   const tail = await readAt(file, Math.max(0, size - END_FRAME_BYTES));

@@ -12,17 +12,17 @@ import { SharedPause } from './shared-pause.js';
 
 /** Output that followers at the tip share without reading the file again. */
 const RING_BYTES = 1024 * 1024;
-/** Network file systems and Docker Desktop deliver no inotify events: there the poll is what finds new output. */
+/** Network file systems and Docker Desktop deliver no inotify events: there only the poll finds new output. */
 const POLL_MS = 25;
 /** Where inotify has been seen to work the poll only guards against a lost event. */
 const GUARD_POLL_MS = 500;
-/** Followers at the tip are at one place, or at a few: what is kept for them is the same object for all at a place. */
+/** Followers at the tip are at one position, or at a few. All at one position are given the same object. */
 const MAX_SLICES = 8;
 
 /**
- * One spool as all followers on this replica see it. Reads only while somebody waits for more; what was read last stays
- * in a bounded ring, from which followers at the tip are served. A follower that has fallen behind the ring reads the
- * file by itself, so a slow one holds no memory and stalls nobody.
+ * One spool as all followers on this replica see it. The tail reads only while a follower waits for more. Its last output
+ * stays in a bounded ring, from which followers at the tip are served. A follower that has fallen behind the ring reads
+ * the file by itself, so a slow follower holds no memory and stalls nobody.
  */
 export class SpoolTail {
   private file: FileHandle | undefined;
@@ -39,7 +39,7 @@ export class SpoolTail {
   private offset = 0;
   private damage: SpoolDamagedError | undefined;
   private readonly waiters = new Set<() => void>();
-  /** What has been read from the ring since it last changed, by where it begins. */
+  /** The slices that were cut from the ring since it last changed, by the offset at which they begin. */
   private readonly slices = new Map<number, SpoolBatch>();
   private readonly pause = new SharedPause(() => this.readTip().catch(() => undefined));
   followers = 0;
@@ -101,8 +101,8 @@ export class SpoolTail {
   }
 
   /**
-   * Lets output gather for up to `ms`, or until `signal` aborts. All who wait go on together, with the tip just read, so
-   * that `read` gives those of them who were at one place the same object.
+   * Lets output gather for up to `ms`, or until `signal` aborts. All who wait go on together, just after a read of the
+   * tip, so that `read` gives the same object to all who were at one position.
    */
   gather(ms: number, signal: AbortSignal): Promise<void> {
     return this.pause.wait(ms, signal);
@@ -127,7 +127,7 @@ export class SpoolTail {
         );
         this.watcher.on('error', () => this.stopWatcher());
       } catch {
-        // No folder yet, or no watches left: the poll finds what there is.
+        // No folder yet, or no watches left: the poll finds new output.
         this.watcher = undefined;
       }
     }
@@ -157,7 +157,7 @@ export class SpoolTail {
     this.watcher = undefined;
   }
 
-  /** Reads one batch for those who wait. Events that arrive meanwhile lead to one more read, not to many. */
+  /** Reads one batch for the waiting followers. Events that arrive during the read lead to one more read, not to many. */
   private pump(byEvent = false): void {
     if (this.reading) {
       this.readAgain = true;
@@ -174,7 +174,7 @@ export class SpoolTail {
       });
   }
 
-  /** What cannot be read now is tried again by the poll; only what is no log stays one for good. */
+  /** After a passing fault the poll tries again; only a damaged spool stays damaged. */
   private note(error: unknown): void {
     const damage = toDamage(error, this.offset);
     if (damage) this.advance({ chunks: [], endOffset: this.offset, damage });
@@ -188,8 +188,8 @@ export class SpoolTail {
   }
 
   /**
-   * Reads what is beyond the tip, once for all who ask at the same time. A read that began before somebody asked may
-   * have missed what was written meanwhile, so unless it found something another one follows it.
+   * Reads what is beyond the tip, once for all who ask at the same time. A read that began before this call may have
+   * missed what was written since, so it is followed by another one, unless it found something.
    */
   private async readTip(): Promise<void> {
     const before = this.offset;
@@ -231,7 +231,7 @@ export class SpoolTail {
     return this.file;
   }
 
-  /** Sees what was written by the time of the call, also on a network file system. */
+  /** Makes sure that everything written before the call is seen, also on a network file system. */
   async lookAgain(): Promise<void> {
     if (this.file) await this.refresh();
   }

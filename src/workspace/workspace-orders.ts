@@ -17,7 +17,7 @@ export class WorkspaceOrders {
 
   /**
    * Makes certain that no script is started from this workspace any more, whoever tries it and however late: the order
-   * is replaced by one that runners refuse (or stands in its place, so that none can be written), and the order to stop
+   * is replaced by one that runners refuse (or stands in its place, so that none can be written), and the stop request
    * lies beside it for a runner that has its order from elsewhere. Both stay for as long as the job does.
    */
   async withdraw(id: string): Promise<void> {

@@ -85,7 +85,7 @@ describeTier('kubernetes-restarts', unavailable, () => {
     }
 
     it(
-      'is stopped by its order while the API server is away',
+      'is stopped by its stop request while the API server is away',
       async () => {
         const workload = await bench.start({ script: COUNTS });
         await workload.printed('5\n');

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { ConnectionError } from '../../client/api-error.js';
 import type { Job } from '../../client/api-types.js';
 import type { RunScriptInput } from '../../client/schema-types.js';
-import { backoffMs, sleep } from '../../client/backoff.js';
+import { backoffMs, sleepOrThrow } from '../../client/backoff.js';
 import type { Context } from '../context.js';
 import { downloadOutputs } from '../download-outputs.js';
 import { exitCodeOfJob } from '../exit-codes.js';
@@ -56,7 +56,7 @@ async function submit(input: RunScriptInput, { api }: Context): Promise<Job> {
       return await api.run(keyed);
     } catch (error) {
       if (!(error instanceof ConnectionError) || failures + 1 >= TRIES) throw error;
-      await sleep(backoffMs(failures));
+      await sleepOrThrow(backoffMs(failures));
     }
   }
 }

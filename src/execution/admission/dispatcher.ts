@@ -12,7 +12,7 @@ import { JobSlots } from './job-slots.js';
 const AFTER_ERROR_MS = 1_000;
 const TAKEN_MS = 100;
 
-/** Takes waiting jobs whenever there is a free place and the runtime answers. */
+/** Takes waiting jobs whenever there is a free slot and the runtime answers. */
 @Injectable()
 export class Dispatcher {
   private readonly bell = new Bell();
@@ -42,11 +42,11 @@ export class Dispatcher {
     try {
       const { free } = this.slots;
       if (free === 0) return lookMs;
-      const claims = await this.slots.fill((places) => this.queue.claim(places));
-      for (const { job } of claims) this.events.emit(job.id);
+      const claims = await this.slots.fill((slots) => this.queue.claim(slots));
+      for (const { job } of claims) this.events.publishLocal(job.id);
       if (claims.length === free) return lookMs;
       const nextMs = (await this.queue.nextInMs()) ?? lookMs;
-      // What is due and was not to be had is just being taken by another replica.
+      // Jobs that are due but could not be claimed are being taken by another replica at this moment.
       return Math.min(lookMs, claims.length === 0 ? Math.max(nextMs, TAKEN_MS) : nextMs);
     } catch (error) {
       this.log.error({ err: messageOf(error) }, 'the queue could not be read; trying again');

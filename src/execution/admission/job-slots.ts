@@ -8,7 +8,7 @@ import { RunningAttempts } from '../attempt/running-attempts.js';
 import { LEASE_MS, Replica } from '../replica.js';
 import { StartPlanner } from './start-planner.js';
 
-/** The free places of this replica, and what begins in them. */
+/** The free slots of this replica, and what begins in them. */
 @Injectable()
 export class JobSlots implements Admission {
   private listener: () => void = () => undefined;
@@ -25,7 +25,7 @@ export class JobSlots implements Admission {
     health.onRecovery(() => this.listener());
   }
 
-  /** Until `signal` aborts there are places; `onFree` is called when there may be one again. */
+  /** Until `signal` aborts there are slots; `onFree` is called when one may be free again. */
   open(onFree: () => void, signal: AbortSignal): void {
     this.listener = onFree;
     this.signal = signal;
@@ -42,7 +42,7 @@ export class JobSlots implements Admission {
     this.running.reserve(1);
     const release = (): void => {
       this.running.release(1);
-      // Somebody may have waited for the place meanwhile.
+      // A waiting job may have been left in the queue because this slot was reserved.
       this.listener();
     };
     return {
@@ -63,8 +63,8 @@ export class JobSlots implements Admission {
     };
   }
 
-  /** Claims jobs for all places that are free, and launches them. */
-  async fill(claim: (places: number) => Promise<ClaimedJob[]>): Promise<ClaimedJob[]> {
+  /** Claims jobs for all free slots, and launches them. */
+  async fill(claim: (slots: number) => Promise<ClaimedJob[]>): Promise<ClaimedJob[]> {
     const { free } = this;
     this.running.reserve(free);
     let claims: ClaimedJob[];

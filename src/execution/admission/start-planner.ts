@@ -7,18 +7,18 @@ import type { WarmWorker } from '../../runtime/pool/warm-worker.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { workloadName } from '../../runtime/workload-name.js';
-import { toWorkloadLimits } from '../attempt/job-order.js';
+import { toWorkloadLimits } from '../attempt/workload-spec.js';
 
-/** What decides where a job starts; a job that is about to be stored has it, too. */
+/** The part of a job that decides where it starts. It is known before the job is stored. */
 export type PlannedJob = Pick<Job, 'id' | 'attempt' | 'environment' | 'memoryMb' | 'cpus' | 'network'>;
 
-/** How an attempt starts, and the worker that is taken for it, if any. */
+/** How an attempt starts, and the worker that was taken out of the pool for it, if any. */
 export interface StartPlan {
   readonly attempt: NewAttempt;
   readonly worker: WarmWorker | undefined;
 }
 
-/** Decides for jobs that are being taken whether they go to a worker that waits or start cold, and why. */
+/** Decides whether a job that is being taken goes to a waiting worker or starts cold, and says why. */
 @Injectable()
 export class StartPlanner {
   constructor(
@@ -27,7 +27,7 @@ export class StartPlanner {
     private readonly config: LimitsConfig,
   ) {}
 
-  /** Takes a worker out of the pool where one fits: each plan ends by `commit`, `giveBack` or `discard`. */
+  /** Takes a worker out of the pool where one fits. The caller ends each plan by `commit`, `giveBack` or `discard`. */
   plan(job: PlannedJob, spec: Pick<JobSpec, 'env' | 'secrets'>): StartPlan {
     const where = { runtime: this.runtime.name, scope: this.runtime.scope };
     const worker = this.workerFor(job, spec);
@@ -60,7 +60,7 @@ export class StartPlanner {
     job: PlannedJob,
     { env, secrets }: Pick<JobSpec, 'env' | 'secrets'>,
   ): WarmWorker | string {
-    // What made the first attempt fail may be the worker.
+    // The worker may be what made the first attempt fail.
     if (job.attempt > 1) return 'Repeated attempts start cold.';
     return this.pool.take({
       environment: job.environment,

@@ -22,8 +22,8 @@ export class AttemptCleaner {
   ) {}
 
   /**
-   * Makes certain that the attempt's script is not started (any more) by anybody: another attempt is to be made. Its
-   * folders stay, with the order withdrawn, since a server that was only paused may still be on its way to start it.
+   * Makes certain that no server starts the attempt's script any more, before another attempt is made. The folders stay,
+   * with the order withdrawn: a server that was only paused may still try to start the workload.
    */
   async retire({ job, attempt }: ClaimedJob, handle: string | undefined, exit: WorkloadExit): Promise<void> {
     await this.orders.withdraw(attempt.workspace);
@@ -31,7 +31,7 @@ export class AttemptCleaner {
     try {
       await this.runtime.remove(handle, AbortSignal.timeout(REMOVAL_MS));
     } catch (error) {
-      // Any other end is one: what is left there is the sweeper's.
+      // In every other case the workload has ended, and the sweeper removes what is left of it.
       if (exit.kind === 'neverStarted') throw error;
       this.log.warn({ jobId: job.id, err: messageOf(error) }, NOT_REMOVED);
     }

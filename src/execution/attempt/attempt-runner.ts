@@ -36,13 +36,13 @@ export class AttemptRunner {
   }
 
   /**
-   * Sees a workload through to its end: one just started, or one that an earlier server started. A fault on the way (a
-   * disk that cannot be read, say) must not leave the job without anybody looking after it: it is watched again.
+   * Sees a workload through to its end, whether this server started it or an earlier one. After a fault on the way (a
+   * disk that cannot be read, say) the workload is watched again, so that no job is left unattended.
    */
   watch(claim: ClaimedJob, handle: string, signal: AbortSignal): Promise<void> {
     let end: WatchedEnd | undefined;
     const work = async (): Promise<void> => {
-      // Kept: what has been removed on the way to its settlement would be called lost the next time.
+      // Kept over repetitions: once the workload has been removed, another watch would report it as lost.
       end ??= await this.watcher.watch(claim, handle, signal);
       await this.conclude(claim, handle, end, signal);
     };
@@ -63,8 +63,8 @@ export class AttemptRunner {
   }
 
   /**
-   * Settles an attempt whose workload has ended or is gone. Before another attempt is made this one is taken out of
-   * everybody's reach, and whether its script had begun is looked at once more.
+   * Settles an attempt whose workload has ended or is gone. Before another attempt is made, this one is retired, so that
+   * no server can start it any more; then it is judged again, since its script may have begun meanwhile.
    */
   async conclude(
     claim: ClaimedJob,
@@ -73,7 +73,7 @@ export class AttemptRunner {
     signal: AbortSignal,
   ): Promise<void> {
     const said = engineTextOf(end.exit);
-    // The job's owner is told less of it.
+    // The engine's own words go to the log only; the job's owner gets a public message.
     if (said)
       this.log.info(
         { jobId: claim.job.id, kind: end.exit.kind, said: said.message, machine: said.machine },

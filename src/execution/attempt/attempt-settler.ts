@@ -20,9 +20,9 @@ import { retryDelayMs } from '../outcome/retry-policy.js';
 export interface SettledScript {
   startedAtMs: number | undefined;
   ended: EndedFrame | undefined;
-  /** When the engine's end was seen, milliseconds since 1970. */
+  /** When this server saw the workload's end, milliseconds since 1970. */
   endedAtMs: number;
-  /** How long its log is: nobody writes to it any more. */
+  /** Final size of its log. */
   logBytes: number;
 }
 
@@ -64,7 +64,7 @@ export class AttemptSettler {
     try {
       return await this.outputs.keep(claim.attempt.workspace, signal);
     } catch (error) {
-      // The next server keeps them, from the beginning.
+      // This server stops: the next one keeps the outputs, from the beginning.
       signal.throwIfAborted();
       this.log.error({ jobId: claim.job.id, err: messageOf(error) }, 'outputs could not be kept');
       return { ...NO_OUTPUTS, skipped: [{ path: '.', why: 'the outputs could not be read' }] };

@@ -12,7 +12,7 @@ import { JobRecorder } from './job-recorder.js';
 import type { StopReason } from '../outcome/outcome.js';
 import { StopControl } from './stop-control.js';
 
-/** How long after the deadline and the grace, which the runner holds by itself, the server steps in. */
+/** The runner holds deadline and grace by itself. The server stops the workload this much later. */
 const DEADLINE_MARGIN_MS = 5_000;
 /**
  * How long the handle of a new workload may wait to be stored together with the start of its script. A server that dies
@@ -22,7 +22,7 @@ const HANDLE_MS = 50;
 /** A script that ends sooner has its start stored together with its end: each commit is a wait for the disk. */
 const SHORT_SCRIPT_MS = 25;
 
-/** What a worker may need to begin a job that it was given; generous, it takes milliseconds. One that hangs is given up. */
+/** A worker that was given a job has this long to begin it, which takes milliseconds. One that hangs is given up. */
 const TAKING_MS = 30_000;
 
 export interface WatchedEnd {
@@ -100,10 +100,10 @@ export class AttemptWatcher {
       await control.stop('startTimeout', 0);
       return undefined;
     }
-    // Whatever else is in the spool, the script was there to write it.
+    // A spool without a start frame was written by the script itself, so the script has begun.
     const beganAtMs = Math.round(startedAtMs ?? Date.now());
     const deadlineInMs = claim.job.timeoutSeconds * 1000;
-    // Remembered here too: a script that empties its own spool must not look as if it had never begun.
+    // Remembered in memory too: a script that empties its own spool must not look as if it had never begun.
     claim.attempt = { ...claim.attempt, startedAtMs: beganAtMs };
     await sleep(SHORT_SCRIPT_MS, live);
     if (live.aborted) return undefined;

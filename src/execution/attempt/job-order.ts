@@ -1,11 +1,9 @@
 import { MiB } from '../../common/bytes.js';
 import type { AppConfig } from '../../config/app-config.js';
-import type { LimitsConfig } from '../../config/parts/limits-config.js';
-import type { ClaimedJob, Job } from '../../jobs/record/job.js';
-import type { RuntimeCapabilities, WorkloadLimits, WorkloadSpec } from '../../runtime/runtime-provider.js';
+import type { ClaimedJob } from '../../jobs/record/job.js';
+import type { RuntimeCapabilities } from '../../runtime/runtime-provider.js';
 import type { JobOrder } from '../../runner/order.js';
 import { isRoot } from '../../workspace/runner-user.js';
-import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
 
 /** A Python process maps far more address space than it uses; below this, imports fail. */
 export const ADDRESS_SPACE_SLACK_BYTES = 512 * MiB;
@@ -42,32 +40,6 @@ export function toJobOrder(
     },
     secrets: spec.secrets,
   };
-}
-
-export function toWorkloadSpec(
-  { job, attempt, spec }: ClaimedJob,
-  workspace: WorkspacePaths,
-  { environments, limits }: Pick<AppConfig, 'environments' | 'limits'>,
-): WorkloadSpec {
-  return {
-    name: attempt.workload,
-    jobId: job.id,
-    attempt: attempt.number,
-    image: environments.imageOf(job.environment),
-    workspace,
-    limits: toWorkloadLimits(job, limits),
-    network: job.network,
-    timeoutSeconds: job.timeoutSeconds,
-    graceSeconds: limits.STOP_GRACE_SECONDS,
-    secrets: spec.secrets,
-  };
-}
-
-export function toWorkloadLimits(
-  { memoryMb, cpus }: Pick<Job, 'memoryMb' | 'cpus'>,
-  { MAX_PIDS: pids, MAX_TMP_BYTES: tmpBytes }: LimitsConfig,
-): WorkloadLimits {
-  return { memoryMb, cpus, pids, tmpBytes };
 }
 
 /** Counted over all that the user runs, so it cannot be one job's share: it bounds a fork storm, no more. */

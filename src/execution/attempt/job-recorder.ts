@@ -36,17 +36,17 @@ export class JobRecorder {
       this.log,
       signal,
     );
-    this.events.emit(fence.jobId);
+    this.events.publishLocal(fence.jobId);
   }
 
   async finish(fence: Fence, result: JobResult, signal: AbortSignal): Promise<void> {
     await persist('finish', () => this.attempts.finish(fence, result), this.log, signal);
-    this.events.emit(fence.jobId);
+    this.events.publishLocal(fence.jobId);
   }
 
   async requeue(fence: Fence, result: JobResult, delayMs: number, signal: AbortSignal): Promise<void> {
     await persist('requeue', () => this.attempts.requeue(fence, result, delayMs), this.log, signal);
-    this.events.emit(fence.jobId);
-    this.events.emitQueued();
+    this.events.publishLocal(fence.jobId);
+    this.events.publishQueuedLocal();
   }
 }

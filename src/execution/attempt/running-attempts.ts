@@ -17,7 +17,7 @@ interface RunningAttempt {
 export class RunningAttempts {
   private readonly byJob = new Map<string, RunningAttempt>();
   private readonly limit: number;
-  /** Places reserved for jobs that are just being stored or claimed. */
+  /** Slots reserved for jobs that are just being stored or claimed. */
   private reserved = 0;
   private onFree: () => void = () => undefined;
 
@@ -28,7 +28,7 @@ export class RunningAttempts {
     this.limit = config.MAX_CONCURRENT_JOBS;
   }
 
-  /** Places left; none while adopted attempts exceed the limit. */
+  /** Slots left; none while adopted attempts exceed the limit. */
   get free(): number {
     return Math.max(0, this.limit - this.byJob.size - this.reserved);
   }
@@ -45,22 +45,22 @@ export class RunningAttempts {
     return this.byJob.has(jobId);
   }
 
-  /** Calls `listener` whenever a place becomes free. */
+  /** Calls `listener` whenever a slot becomes free. */
   whenFree(listener: () => void): void {
     this.onFree = listener;
   }
 
-  /** Keeps free places for jobs that are being taken, until they are released. */
-  reserve(places: number): void {
-    this.reserved += places;
+  /** Keeps free slots for jobs that are being taken, until they are released. */
+  reserve(slots: number): void {
+    this.reserved += slots;
   }
 
-  /** Does not call the listener of `whenFree`: most reserved places are taken by their job in the same turn. */
-  release(places: number): void {
-    this.reserved -= places;
+  /** Does not call the listener of `whenFree`: in most cases the job takes its reserved slot in the same turn. */
+  release(slots: number): void {
+    this.reserved -= slots;
   }
 
-  /** Starts `work`, whose signal aborts with `signal`, and keeps its place until it is done, whatever becomes of it. */
+  /** Starts `work`, whose signal aborts with `signal`. The job keeps its slot until `work` has settled either way. */
   launch(claim: ClaimedJob, work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): void {
     const jobId = claim.job.id;
     const own = childSignal(signal);
@@ -68,12 +68,12 @@ export class RunningAttempts {
       .catch((error: unknown) => this.report(jobId, error, signal))
       .finally(() => {
         own.release();
-        // An attempt adopted meanwhile has taken this one's place.
+        // An attempt of the same job that was adopted meanwhile has its own entry.
         if (this.byJob.get(jobId) === attempt) this.byJob.delete(jobId);
         this.onFree();
       });
     const attempt: RunningAttempt = { done, abandon: own.abort };
-    // Taken by another server meanwhile, and back: nobody else would end the older watch.
+    // Another server may have taken the job meanwhile, and this one has it back: the older watch must end.
     this.abandon(jobId);
     this.byJob.set(jobId, attempt);
   }

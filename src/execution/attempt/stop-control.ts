@@ -4,7 +4,7 @@ import { retry } from '../../common/retry.js';
 import type { StopReason } from '../outcome/outcome.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
 
-/** Ends one workload early. The first reason counts; later ones only hasten. */
+/** Ends one workload early. The first reason is kept; a later one can only shorten the grace. */
 export class StopControl {
   private firstReason: StopReason | undefined;
 
@@ -20,7 +20,7 @@ export class StopControl {
     return this.firstReason;
   }
 
-  /** Asks the engine until it has done it; an engine that is away is waited for. Never rejects. */
+  /** Repeats the request until the engine has carried it out, also while the engine is away. Never rejects. */
   async stop(reason: StopReason, graceSeconds: number): Promise<void> {
     if (this.signal.aborted) return;
     this.firstReason ??= reason;

@@ -16,7 +16,8 @@ import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
 import type { WorkspaceContent } from '../../workspace/workspace-content.js';
 import { WorkspaceMaker } from '../../workspace/workspace-maker.js';
 import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
-import { toJobOrder, toWorkloadSpec } from './job-order.js';
+import { toJobOrder } from './job-order.js';
+import { toWorkloadSpec } from './workload-spec.js';
 import type { Outcome } from '../outcome/outcome.js';
 import { startFailure } from '../outcome/outcome.js';
 
@@ -52,8 +53,9 @@ export class WorkloadStarter {
   }
 
   /**
-   * A worker whose order could not be written may have it all the same, when only the answer was lost: it is watched in
-   * any case. One that has it runs the job, one that has not ends by the withdrawal, or is stopped since it does not begin.
+   * A failed write may have reached the worker all the same, when only the answer was lost. So the worker is watched in
+   * any case: with the order it runs the job; without one it ends by the withdrawal, or is stopped because it does not
+   * begin.
    */
   private async handOut(claim: ClaimedJob, handle: string): Promise<string> {
     const { workspace } = claim.attempt;
@@ -64,14 +66,14 @@ export class WorkloadStarter {
         { jobId: claim.job.id, err: messageOf(error) },
         'a job could not be given to its worker',
       );
-      await this.orders.withdrawOrder(workspace).catch(() => undefined); // the same disk
+      await this.orders.withdrawOrder(workspace).catch(() => undefined); // the disk that just failed
     }
     return handle;
   }
 
   private async contentOf(claim: ClaimedJob): Promise<WorkspaceContent> {
     const files = claim.files ?? (await this.jobs.inputFiles(SYSTEM.dispatcher, claim.job.id));
-    // Written now, and not needed while the job runs.
+    // They are about to be written, and would only take memory while the job runs.
     claim.files = undefined;
     const { script, requestText } = claim.spec;
     return {
@@ -82,7 +84,7 @@ export class WorkloadStarter {
     };
   }
 
-  /** While the engine is away the start is repeated: by its name it stays one start, however often it is asked for. */
+  /** Repeats the start while the engine is away. The workload's name makes all repetitions one start. */
   private async startWorkload(
     claim: ClaimedJob,
     workspace: WorkspacePaths,
@@ -114,14 +116,14 @@ export class WorkloadStarter {
     }
   }
 
-  /** The job's owner is told less of it. */
+  /** The engine's own words go to the log only; the job's owner gets a public message. */
   private refused(claim: ClaimedJob, { failure }: WorkloadStartError): Outcome {
     const { message, kind } = failure;
     this.log.warn({ jobId: claim.job.id, kind, said: message }, 'a workload could not be started');
     return startFailure(failure);
   }
 
-  /** A fault nobody foresaw: whether the script runs is not known, so it is not started again. */
+  /** After an unforeseen fault the script may be running, so it is not started again. */
   private giveUp(claim: ClaimedJob, error: unknown): Outcome {
     this.log.error(
       { jobId: claim.job.id, err: messageOf(error), stack: (error as Error).stack },

@@ -250,7 +250,14 @@ describe('the message of a job', () => {
       outputDir: '/srv/maps/outputs/x',
     };
     const outcome = { kind: 'ended', status: 1 } as const;
-    const state = { name: 'runner-x', record, claimed: true, supervisor: undefined, sandbox: {}, outcome };
+    const state = {
+      name: 'runner-x',
+      record,
+      hasStartLock: true,
+      supervisor: undefined,
+      sandbox: {},
+      outcome,
+    };
     const exit = toExit({ ...state, complaint: LINES.repeat(50) }, false);
     const { message } = decide(exit, undefined, { started: false });
     expect(message).toMatch(/^The sandbox could not be set up: bwrap: Can't mkdir parents for … at … bwrap/);

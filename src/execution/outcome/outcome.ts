@@ -14,9 +14,9 @@ export interface Evidence {
   exit: WorkloadExit;
   /** The runner's own account; believed only where the engine's exit agrees. */
   ended: EndedFrame | undefined;
-  /** The script ran, or may have: false is proof that it did not. */
+  /** Whether the script ran or may have run. False is proof that it did not. */
   started: boolean;
-  /** We stopped the workload, and why, before it ended. */
+  /** Why we stopped the workload before it ended; undefined when we did not. */
   stoppedFor: StopReason | undefined;
   timeoutSeconds: number;
   memoryMb: number;
@@ -48,24 +48,25 @@ export function decideOutcome(found: Evidence): Outcome {
   return stoppedByUs(evidence) ?? brokenOff(evidence) ?? endedByItself(evidence);
 }
 
-/** Here, and in `startFailure`, an engine's words come in: whatever the runtime, they pass the gate. */
+/** An engine's words come in here and in `startFailure` only, and pass `publicMessage` at both, whatever the runtime. */
 function withPublicMessage(exit: WorkloadExit): WorkloadExit {
   return 'message' in exit ? { ...exit, message: publicMessage(exit) } : exit;
 }
 
-/** Where the engine does not know how a run ended, the runner's account of it counts, if there is one. */
+/** Where the engine does not know how a run ended, the runner's own account is used, if there is one. */
 function completed(evidence: Evidence): Evidence {
   const { exit, ended } = evidence;
-  if (!ended || !isIgnorant(exit)) return evidence;
+  if (!ended || !isExitUnknown(exit)) return evidence;
   const exitCode = ended.exitCode ?? 128 + (ended.signal ?? 0);
   return { ...evidence, exit: { kind: 'exited', exitCode, oomKilled: false } };
 }
 
 /**
- * Whether the engine may know nothing of a run that the log shows. One that is killed in the middle of a start forgets
- * it: afterwards it refuses to start the workload, or starts it a second time, which the runner refuses.
+ * Whether the engine may not know how the script ended, although the log shows that it ran. An engine that is killed in
+ * the middle of a start forgets the run: afterwards it refuses to start the workload, or starts it a second time, which
+ * the runner refuses.
  */
-function isIgnorant(exit: WorkloadExit): boolean {
+function isExitUnknown(exit: WorkloadExit): boolean {
   if (exit.kind !== 'exited') return exit.kind === 'startFailed' || exit.kind === 'neverStarted';
   return exit.exitCode === UNKNOWN_EXIT_CODE || exit.exitCode === RUNNER_EXIT_CODES.spoolInUse;
 }
@@ -73,7 +74,7 @@ function isIgnorant(exit: WorkloadExit): boolean {
 function stoppedByUs(evidence: Evidence): Outcome | undefined {
   const { stoppedFor, ended } = evidence;
   const how = howItEnded(evidence);
-  // A stop may come when the script has ended by itself: an engine that is away, or a server that was, asks for it late.
+  // A stop may arrive after the script has ended by itself: the engine, or this server, may have been away.
   const wasInTime = how.isAgreed && endedUnstopped(ended);
   if (stoppedFor === 'cancel' && !wasInTime) {
     return outcome('CANCELLED', 'CANCELLED_BY_USER', 'The job was cancelled.', { ...how });
@@ -96,7 +97,7 @@ function endedUnstopped(ended: EndedFrame | undefined): boolean {
   return ended !== undefined && !ended.stopped && !ended.timedOut && !ended.diskExceeded;
 }
 
-/** The platform could not start it, and nobody wants it any more. */
+/** The platform could not start the script, and its job was cancelled meanwhile. */
 export function cancelledBefore(): Outcome {
   return outcome('CANCELLED', 'CANCELLED_BY_USER', 'The job was cancelled before its script began.');
 }
@@ -104,7 +105,7 @@ export function cancelledBefore(): Outcome {
 /** Ends that are not the script's own. */
 function brokenOff(evidence: Evidence): Outcome | undefined {
   const { exit, ended, started } = evidence;
-  if (started && !ended && isIgnorant(exit)) return forgotten(exit);
+  if (started && !ended && isExitUnknown(exit)) return forgotten(exit);
   switch (exit.kind) {
     case 'startFailed':
       return startFailure(exit.failure);
@@ -165,7 +166,7 @@ function endedByItself(evidence: Evidence): Outcome {
   const { exit, ended, started } = evidence;
   const how = howItEnded(evidence);
   if (!started) return neverBegan(how);
-  // Before its exit code: a script that ends well because it was asked to has not done its work.
+  // Checked before the exit code: a script that was asked to stop and exits with 0 has not done its work.
   if (ended?.stopped && how.isAgreed) {
     return outcome('FAILED', 'EVICTED', 'The platform asked the workload to end.', how);
   }
@@ -178,7 +179,7 @@ function endedByItself(evidence: Evidence): Outcome {
       hint: 'Raise memoryMb, or work on smaller pieces.',
     });
   }
-  // The script cannot kill its runner, which would have told of its end.
+  // The script cannot kill its runner, and had the script been killed alone, the runner would have reported its end.
   if (how.signal === 'SIGKILL' && !ended) {
     return outcome('FAILED', 'EVICTED', 'The workload was killed from outside.', {
       ...how,
@@ -203,7 +204,7 @@ interface HowItEnded {
   isAgreed: boolean;
 }
 
-/** The engine knows one number; whether it means a code or a signal the runner says, when both agree. */
+/** The engine knows one number. The runner says whether it means a code or a signal, when both accounts agree. */
 function howItEnded({ exit, ended }: Evidence): HowItEnded {
   if (exit.kind === 'signalled') return { exitCode: null, signal: signalName(exit.signal), isAgreed: false };
   if (exit.kind !== 'exited') return { exitCode: null, signal: null, isAgreed: false };

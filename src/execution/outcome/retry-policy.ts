@@ -5,7 +5,7 @@ import type { Outcome } from './outcome.js';
 const MAX_PLATFORM_TRIES = 4;
 /** A server that died says nothing about the job, and its next attempt costs nobody anything. */
 const MAX_TRIES_AFTER_CRASHES = 20;
-/** Room comes when others end, so waiting for it is worth more: about 25 minutes where the refusal comes at once. */
+/** An engine without room gets some when other jobs end, so more tries are worth it: about 25 minutes of quick refusals. */
 const MAX_TRIES_FOR_ROOM = 30;
 const MAX_TRIES: Partial<Record<JobReason, number>> = {
   UNSCHEDULABLE: MAX_TRIES_FOR_ROOM,

@@ -8,13 +8,12 @@ import { Replica } from '../replica.js';
 import { RunningAttempts } from '../attempt/running-attempts.js';
 
 /**
- * Which live jobs of other servers this one may take. Only a server that reaches the engine knows what became of a
- * workload there: one that does not waits `LOST_AFTER_SECONDS` for such a server to come back before it calls a job lost.
+ * Which live jobs of other servers this one may take. Only a server that reaches an engine knows what became of the
+ * workloads there. A server that cannot reach it waits `LOST_AFTER_SECONDS` for one that can, then calls the job lost.
  */
 @Injectable()
 export class AdoptionPolicy {
   private readonly startedAtMs = performance.now();
-  private isFirstLook = true;
 
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
@@ -24,20 +23,10 @@ export class AdoptionPolicy {
     private readonly config: ExecutionConfig,
   ) {}
 
-  /** Owners whose leases need not run out, as a pattern: at the start of a replica that was here before. */
-  get predecessors(): string | undefined {
-    return this.isFirstLook ? this.replica.predecessors : undefined;
-  }
-
-  /** What there was at the start has been seen. */
-  looked(): void {
-    this.isFirstLook = false;
-  }
-
   mayAdopt({ job, scope, lapsedMs }: AdoptableJob): boolean {
     if (job.owner === this.replica.id && this.running.has(job.id)) return false;
     if (scope === this.runtime.scope || this.runtime.isGone(scope)) return true;
-    // On SQLite no lease is kept up, and no other server can be there to come back.
+    // On SQLite leases are not renewed, and no other server can come back, so the time since the start counts.
     const missingMs = this.database.isShared ? lapsedMs : performance.now() - this.startedAtMs;
     return missingMs > this.config.LOST_AFTER_SECONDS * 1000;
   }

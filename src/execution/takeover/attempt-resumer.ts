@@ -13,11 +13,13 @@ import type { Outcome } from '../outcome/outcome.js';
 
 /**
  * Goes on with an attempt that an earlier server began. A workload outlives its server, so most are simply watched on.
- * A worker may never have been given the job that was committed to it: its order is withdrawn, which changes nothing for
- * one that runs it. Without a stored handle the workload is looked for by its name. When it is not there its order is
- * withdrawn, so that a server that was only paused cannot start it any more, and it is looked for once again; what is
- * absent then and has an empty spool never ran and never will, which permits another attempt. Everything else that is
- * absent is LOST.
+ *
+ * A worker may never have been given the job that was committed to it, so its order is withdrawn. This changes nothing
+ * for a worker that already runs the job.
+ *
+ * Without a stored handle the workload is looked for by its name. When it is absent, its order is withdrawn, so that a
+ * server that was only paused cannot start it any more, and it is looked for once again. A workload that is still absent
+ * and has an empty spool never ran and never will: another attempt is permitted. An absent one with a spool is LOST.
  */
 @Injectable()
 export class AttemptResumer {
@@ -41,18 +43,18 @@ export class AttemptResumer {
     await this.conclude(claim, VANISHED, signal);
   }
 
-  /** A worker that still waits ends now, since its order cannot come any more; one that runs its job is left alone. */
+  /** Ends a worker that still waits, since its order cannot come any more; leaves one alone that runs its job. */
   async withdrawFromWorker({ attempt }: ClaimedJob): Promise<void> {
     if (attempt.startKind !== 'WARM' || attempt.startedAtMs !== null) return;
     await this.orders.withdrawOrder(attempt.workspace);
   }
 
-  /** From now on no server can start the attempt's script, however late it comes. */
+  /** Afterwards no server can start the attempt's script, however late it tries. */
   private withdraw({ attempt }: ClaimedJob): Promise<void> {
     return this.orders.withdraw(attempt.workspace);
   }
 
-  /** Where a scope has ended the spool tells whether the script ran; where it cannot be reached nothing does. */
+  /** When the scope is gone, the spool tells whether the script ran. When it is only out of reach, nothing tells. */
   private async resumeElsewhere(claim: ClaimedJob, signal: AbortSignal): Promise<void> {
     const { runtime, scope } = claim.attempt;
     if (this.runtime.isGone(scope)) return this.conclude(claim, HOST_RESTARTED, signal);
@@ -66,7 +68,7 @@ export class AttemptResumer {
     return this.runner.conclude(claim, undefined, end, signal);
   }
 
-  /** An engine that is away says nothing about its workloads: it is waited for. */
+  /** Waits for an engine that is away: its silence does not mean that the workload is absent. */
   private async findHandle(claim: ClaimedJob, signal: AbortSignal): Promise<string | undefined> {
     const onFailure = (error: unknown): void =>
       this.log.warn(

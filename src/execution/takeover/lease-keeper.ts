@@ -9,10 +9,10 @@ import { JobEvents } from '../../jobs/record/job-events.js';
 import { LEASE_MS, RENEW_MS, Replica } from '../replica.js';
 import { RunningAttempts } from '../attempt/running-attempts.js';
 
-/** How soon a cancel that another replica took is passed on. */
+/** How often cancels that other replicas accepted are looked for. */
 const LOOK_MS = 1_000;
 
-/** Says regularly that this replica lives, and hears of cancels that other replicas took. Needed on PostgreSQL only. */
+/** Renews this replica's leases, and finds cancels that other replicas accepted. Needed on PostgreSQL only. */
 @Injectable()
 export class LeaseKeeper {
   constructor(
@@ -24,7 +24,7 @@ export class LeaseKeeper {
     private readonly database: Database,
   ) {}
 
-  /** A server that was paused for longer than its lease finds here what others have taken over meanwhile. */
+  /** Abandons the jobs that others have taken over, which happens to a server that was paused for longer than its lease. */
   private async renew(): Promise<void> {
     const held = this.running.jobIds;
     const renewed = new Set(await this.claims.renewLeases(this.replica.id, held, LEASE_MS));
@@ -40,12 +40,13 @@ export class LeaseKeeper {
       if (this.running.count === 0) continue;
       try {
         if (performance.now() - renewedAtMs >= RENEW_MS) {
-          // Before it is asked for: what the answer takes counts.
+          // Measured before the request: the time until the answer is part of the lease.
           const askedAtMs = performance.now();
           await this.renew();
           renewedAtMs = askedAtMs;
         }
-        for (const jobId of await this.claims.cancelRequested(this.replica.id)) this.events.emit(jobId);
+        for (const jobId of await this.claims.cancelRequested(this.replica.id))
+          this.events.publishLocal(jobId);
       } catch (error) {
         this.log.warn({ err: messageOf(error) }, 'leases could not be renewed; trying again');
       }

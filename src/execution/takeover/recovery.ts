@@ -12,6 +12,12 @@ import { AttemptResumer } from './attempt-resumer.js';
 /** Takes over the live jobs of servers that are gone. */
 @Injectable()
 export class Recovery {
+  /**
+   * Owners whose leases need not run out, as a pattern: earlier servers by this replica's name. None once their jobs
+   * have been read.
+   */
+  private predecessors: string | undefined;
+
   constructor(
     @Inject(LOG) private readonly log: Log,
     private readonly claims: ClaimRepository,
@@ -19,12 +25,14 @@ export class Recovery {
     private readonly policy: AdoptionPolicy,
     private readonly running: RunningAttempts,
     private readonly resumer: AttemptResumer,
-  ) {}
+  ) {
+    this.predecessors = replica.predecessors;
+  }
 
-  /** Adopts what nobody looks after. Resolves when all of it is being watched. */
+  /** Adopts the live jobs that no server looks after. Resolves when all of them are being watched. */
   async adoptAll(signal: AbortSignal): Promise<void> {
-    const candidates = await this.claims.adoptable(this.replica.id, this.policy.predecessors);
-    this.policy.looked();
+    const candidates = await this.claims.adoptable(this.replica.id, this.predecessors);
+    this.predecessors = undefined;
     for (const candidate of candidates.filter((each) => this.policy.mayAdopt(each))) {
       const claim = await this.adopt(candidate.job);
       if (!claim) continue;
@@ -36,7 +44,7 @@ export class Recovery {
     }
   }
 
-  /** A row that a vanished server still holds must not keep the others from being adopted. */
+  /** A failure is logged only: a row that a vanished server still locks must not keep the others from being adopted. */
   private async adopt(job: Job): Promise<ClaimedJob | undefined> {
     try {
       return await this.claims.adopt(job, this.replica.id, LEASE_MS);

@@ -6,7 +6,7 @@ import { LOG } from '../../common/log.js';
 import { StorageConfig } from '../../config/parts/storage-config.js';
 import { Database } from '../../database/database.js';
 
-/** Beside the outputs, which are what must not be lost: on Kubernetes the folder above is no volume and is read-only. */
+/** In `outputs/`, which must not be lost: on Kubernetes the folder above is not a volume and is read-only. */
 const MARK = join('outputs', '.database-id');
 
 /**

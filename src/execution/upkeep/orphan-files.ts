@@ -19,7 +19,7 @@ export class OrphanFiles {
     private readonly strays: WorkerStrays,
   ) {}
 
-  /** Returns of how many workspaces something was removed. */
+  /** Returns from how many workspaces something was removed. */
   async sweep(graceMs: number, signal: AbortSignal): Promise<number> {
     let removed = 0;
     for (const batches of [this.workspaces.list(), this.outputs.list()]) {
@@ -31,7 +31,7 @@ export class OrphanFiles {
     return removed;
   }
 
-  /** A server that dies between a job's last write and the cleaning leaves its script and files. */
+  /** Removes scripts and files left by servers that died between a job's last write and the cleaning. */
   async sweepInputs(graceMs: number): Promise<void> {
     const listed = await this.workspaces.listInputs(this.sinceMs(graceMs));
     const old = listed.filter((id) => !this.strays.holds(id));

@@ -50,7 +50,7 @@ export class OrphanSweeper {
     return { workloads, workspaces };
   }
 
-  /** What costs as much as there are live jobs, not as many as are stored. */
+  /** The part of a sweep whose cost grows with the live jobs, not with the stored ones. */
   private async sweepLive(signal: AbortSignal, graceMs = GRACE_MS): Promise<number> {
     const workloads = await this.workloads.sweep(graceMs, signal);
     await this.files.sweepInputs(graceMs);

@@ -21,7 +21,7 @@ export class OrphanWorkloads {
   async sweep(graceMs: number, signal: AbortSignal): Promise<number> {
     const isOld = ({ createdAtMs }: WorkloadSummary): boolean => createdAtMs < Date.now() - graceMs;
     const listed = await this.runtime.list(signal);
-    // Before the jobs are read: a worker that is not held any more has been committed to its job by then.
+    // Asked before the jobs are read: a worker that the pool has just let go is committed to its job by then.
     const old = listed.filter((each) => this.strays.verdictOnWorkload(each, graceMs) ?? isOld(each));
     const live = new Set((await this.attempts.liveAttempts()).map(({ workload }) => workload));
     const orphans = old.filter((workload) => !live.has(workload.name));

@@ -1,7 +1,7 @@
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 
-/** Removes orphans one after the other; returns how many. One that cannot be removed must not keep the others. */
+/** Removes orphans one after the other, past those that cannot be removed now; returns how many were removed. */
 export async function removeEach<T>(
   orphans: readonly T[],
   remove: (orphan: T) => Promise<void>,

@@ -11,7 +11,7 @@ import { JobRemover } from '../../jobs/retention/job-remover.js';
 import { RetentionBounds } from '../../jobs/retention/retention-bounds.js';
 
 const EVERY_MS = 60_000;
-/** Between two steps others have the database and the event loop to themselves. */
+/** Between two steps the database and the event loop are free for everything else. */
 const PAUSE_MS = 20;
 
 /**

@@ -5,9 +5,9 @@ import { isWorkerId, isWorkerWorkload, workerIdOf } from '../../runtime/pool/war
 import type { WorkloadSummary } from '../../runtime/runtime-provider.js';
 
 /**
- * Which workers nobody waits with any more. They belong to no job, so that the jobs do not tell: this server knows its
- * own; one of a server that shares the database may wait for as long as any worker can; where the database is this
- * server's alone, others are those of a server that is gone.
+ * Which workers belong to no server any more. They have no job whose row would tell. This server knows its own workers.
+ * On a shared database a worker may be another server's, for as long as any worker can wait. On a database of this
+ * server alone, every other worker is one of a server that is gone.
  */
 @Injectable()
 export class WorkerStrays {
@@ -21,7 +21,7 @@ export class WorkerStrays {
     return this.pool.holds(workspace);
   }
 
-  /** How long a workspace that belongs to no job is let be. */
+  /** How long a workspace that belongs to no job is left alone. */
   graceMs(workspace: string, usually: number): number {
     return this.database.isShared && isWorkerId(workspace) ? this.pool.longestLifeMs : usually;
   }

@@ -23,7 +23,7 @@ import { LimitsConfig } from '../../config/parts/limits-config.js';
 import { SecretsConfig } from '../../config/parts/secrets-config.js';
 import { JobDetailsLoader } from './job-details.loader.js';
 import { JobFollower } from '../job-follower.js';
-import type { JobFilter as JobQuery } from '../store/job.repository.js';
+import type { JobQuery } from '../store/job.repository.js';
 import { JobRepository } from '../store/job.repository.js';
 import { JobService } from '../job.service.js';
 import { JobConnection, RunScriptPayload } from './models/job-connection.model.js';

@@ -3,26 +3,26 @@ import { Injectable } from '@nestjs/common';
 type Listener = (jobId: string) => void;
 
 /**
- * "Something about this job changed". Only a hint to look at the database: it may be raised too often, and one from
- * another replica may be missing.
+ * "Something about this job changed". An event is only a hint to look at the database: it may come too often, and events
+ * of other replicas may be lost.
  */
 @Injectable()
 export class JobEvents {
   private readonly byJob = new Map<string, Set<Listener>>();
   private readonly all = new Set<Listener>();
   private readonly queued = new Set<() => void>();
-  private readonly own = new Set<Listener>();
-  private readonly ownQueued = new Set<() => void>();
+  private readonly local = new Set<Listener>();
+  private readonly queuedLocal = new Set<() => void>();
 
   /** This replica changed the job. */
-  emit(jobId: string): void {
-    this.hear(jobId);
-    for (const listener of this.own) listener(jobId);
+  publishLocal(jobId: string): void {
+    this.notify(jobId);
+    for (const listener of this.local) listener(jobId);
   }
 
-  /** The job was changed, by whomever. */
-  hear(jobId: string): void {
-    for (const listener of [...(this.byJob.get(jobId) ?? []), ...this.all]) listener(jobId);
+  /** Another replica changed the job, or may have. */
+  publishRemote(jobId: string): void {
+    this.notify(jobId);
   }
 
   /** Calls `listener` at every change of one job; returns how to stop it. */
@@ -35,31 +35,33 @@ export class JobEvents {
     };
   }
 
-  /** Something may be claimed now: this replica put it there. */
-  emitQueued(): void {
-    this.hearQueued();
-    for (const listener of this.ownQueued) listener();
+  /** This replica queued a job, which may be claimed. */
+  publishQueuedLocal(): void {
+    this.notifyQueued();
+    for (const listener of this.queuedLocal) listener();
   }
 
-  hearQueued(): void {
-    for (const listener of [...this.queued]) listener();
+  /** Another replica queued a job, or may have. */
+  publishQueuedRemote(): void {
+    this.notifyQueued();
   }
 
   /** Calls `listener` at every change by this replica. */
-  onOwn(listener: Listener): void {
-    this.own.add(listener);
+  onLocal(listener: Listener): void {
+    this.local.add(listener);
   }
 
-  onOwnQueued(listener: () => void): void {
-    this.ownQueued.add(listener);
+  /** Calls `listener` whenever this replica queues a job. */
+  onQueuedLocal(listener: () => void): void {
+    this.queuedLocal.add(listener);
   }
 
-  /** The jobs that somebody follows one by one. */
+  /** The ids of the jobs that have a listener of their own. */
   followed(): string[] {
     return [...this.byJob.keys()];
   }
 
-  /** Somebody follows all jobs. */
+  /** Whether there is a listener of all jobs. */
   get isAnyFollowed(): boolean {
     return this.all.size > 0;
   }
@@ -72,5 +74,13 @@ export class JobEvents {
   onAny(listener: Listener): () => void {
     this.all.add(listener);
     return () => void this.all.delete(listener);
+  }
+
+  private notify(jobId: string): void {
+    for (const listener of [...(this.byJob.get(jobId) ?? []), ...this.all]) listener(jobId);
+  }
+
+  private notifyQueued(): void {
+    for (const listener of [...this.queued]) listener();
   }
 }

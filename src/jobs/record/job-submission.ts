@@ -24,7 +24,7 @@ export function submissionDigest(submission: JobSubmission): string {
     ...rest,
     request: JSON.parse(requestText) as unknown,
     files: files.map((file) => [file.path, file.content.toString('base64')]),
-    // Left out where there are none, so that keys of a version without secrets go on finding their jobs.
+    // Left out when empty: idempotency keys stored by a version without secrets must still match their jobs.
     ...(secrets.length > 0 ? { secrets: [...secrets].sort() } : {}),
   };
   return createHash('sha256')

@@ -81,13 +81,13 @@ export interface Label {
 
 export type StartKind = 'COLD' | 'WARM';
 
-/** An attempt that is about to begin, before the job of it is taken. */
+/** An attempt that was planned for a job that is not taken yet. */
 export type NewAttempt = Pick<
   Attempt,
   'runtime' | 'scope' | 'workload' | 'workspace' | 'handle' | 'startKind' | 'startWhy'
 >;
 
-/** Who may write: every write to a live job compares all of it, and a writer that fails the comparison stops. */
+/** Who may write. Every write to a live job compares all members; a writer that fails the comparison stops. */
 export interface Fence {
   readonly jobId: string;
   readonly attempt: number;
@@ -99,16 +99,16 @@ export interface Fence {
 export interface ClaimedJob {
   readonly fence: Fence;
   readonly job: Job;
-  /** As it was stored, and what this server has seen of it since. */
+  /** The attempt as it was stored, with what this server has seen since. */
   attempt: Attempt;
   readonly spec: JobSpec;
-  /** At hand for a job that was just submitted, until they are written into its workspace; else they are in the store. */
+  /** Set for a job that was just submitted, until the files are in its workspace. Otherwise they are read from the store. */
   files?: readonly InputFile[];
   /** How long the script may still run, milliseconds by the database's clock; null when it has not begun. */
   readonly deadlineInMs: number | null;
 }
 
-/** A live job whose owner has not been heard of. */
+/** A live job that this replica may be able to adopt. */
 export interface AdoptableJob {
   readonly job: Job;
   /** Where its workload is. */

@@ -11,13 +11,13 @@ import { Database } from '../../database/database.js';
 import { ofTenant } from '../store/of-tenant.js';
 import { JobNotFoundError } from '../record/job.errors.js';
 
-/** How long a hold lasts unless it is renewed; also after its release, since one who fetches files comes again. */
+/** How long a hold lasts unless it is renewed, also after its release: who fetches one file often fetches another. */
 const HOLD_MS = 60_000;
 const RENEW_MS = 20_000;
 
 /**
- * The finished jobs whose files somebody reads now, which retention leaves alone. This process keeps its own in memory;
- * where other replicas may delete, too, the job's row says it.
+ * The finished jobs whose files are being read: retention leaves them alone. This process keeps its own holds in memory.
+ * Where other replicas may delete jobs too, a hold is also written to the job's row.
  */
 @Injectable()
 export class JobHolds implements OnApplicationShutdown {
@@ -32,7 +32,7 @@ export class JobHolds implements OnApplicationShutdown {
     @Inject(LOG) private readonly log: Log,
   ) {}
 
-  /** Holds a job; returns how to let it go, once or often. @throws JobNotFoundError when it was deleted before. */
+  /** Holds a job; returns its release, safe to call twice. @throws JobNotFoundError when the job was deleted before. */
   async hold(principal: Principal, jobId: string): Promise<() => void> {
     this.counts.set(jobId, (this.counts.get(jobId) ?? 0) + 1);
     this.timer ??= setInterval(() => void this.renew(), this.renewMs).unref();
@@ -92,7 +92,7 @@ export class JobHolds implements OnApplicationShutdown {
   /** Returns how many of the jobs are there. */
   private async mark(principal: Principal, ids: readonly string[]): Promise<number> {
     const { db, isShared } = this.database;
-    // One process alone needs no row, and no commit for a download.
+    // Where no other process deletes, a download needs no row and no commit.
     if (!isShared)
       return (
         await db.selectFrom('jobs').select('id').where('id', 'in', ids).where(ofTenant(principal)).execute()

@@ -13,8 +13,8 @@ import type { FinishedAt } from '../store/retention.repository.js';
 import { RetentionRepository } from '../store/retention.repository.js';
 
 /**
- * Takes finished jobs away. Rows first: files without a row are swept, a row without its files would promise what is
- * gone.
+ * Deletes finished jobs, rows first: the sweeper finds files without a row, but a row without its files would promise
+ * files that are gone.
  */
 @Injectable()
 export class JobRemover {
@@ -27,7 +27,7 @@ export class JobRemover {
     @Inject(LOG) private readonly log: Log,
   ) {}
 
-  /** Deletes a finished job. One that is live, or not there any more, stays as it is. */
+  /** Deletes a finished job. A live job stays as it is; one that is not there is a success. */
   async remove(principal: Principal, id: string): Promise<void> {
     const deleted = await this.jobs.deleteFinished(principal, id);
     if (deleted) await this.finish([deleted]);
@@ -45,7 +45,7 @@ export class JobRemover {
   }
 
   private async finish(deleted: readonly DeletedJob[]): Promise<void> {
-    for (const { id } of deleted) this.events.emit(id);
+    for (const { id } of deleted) this.events.publishLocal(id);
     await Promise.all(
       deleted.map(async ({ id, workspaces }) => {
         for (const workspace of workspaces) await this.removeFiles(id, workspace);
@@ -53,7 +53,7 @@ export class JobRemover {
     );
   }
 
-  /** The job is gone whatever becomes of its files. */
+  /** Never rejects: the job is gone already, and the sweeper removes files that are left. */
   private async removeFiles(jobId: string, workspace: string): Promise<void> {
     try {
       await Promise.all([this.workspaces.remove(workspace), this.outputs.remove(workspace)]);

@@ -8,7 +8,7 @@ import { RetentionRepository } from '../store/retention.repository.js';
 /** A page is counted in about a millisecond. */
 const PAGE_JOBS = 5_000;
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** Whoever ran a job needs a moment to fetch what it left, however little may be kept. */
+/** A caller needs a moment to fetch the outputs of a job, however little may be kept. */
 const GRACE_MS = 60_000;
 
 /** Which finished jobs the configuration still has room and time for. */
@@ -19,7 +19,7 @@ export class RetentionBounds {
     private readonly config: RetentionConfig,
   ) {}
 
-  /** The newest job that is beyond a bound: it and all older ones are to be deleted. Undefined when there is none. */
+  /** The newest job beyond a bound: that job and all older ones are to be deleted. Undefined when there is none. */
   async newestToDelete(
     principal: Principal,
     nowMs: number,
@@ -37,7 +37,7 @@ export class RetentionBounds {
       : { finishedAtMs: nowMs - JOB_RETENTION_DAYS * DAY_MS, id: '' };
   }
 
-  /** Walks from the newest job to the first one that is too much, by the page, then within it. */
+  /** Walks from the newest job to the first one beyond the bound: page by page, then job by job. */
   private async bySize(principal: Principal, signal: AbortSignal): Promise<FinishedAt | undefined> {
     const maxJobs = this.config.JOB_RETENTION_MAX_JOBS || Infinity;
     const maxBytes = this.config.JOB_RETENTION_MAX_BYTES || Infinity;
@@ -54,7 +54,7 @@ export class RetentionBounds {
       jobs += page.jobs;
       bytes += page.bytes;
       after = page.last;
-      // SQLite answers within the turn: without this nothing else would have one until the walk is over.
+      // SQLite answers within one turn of the event loop: without this the walk would block everything else.
       await nextTurn();
     }
   }

@@ -14,16 +14,16 @@ import type { OutputStore } from '../../outputs/store/output-store.js';
 import { OUTPUT_STORE } from '../../outputs/store/output-store.js';
 import { freeBytes } from '../../workspace/free-bytes.js';
 
-/** How long a look at the disks is good for. */
+/** How long a measurement of the disks is used. */
 const FRESH_MS = 1_000;
-/** A network disk that does not answer must not hold those who ask: they go by the last look. */
+/** A network disk that does not answer must not block callers: after this they get the last measurement. */
 const PATIENCE_MS = 500;
 
-/** Something that can become full. */
-interface Place {
+/** A disk, as far as it can become full; several may be one. */
+interface Disk {
   /** For the log. */
   name: string;
-  /** Undefined where there is nothing to judge. */
+  /** Undefined where free space is not known. */
   freeBytes(): Promise<number | undefined>;
 }
 
@@ -34,7 +34,7 @@ interface Place {
 @Injectable()
 export class StorageSpace {
   private readonly floorBytes: number;
-  private readonly places: Place[];
+  private readonly disks: Disk[];
   private lookedAtMs = -Infinity;
   private readonly looking = new SingleFlight(() => this.look());
   private shortIn: string | undefined;
@@ -49,21 +49,21 @@ export class StorageSpace {
     this.floorBytes = config.MIN_FREE_DISK_MB * MiB;
     // Each may be a disk of its own, or a link to one.
     const folders = [config.dataDir, ...['inputs', 'logs'].map((root) => join(config.workspaceDir, root))];
-    this.places = [
-      ...folders.map(placeOf),
+    this.disks = [
+      ...folders.map(diskOf),
       { name: 'outputs', freeBytes: () => outputs.freeBytes() },
-      ...(database.file ? [placeOf(dirname(database.file.path))] : []),
+      ...(database.file ? [diskOf(dirname(database.file.path))] : []),
     ];
   }
 
-  /** Why no job can be taken now; undefined when there is room. On a damaged database it might not be there tomorrow. */
+  /** Why no job can be taken now; undefined when there is room. A job in a damaged database might be lost tomorrow. */
   async refusal(): Promise<Error | undefined> {
     return this.database.file?.damage ?? (await this.shortage());
   }
 
   /** Set while a disk is almost full. Never rejects. */
   async shortage(): Promise<StorageFullError | undefined> {
-    // Also when the clock was set back meanwhile.
+    // The absolute value, since the clock may have been set back meanwhile.
     if (Math.abs(this.clock.nowMs() - this.lookedAtMs) >= FRESH_MS)
       await settledWithin(this.looking.run(), PATIENCE_MS);
     return this.shortIn === undefined ? undefined : new StorageFullError();
@@ -76,9 +76,9 @@ export class StorageSpace {
   }
 
   private async measure(): Promise<void> {
-    const free = await Promise.all(this.places.map((place) => place.freeBytes()));
+    const free = await Promise.all(this.disks.map((disk) => disk.freeBytes()));
     const shortIn =
-      this.places[free.findIndex((bytes) => bytes !== undefined && bytes < this.floorBytes)]?.name;
+      this.disks[free.findIndex((bytes) => bytes !== undefined && bytes < this.floorBytes)]?.name;
     this.tell(shortIn);
     this.shortIn = shortIn;
     this.lookedAtMs = this.clock.nowMs();
@@ -100,6 +100,6 @@ export class StorageSpace {
   }
 }
 
-function placeOf(folder: string): Place {
+function diskOf(folder: string): Disk {
   return { name: folder, freeBytes: () => freeBytes(folder) };
 }

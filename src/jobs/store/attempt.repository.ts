@@ -25,7 +25,7 @@ export interface JobResult {
   cpuMs: number | null;
   peakMemoryBytes: number | null;
   logDroppedBytes: number;
-  /** What this attempt keeps on the disks: its outputs and its log. */
+  /** Bytes that this attempt keeps on the disks: its outputs and its log. */
   storedBytes: number;
   outputs: OutputManifest;
 }
@@ -84,12 +84,12 @@ export class AttemptRepository {
   }
 
   /**
-   * The script has begun; its workload's handle is stored with it. The deadline is kept by the database's clock: the
-   * replica that adopts the job may have another one.
+   * The script has begun; its workload's handle is stored with its start. The deadline is kept by the database's clock:
+   * the clock of a replica that adopts the job may differ.
    */
   async markRunning(fence: Fence, startedAtMs: number, deadlineInMs: number, handle: string): Promise<void> {
     await this.commit(async (tx) => {
-      // From RUNNING too: a commit whose answer was lost, or a watch that began again, repeats this write.
+      // From RUNNING too: this write is repeated when the answer of its commit was lost, or when the watch began again.
       const from: JobState[] = ['STARTING', 'RUNNING'];
       const deadline_at = sql<number>`${this.database.now()} + ${sql.lit(Math.round(deadlineInMs))}`;
       await this.move(tx, fence, 'RUNNING', { started_at: startedAtMs, deadline_at }, from);
@@ -123,8 +123,8 @@ export class AttemptRepository {
   }
 
   /**
-   * Ends this attempt and puts the job back into the queue for another one, or ends it too when somebody has cancelled
-   * it meanwhile: a cancel that was answered is not outrun by a retry.
+   * Ends this attempt and puts the job back into the queue for another one. A job that was cancelled meanwhile ends
+   * instead: no retry may outrun a cancel that was answered.
    */
   async requeue(fence: Fence, result: JobResult, delayMs: number): Promise<void> {
     await this.commit(async (tx) => {
@@ -148,7 +148,7 @@ export class AttemptRepository {
     });
   }
 
-  /** Whatever else is stored, these writes must be: a disk that is full gives them its reserve. */
+  /** These writes must get through: on a full disk they are given its reserve. */
   private async commit(write: (tx: Transaction<Tables>) => Promise<void>): Promise<void> {
     await this.database.essential(() => this.database.db.transaction().execute(write));
   }
@@ -170,7 +170,7 @@ export class AttemptRepository {
       content_type: file.contentType,
       modified_at: file.modifiedAtMs,
     }));
-    // Both dialects bound the variables of one statement.
+    // Both dialects limit how many variables one statement may have.
     for (let at = 0; at < rows.length; at += 500) {
       await tx
         .insertInto('output_files')

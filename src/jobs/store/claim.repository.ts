@@ -15,15 +15,15 @@ const MAX_CLAIM = 500;
 /** Plans the next attempt of a job as it is taken. */
 export type AttemptPlan = (job: Job, spec: JobSpec) => NewAttempt;
 
-/** How replicas come to own jobs: claims from the queue, adoptions, leases. Each hands out the fence of what it took. */
+/** How replicas come to own jobs: claims from the queue, adoptions, leases. A claim and an adoption return their fence. */
 @Injectable()
 export class ClaimRepository {
   constructor(private readonly database: Database) {}
 
   /**
    * Takes up to `limit` waiting jobs, 500 at most, highest priority then oldest first, in one commit: each becomes STARTING
-   * with its next attempt, whose row (with the start intent, the workspace and the handle of a worker) is made by `plan`, in
-   * the order in which they are taken.
+   * with its next attempt. `plan` makes the attempt's row (start intent, workspace, handle of a worker), and is called in
+   * the order in which jobs are taken.
    */
   async claim(
     owner: string,
@@ -34,7 +34,7 @@ export class ClaimRepository {
   ): Promise<ClaimedJob[]> {
     return this.database.db.transaction().execute(async (tx) => {
       const taken = await tx
-        // Materialized: PostgreSQL must not look for them once more for each row that it compares.
+        // Materialized: otherwise PostgreSQL would run this query again for each row that it compares.
         .with(
           (cte) => cte('queued').materialized(),
           (db) => this.queued(db, Math.min(limit, MAX_CLAIM)),
@@ -47,7 +47,7 @@ export class ClaimRepository {
           owner,
           lease_until: sql<number>`${this.database.now()} + ${sql.lit(leaseMs)}`,
           claimed_at: nowMs,
-          // Why the last attempt failed is news while the job waits, and stands with that attempt from now on.
+          // The job shows why its last attempt failed only while it waits. The attempt itself keeps the reason.
           message: null,
         }))
         .where('id', 'in', (eb) => eb.selectFrom('queued').select('id'))
@@ -55,7 +55,7 @@ export class ClaimRepository {
         .returningAll()
         .execute();
       if (taken.length === 0) return [];
-      // Rows that were written come in any order.
+      // `returning` gives the written rows in any order.
       const jobs = taken.sort((a, b) => b.priority - a.priority || (a.id < b.id ? -1 : 1)).map(toJob);
       const rows = await tx
         .selectFrom('job_specs')
@@ -97,7 +97,7 @@ export class ClaimRepository {
     return this.database.isShared ? query.forUpdate().skipLocked() : query;
   }
 
-  /** By the database's clock, as leases: the clocks of replicas differ. One that was set back must not hold a job. */
+  /** By the database's clock, since those of replicas differ. A clock that was set back must not hold a job back. */
   private isDue(): RawBuilder<boolean> {
     const now = this.database.now();
     return sql<boolean>`(available_at <= ${now} or available_at > ${now} + ${sql.lit(MAX_WAIT_MS)})`;
@@ -158,7 +158,7 @@ export class ClaimRepository {
       .where('epoch', '=', job.epoch)
       .where(isLive())
       .returningAll();
-    // On a full disk, too: else nobody waits for its end.
+    // An essential write: on a full disk too somebody must wait for the job's end.
     const adopted = await this.database.essential(() => takeOver.executeTakeFirst());
     if (!adopted) return undefined;
     const db = this.database.db;
@@ -173,15 +173,15 @@ export class ClaimRepository {
       .selectAll()
       .where('job_id', '=', job.id)
       .executeTakeFirstOrThrow();
-    // The lease was just given, so it tells what time it is for the database.
+    // The update above set the lease by the database's clock, so its end tells what time that clock has.
     const nowMs = (adopted.lease_until ?? 0) - leaseMs;
     const deadlineInMs = adopted.deadline_at === null ? null : adopted.deadline_at - nowMs;
     return { ...toClaim(toJob(adopted), toAttempt(attempt), toJobSpec(spec), owner), deadlineInMs };
   }
 
   /**
-   * Extends the lease of those of `ids` that are live and still of `owner`, in one statement; returns which. A job that
-   * its owner does not name any more is left to run out, for somebody to adopt.
+   * Extends the lease of those of `ids` that are live and still of `owner`, in one statement; returns which. The
+   * lease of a job that its owner does not name any more runs out, and another replica adopts the job.
    */
   async renewLeases(owner: string, ids: readonly string[], leaseMs: number): Promise<string[]> {
     const rows = await this.database.db

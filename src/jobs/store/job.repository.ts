@@ -12,7 +12,8 @@ import type { DeletedJob } from './deleted-job.js';
 import { toAttempt, toJob, toJobSpec, toOutputFile } from './rows.js';
 import { ofTenant, ofTenantsJob } from './of-tenant.js';
 
-export interface JobFilter {
+/** Which jobs are asked for: those that match all that is given. */
+export interface JobQuery {
   states?: JobState[];
   reasons?: JobReason[];
   nameContains?: string;
@@ -41,23 +42,23 @@ export class JobRepository {
   }
 
   /** Those of `ids` that match, in no particular order. */
-  async findMatching(principal: Principal, ids: readonly string[], filter: JobFilter): Promise<Job[]> {
-    return (await this.matching(principal, filter).where('jobs.id', 'in', ids).execute()).map(toJob);
+  async findMatching(principal: Principal, ids: readonly string[], query: JobQuery): Promise<Job[]> {
+    return (await this.matching(principal, query).where('jobs.id', 'in', ids).execute()).map(toJob);
   }
 
   /** Newest first; `after` is the id that the page begins behind. */
-  async list(principal: Principal, filter: JobFilter, limit: number, after?: string): Promise<Job[]> {
-    return (await this.page(principal, filter, limit, after)).map(toJob);
+  async list(principal: Principal, query: JobQuery, limit: number, after?: string): Promise<Job[]> {
+    return (await this.page(principal, query, limit, after)).map(toJob);
   }
 
-  private page(principal: Principal, filter: JobFilter, limit: number, after?: string) {
-    const [first, ...others] = filter.labels ?? [];
-    const query = this.matching(principal, { ...filter, labels: others }).limit(limit);
+  private page(principal: Principal, query: JobQuery, limit: number, after?: string) {
+    const [first, ...others] = query.labels ?? [];
+    const select = this.matching(principal, { ...query, labels: others }).limit(limit);
     if (!first) {
-      return (after ? query.where('jobs.id', '<', after) : query).orderBy('jobs.id', 'desc').execute();
+      return (after ? select.where('jobs.id', '<', after) : select).orderBy('jobs.id', 'desc').execute();
     }
-    // Driven by the label's index, which ends in the job's id: a page costs a page, however many jobs there are.
-    const labelled = query
+    // Driven by the label's index, which ends in the job's id: reading a page costs the same however many jobs there are.
+    const labelled = select
       .innerJoin('job_labels', 'job_labels.job_id', 'jobs.id')
       .where(ofTenant(principal, 'job_labels.tenant_id'))
       .where('job_labels.name', '=', first.name)
@@ -67,19 +68,19 @@ export class JobRepository {
       .execute();
   }
 
-  private matching(principal: Principal, filter: JobFilter) {
-    let query = this.db.selectFrom('jobs').selectAll('jobs').where(ofTenant(principal));
-    if (filter.states) query = query.where('jobs.state', 'in', filter.states);
-    if (filter.reasons) query = query.where('jobs.reason', 'in', filter.reasons);
-    if (filter.createdAfterMs !== undefined)
-      query = query.where('jobs.created_at', '>', filter.createdAfterMs);
-    if (filter.createdBeforeMs !== undefined)
-      query = query.where('jobs.created_at', '<', filter.createdBeforeMs);
-    if (filter.nameContains)
-      query = query.where(this.database.textContains('jobs.name', filter.nameContains));
-    for (const label of filter.labels ?? [])
-      query = query.where('jobs.id', 'in', this.idsWithLabel(principal, label));
-    return query;
+  private matching(principal: Principal, query: JobQuery) {
+    let select = this.db.selectFrom('jobs').selectAll('jobs').where(ofTenant(principal));
+    if (query.states) select = select.where('jobs.state', 'in', query.states);
+    if (query.reasons) select = select.where('jobs.reason', 'in', query.reasons);
+    if (query.createdAfterMs !== undefined)
+      select = select.where('jobs.created_at', '>', query.createdAfterMs);
+    if (query.createdBeforeMs !== undefined)
+      select = select.where('jobs.created_at', '<', query.createdBeforeMs);
+    if (query.nameContains)
+      select = select.where(this.database.textContains('jobs.name', query.nameContains));
+    for (const label of query.labels ?? [])
+      select = select.where('jobs.id', 'in', this.idsWithLabel(principal, label));
+    return select;
   }
 
   private idsWithLabel(principal: Principal, label: Label) {
@@ -231,7 +232,7 @@ export class JobRepository {
     return Number(result.numUpdatedRows) === 1;
   }
 
-  /** Raises the flag of a live job. False when it is not live. */
+  /** Sets the cancel flag of a live job. False when the job is not live. */
   async requestCancel(principal: Principal, id: string): Promise<boolean> {
     const query = this.db
       .updateTable('jobs')

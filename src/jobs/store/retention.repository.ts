@@ -8,7 +8,7 @@ import type { DeletedJob } from './deleted-job.js';
 import { ofTenant } from './of-tenant.js';
 import { deleteJobRows } from './delete-job-rows.js';
 
-/** A place in the order in which jobs finished. */
+/** A position in the order in which jobs finished. */
 export interface FinishedAt {
   finishedAtMs: number;
   id: string;
@@ -71,8 +71,8 @@ export class RetentionRepository {
   }
 
   /**
-   * Deletes some of the oldest jobs up to and with `newest`, in one commit; none when there are no more. Leaves out what
-   * any replica has in use, and what `held` names when its turn has come.
+   * Deletes some of the oldest jobs up to and with `newest`, in one commit; none when there are no more. Leaves out jobs
+   * that any replica has in use, and those that `held` names. `held` is called when the transaction has begun.
    */
   async deleteOldest(
     principal: Principal,
@@ -104,7 +104,7 @@ export class RetentionRepository {
       .orderBy('id')
       .limit(STEP_JOBS);
     if (held.length > 0) query = query.where('id', 'not in', held);
-    // Replicas that delete at the same time each take others.
+    // Replicas that delete at the same time each lock other rows.
     if (this.database.isShared) query = query.forUpdate().skipLocked();
     return (await query.execute()).map((row) => row.id);
   }
@@ -114,7 +114,7 @@ function olderThan({ finishedAtMs, id }: FinishedAt): RawBuilder<boolean> {
   return sql<boolean>`(finished_at, id) < (${finishedAtMs}, ${id})`;
 }
 
-/** The first of `ids`, as many as may go in one step by their outputs; at least one. */
+/** The first of `ids` whose outputs together fit into one step; at least one id. */
 async function withinStep(tx: Transaction<Tables>, ids: string[]): Promise<string[]> {
   const counts = await tx
     .selectFrom('output_files')

@@ -91,7 +91,7 @@ export function toJobRow(
     environment: submission.environment,
     priority: submission.priority,
     state: 'QUEUED' satisfies JobState,
-    // At once, whatever the clocks say.
+    // The job may be claimed at once, whatever the clocks say.
     available_at: 0,
     timeout_seconds: submission.timeoutSeconds,
     memory_mb: submission.memoryMb,

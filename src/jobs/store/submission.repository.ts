@@ -24,9 +24,9 @@ export interface NewJob {
   readonly nowMs: number;
   /** How many jobs may wait. */
   readonly maxQueued: number;
-  /** Why nothing new is stored now, if so. */
+  /** Thrown instead of storing a new job; undefined when there is room. */
   readonly refusal?: Error;
-  /** Set when there is a place for it, in case that nobody waits before it. */
+  /** Set when a slot is reserved for it; used only when no other job waits. */
   readonly take?: Take;
 }
 
@@ -45,8 +45,8 @@ export class SubmissionRepository {
   ) {}
 
   /**
-   * Stores a new job in one commit, or finds the one that its idempotency key names. Where there is a refusal, nothing
-   * new is stored and it is thrown. A new job that nobody waits before is taken with the same commit.
+   * Stores a new job in one commit, or finds the one that its idempotency key names. With a refusal
+   * nothing new is stored, and the refusal is thrown. When no other job waits, the same commit takes the new one.
    * @throws QueueFullError, IdempotencyMismatchError, StorageFullError
    */
   async insert(principal: Principal, submission: JobSubmission, more: NewJob): Promise<StoredJob> {
@@ -114,7 +114,7 @@ export class SubmissionRepository {
     return { job, claim: { ...toClaim(job, toAttempt(attempt), submission, take.owner), files } };
   }
 
-  /** As a claim leaves the row. */
+  /** The columns as a claim would leave them. */
   private toTaken({ owner, leaseMs }: Take, nowMs: number) {
     return {
       state: 'STARTING',

@@ -4,9 +4,9 @@ export interface KubernetesOptions {
   /** Kubeconfig file; unset: the pod's service account, else where kubectl looks. */
   kubeconfig?: string;
   namespace: string;
-  /** Folder that holds `inputs/`, `outputs/` and `logs/`, each the same storage as its claim. */
+  /** Folder that holds `inputs/`, `outputs/` and `logs/`, each the same storage as its volume claim. */
   workspaceDir: string;
-  claims: ClaimNames;
+  volumeClaims: VolumeClaimNames;
   /** Marks this installation's objects; others' are never touched. */
   installationId: string;
   /** The cluster's Secret with the values of job secrets, one key for each. */
@@ -41,7 +41,7 @@ export interface NetworkPace {
  */
 export type NetworkPolicyMode = 'auto' | 'required' | 'off';
 
-export interface ClaimNames {
+export interface VolumeClaimNames {
   inputs: string;
   outputs: string;
   logs: string;
@@ -54,7 +54,7 @@ export interface PodOptions {
   imagePullSecrets: readonly string[];
   /** Share of its CPU limit that a pod requests, 1 to 100. */
   cpuRequestPercent: number;
-  /** Disk of the node besides the claims, MiB. */
+  /** Disk of the node besides the volume claims, MiB. */
   ephemeralStorageMb: number;
   runtimeClass?: string;
   hostUsers?: boolean;

@@ -27,12 +27,12 @@ import { isTerminal, terminatedState } from './observed-pod.js';
 import type { PodHandle } from './pod-handle.js';
 import type { ProbeRuntime } from './probes/probe-pod.js';
 import { removePod } from './life/remove-pod.js';
-import { requiredNode } from './pod/placement.js';
+import { requiredNode } from './pod/required-node.js';
 import { PodStop } from './life/pod-stop.js';
 import { PodWait } from './life/pod-wait.js';
 import { PodWatch } from './life/pod-watch.js';
 import { startPod } from './pod/start-pod.js';
-import { prepareStopOrder } from './stop-order.js';
+import { prepareStopRequest } from './stop-request.js';
 import type { PodTemplate } from './pod/to-pod.js';
 
 const HEALTH_TIMEOUT_MS = 2_000;
@@ -44,7 +44,7 @@ const START_MARGIN_SECONDS = 30;
 const SIZED_MEMORY_VOLUMES = 22;
 
 export interface KubernetesRuntimeProvider extends RuntimeProvider {
-  /** This server is a pod of the cluster, so that its folders are the claims themselves. */
+  /** This server is a pod of the cluster, so that its folders are the volume claims themselves. */
   readonly isInside: boolean;
   /** Begins to try the cluster's network with pods, until `close`; their folders are in `workspaces`. Called once. */
   watchNetwork(workspaces: WorkspaceMaker): void;
@@ -61,7 +61,7 @@ export async function createKubernetesRuntime(
     const [version, scope, nodeName] = await Promise.all([
       cluster.version(signal),
       cluster.namespaceUid(signal),
-      requiredNode(cluster, options.claims, options.nodeName, options.log, signal),
+      requiredNode(cluster, options.volumeClaims, options.nodeName, options.log, signal),
     ]);
     const template: PodTemplate = {
       ...options,
@@ -210,7 +210,7 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
   }
 
   private async startOnce(spec: WorkloadSpec, gate: NetworkGate | undefined): Promise<string> {
-    await prepareStopOrder(spec.workspace.jobDir);
+    await prepareStopRequest(spec.workspace.jobDir);
     const { log } = this.options;
     const { pod, isNew } = await startPod(this.cluster, spec, this.template, log, gate);
     this.watch.note(pod);

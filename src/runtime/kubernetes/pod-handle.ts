@@ -5,6 +5,6 @@ export interface PodHandle extends HandleBase {
   name: string;
   /** The pod's own id: a name can be taken again. Null when only the ConfigMap was made yet. */
   uid: string | null;
-  /** The id of its workspace, where the order to stop is left. */
+  /** The id of its workspace, where the stop request is left. */
   workspace: string;
 }

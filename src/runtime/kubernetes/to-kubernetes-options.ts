@@ -12,7 +12,7 @@ export function toKubernetesOptions(
     ...(config.KUBECONFIG ? { kubeconfig: config.KUBECONFIG } : {}),
     namespace: config.K8S_NAMESPACE,
     workspaceDir: host.storage.workspaceDir,
-    claims: {
+    volumeClaims: {
       inputs: config.K8S_INPUTS_CLAIM,
       outputs: config.K8S_OUTPUTS_CLAIM,
       logs: config.K8S_LOGS_CLAIM,

@@ -13,7 +13,7 @@ import type { KubernetesRuntimeProvider } from './kubernetes.runtime.js';
 import { tryCluster } from './try-cluster.js';
 
 const OPTIONS = {
-  claims: { inputs: 'in', outputs: 'out', logs: 'log' },
+  volumeClaims: { inputs: 'in', outputs: 'out', logs: 'log' },
   probeImage: 'image',
   log: SILENT_LOG,
 } as KubernetesOptions;
@@ -51,7 +51,7 @@ describe('what a server tries of its cluster', () => {
     expect(calls).toEqual(['close']);
   });
 
-  it('closes the runtime when the server’s folders are not the claims', async () => {
+  it('closes the runtime when the server’s folders are not the volume claims', async () => {
     const runtime = runtimeOf({ wait: async () => ({ kind: 'exited', exitCode: 0, oomKilled: false }) });
     await expect(tryCluster(runtime, OPTIONS, workspaces)).rejects.toThrow(
       /The folder logs\/ in WORKSPACE_DIR is not the storage of the claim log/,
@@ -68,7 +68,7 @@ describe('what a server tries of its cluster', () => {
     expect(calls).toEqual(['remove', 'close']);
   });
 
-  it('tries no storage where the server is a pod, whose folders are the claims', async () => {
+  it('tries no storage where the server is a pod, whose folders are the volume claims', async () => {
     const runtime = runtimeOf({ isInside: true });
     expect(await tryCluster(runtime, OPTIONS, workspaces)).toBe(runtime);
     expect(calls).toEqual(['watchNetwork']);

@@ -10,7 +10,7 @@ import { storageFault } from './probes/storage-probe.js';
 const PROBE_MARGIN_SECONDS = 30;
 
 /**
- * Tries with pods what jobs need of the cluster: that the server's folders are its claims, and whether its network
+ * Tries with pods what jobs need of the cluster: that the server's folders are its volume claims, and whether its network
  * enforces policies. Closes the runtime when it throws.
  */
 export async function tryCluster(
@@ -32,12 +32,12 @@ export async function tryCluster(
 
 async function tryStorage(
   runtime: RuntimeProvider,
-  { claims, probeImage, log }: KubernetesOptions,
+  { volumeClaims, probeImage, log }: KubernetesOptions,
   workspaces: WorkspaceMaker,
   probeSeconds: number,
 ): Promise<void> {
   const deadline = AbortSignal.timeout(probeSeconds * 1000);
-  const fault = await storageFault(runtime, workspaces, claims, probeImage, log, deadline).catch(
+  const fault = await storageFault(runtime, workspaces, volumeClaims, probeImage, log, deadline).catch(
     (error: unknown) => {
       if (!deadline.aborted) throw error;
       throw new RuntimeUnavailableError(`A probe pod did not end within ${probeSeconds} s.`, error);

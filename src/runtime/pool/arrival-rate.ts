@@ -1,10 +1,10 @@
-/** What is less is none: an average that forgets never comes to nothing, and one worker would wait for hours. */
+/** A lower rate counts as 0: the decaying average never gets there, and one worker would wait for hours. */
 const LEAST_WANTED = 0.01;
 
 /** Jobs of the last half minute or so weigh most. */
 const MEMORY_MS = 30_000;
 
-/** How often jobs come, as an average that forgets. */
+/** How often jobs come, as a decaying average. */
 export class ArrivalRate {
   private weight = 0;
   private atMs = 0;
@@ -26,7 +26,7 @@ export class ArrivalRate {
 }
 
 /**
- * How many workers are to wait: as many as jobs come while one gets ready, twice over since jobs come in groups, within
+ * How many workers are to wait: twice as many as jobs come while one worker gets ready, since jobs come in groups; within
  * the bounds. Pure.
  */
 export function targetSize(

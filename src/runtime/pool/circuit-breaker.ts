@@ -1,9 +1,9 @@
 const FIRST_MS = 1_000;
 const LONGEST_MS = 5 * 60_000;
-/** What fails sooner after a success has not been mended by it: workers that die as soon as they wait, for example. */
+/** Success must last this long to reset the count of failures: workers may come up and die as soon as they wait. */
 const CALM_MS = 60_000;
 
-/** Keeps what fails again and again from being tried all the time. */
+/** Spaces out the tries of something that fails again and again. */
 export class CircuitBreaker {
   private failures = 0;
   private failedAtMs = 0;
@@ -28,8 +28,8 @@ export class CircuitBreaker {
   }
 
   /**
-   * Returns how long nothing is tried now, milliseconds, with jitter: it doubles with every failure, and failures that
-   * come together (all workers end with their engine) are one.
+   * Returns for how long nothing is tried, milliseconds, with jitter. The time doubles with every failure. Failures that
+   * come together count as one: all workers end with their engine.
    */
   fail(nowMs: number, why: string): number {
     this.why = why;
@@ -43,7 +43,7 @@ export class CircuitBreaker {
     return this.delayMs;
   }
 
-  /** None for a clock that has been set back: nobody knows how long ago the failure was. */
+  /** No wait after the clock has been set back: it is not known how long ago the failure was. */
   private pauseLeftMs(nowMs: number): number {
     return nowMs < this.failedAtMs ? 0 : Math.max(0, this.failedAtMs + this.delayMs - nowMs);
   }

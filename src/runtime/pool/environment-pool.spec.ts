@@ -5,7 +5,7 @@ import { WorkloadStartError } from '../runtime.errors.js';
 import { EnvironmentPool } from './environment-pool.js';
 import type { WarmWorker } from './warm-worker.js';
 import { workerWorkload } from './warm-worker.js';
-import type { LaunchedWorker, WorkerLauncher, WorkerOrder } from './worker-launcher.js';
+import type { LaunchedWorker, WorkerLauncher, WorkerSpec } from './worker-launcher.js';
 import type { WorkerNeed } from './worker-need.js';
 
 const MAX_AGE_MS = 600_000;
@@ -25,7 +25,7 @@ class FakeWorkers {
   }[] = [];
 
   readonly launcher = {
-    launch: ({ id }: WorkerOrder) =>
+    launch: ({ id }: WorkerSpec) =>
       new Promise<LaunchedWorker>((settle, fail) => this.launches.push({ id, settle, fail })),
     remove: async (id: string) => void this.removed.push(id),
     touchedAtMs: async (id: string) => this.touches.get(id),

@@ -8,17 +8,17 @@ import { Heartbeat } from './heartbeat.js';
 import { REFILL_DELAY_MS, RefillPace } from './refill-pace.js';
 import type { WarmWorker } from './warm-worker.js';
 import { newWorkerId } from './warm-worker.js';
-import type { WorkerLauncher, WorkerOrder } from './worker-launcher.js';
+import type { WorkerLauncher, WorkerSpec } from './worker-launcher.js';
 import { exitText, publicReason } from './worker-launcher.js';
 import type { WorkerNeed } from './worker-need.js';
 import { heardTooLate } from './worker-need.js';
 
-/** Until the first worker has told how long one takes. */
+/** How long a worker takes to get ready, until the first one has been measured. */
 const FIRST_GUESS_SECONDS = 2;
-/** The part of the newest measurement in the average. */
+/** The weight of the newest measurement in the average. */
 const NEWEST = 0.3;
 /** What the pool needs of a new worker beside its id. */
-export type WorkerTemplate = Omit<WorkerOrder, 'id' | 'environment' | 'preload'>;
+export type WorkerTemplate = Omit<WorkerSpec, 'id' | 'environment' | 'preload'>;
 
 export interface PoolStatus {
   readonly environment: string;
@@ -37,19 +37,19 @@ export interface PoolStatus {
 
 interface Member {
   readonly worker: WarmWorker;
-  /** Undefined for one that shows no sign of life: an older runner. */
+  /** Undefined for a worker of an older runner, which shows no sign of life. */
   readonly heartbeat: Heartbeat | undefined;
-  /** Ends the wait for its end. */
+  /** Stops waiting for the worker's end. */
   readonly release: () => void;
 }
 
 /** The workers of one environment: each waits, takes one job and is gone. */
 export class EnvironmentPool {
-  /** By the worker's id, the one that has waited longest first. */
+  /** Waiting workers by id, the one that has waited longest first. */
   private readonly ready = new Map<string, Member>();
-  /** Taken for jobs of which it is not known yet whether they are committed. */
+  /** Workers that were taken for jobs whose commit is under way. */
   private readonly taken = new Map<string, Member>();
-  /** Ids of workers on their way. */
+  /** Ids of workers that are being started. */
   private readonly starting = new Set<string>();
   /** Starts and removals under way. */
   private readonly pending = new Set<Promise<void>>();
@@ -77,9 +77,9 @@ export class EnvironmentPool {
     return this.template.image;
   }
 
-  /** The one that has waited longest, or why there is none. It is no longer in the pool then. */
+  /** Takes out the fitting worker that has waited longest; otherwise tells why there is none. */
   take(need: WorkerNeed, nowMs: number): WarmWorker | string {
-    // A server that was paused may find workers here that have ended by themselves meanwhile.
+    // After a pause of this server, workers in here may have ended by themselves.
     const fresh = [...this.ready.values()].filter(
       (each) => !this.isAged(each.worker, nowMs) && !isSilent(each),
     );
@@ -99,12 +99,12 @@ export class EnvironmentPool {
     return member.worker;
   }
 
-  /** The one that was taken is not the pool's any more. */
+  /** Forgets a taken worker: it belongs to a job, or is gone. */
   release(id: string): void {
     this.taken.delete(id);
   }
 
-  /** The one that was taken waits on, as if it had not been. */
+  /** Puts a taken worker back: it waits on, as if it had not been taken. */
   giveBack(id: string): void {
     const member = this.taken.get(id);
     if (!member) return;
@@ -114,7 +114,7 @@ export class EnvironmentPool {
     if (this.isEmptied) void this.empty();
   }
 
-  /** Starts what is missing. Does not wait for it. */
+  /** Begins to start the missing workers; does not wait for them. */
   fill(nowMs: number, signal: AbortSignal): void {
     if (this.pace.isQuiet(nowMs)) return;
     const atOnce = this.breaker.allowance(nowMs, this.pace.startsAtOnce(nowMs));
@@ -122,7 +122,7 @@ export class EnvironmentPool {
     for (let n = Math.min(missing, atOnce - this.starting.size); n > 0; n--) this.track(this.addOne(signal));
   }
 
-  /** Takes away the workers for which `why` gives a reason. */
+  /** Removes the waiting workers for which `why` gives a reason. */
   retire(why: (worker: WarmWorker) => string | undefined): void {
     for (const member of [...this.ready.values()]) {
       const reason = why(member.worker);
@@ -132,12 +132,12 @@ export class EnvironmentPool {
     }
   }
 
-  /** Those that have waited too long: they would end by themselves soon. */
+  /** Removes workers that have waited too long: they would end by themselves soon. */
   retireAged(nowMs: number): void {
     this.retire((worker) => (this.isAged(worker, nowMs) ? 'it has waited too long' : undefined));
   }
 
-  /** Listens to its workers, and takes those away that do not answer any more. */
+  /** Looks at the heartbeats of the waiting workers, and removes those that have gone silent. */
   async listen(): Promise<void> {
     await Promise.all(
       [...this.ready.values()].map(async ({ worker, heartbeat }) =>
@@ -174,14 +174,14 @@ export class EnvironmentPool {
     return this.starting.has(id) || this.ready.has(id) || this.taken.has(id);
   }
 
-  /** Takes every worker away. Resolves when they are gone, or have been left to the sweeper. */
+  /** Removes every worker. Resolves when they are gone, or have been left to the sweeper. */
   async empty(): Promise<void> {
     this.isEmptied = true;
     for (const member of [...this.ready.values()]) this.drop(member);
     await Promise.all(this.pending);
   }
 
-  /** Only of jobs that a worker could take: for others none need wait. */
+  /** Called only for jobs that a worker could take: for others no worker need wait. */
   private noteArrival(nowMs: number): void {
     this.arrivals.record(nowMs);
     if (this.pace.noteArrival(nowMs)) setTimeout(this.changed, REFILL_DELAY_MS).unref();
@@ -238,7 +238,7 @@ export class EnvironmentPool {
     if (!this.ready.has(member.worker.id)) return;
     this.drop(member);
     const why = `A worker ended while it waited: ${exitText(exit)}`;
-    // Else a worker that dies at once would be made again and again.
+    // Counted as a failure: else workers that die at once would be made again and again.
     if (!this.isAged(member.worker, Date.now())) this.noteFailure(why);
     this.changed();
   }

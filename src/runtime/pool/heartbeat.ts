@@ -1,17 +1,17 @@
 /**
- * A worker that waits touches a file every two seconds. Generous: a loaded machine is slow, and network file systems show
- * times some seconds late.
+ * A waiting worker touches a file every two seconds. This bound is generous: a loaded machine is slow, and network file
+ * systems show times some seconds late.
  */
 const SILENT_MS = 20_000;
 
-/** Whether a worker answers. Only changes of the file's time count: the clock that sets it may be another machine's. */
+/** Whether a worker is alive. Only changes of the file's time count: it may be set by another machine's clock. */
 export class Heartbeat {
   private touchedAtMs: number | undefined;
 
-  /** Times of `nowMs` are milliseconds of a clock that is never set. */
+  /** `nowMs` is always of one clock that is never set, milliseconds. */
   constructor(private changedAtMs: number) {}
 
-  /** The file's time as it is seen now; undefined when it cannot be seen. */
+  /** Takes the file's present time; undefined when it cannot be read. */
   note(touchedAtMs: number | undefined, nowMs: number): void {
     if (touchedAtMs === undefined || touchedAtMs === this.touchedAtMs) return;
     this.touchedAtMs = touchedAtMs;

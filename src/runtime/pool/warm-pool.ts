@@ -24,16 +24,16 @@ import { whyNoWorkerFits } from './worker-need.js';
 const LOOK_MS = 1_000;
 const IMAGE_LOOK_MS = 10_000;
 const LISTEN_MS = 2_000;
-/** How much longer a worker waits than the pool lets it: so that none is handed out that is about to end. */
+/** A worker waits this much longer than the pool keeps it, so that none is handed out that is about to end. */
 const IDLE_MARGIN_SECONDS = 60;
 const NOT_POOLED = 'There is no pool of workers for this environment.';
 
 /**
  * Workers that wait for jobs, over any runtime. A worker has no identity until it is handed out: it is started without
  * secrets, with an empty workspace of its own and with the limits of a job that names none. It takes one job and is
- * removed with it. Whoever takes a worker from here commits that in the database before the job is written into its
- * workspace, so that no worker can be given two jobs; one that is certainly not committed is given
- * back, and one of which that is not known is discarded.
+ * removed with it. The caller commits a taken worker in the database before it writes the job into the worker's workspace,
+ * so that no worker can be given two jobs. It gives a worker back that was certainly not committed, and discards one
+ * whose commit is unknown.
  */
 @Injectable()
 export class WarmPool {
@@ -54,7 +54,7 @@ export class WarmPool {
     health.onRecovery(() => this.bell.ring());
   }
 
-  /** A worker for the job, or the reason why it starts cold. Does not wait: an empty pool is a cold start at once. */
+  /** Takes a worker for the job, or tells why the job starts cold. Does not wait: with an empty pool it starts cold. */
   take(need: WorkerNeed): WarmWorker | string {
     const pool = this.pools.get(need.environment);
     if (!pool) return NOT_POOLED;
@@ -63,7 +63,7 @@ export class WarmPool {
     return pool.take(need, Date.now());
   }
 
-  /** The worker belongs to a job now, which is committed: it is nothing of the pool's any more. */
+  /** The worker was committed to its job: the pool forgets it. */
   release(worker: WarmWorker): void {
     this.pools.get(worker.environment)?.release(worker.id);
   }
@@ -74,7 +74,7 @@ export class WarmPool {
     this.bell.ring();
   }
 
-  /** It is not known whether the worker was committed to a job: it gets no other one, and does not run that one either. */
+  /** The worker's commit is unknown: it is removed, so that it runs neither that job nor another one. */
   async discard(worker: WarmWorker): Promise<void> {
     await this.launcher.remove(worker.id, worker.handle);
     this.release(worker);
@@ -86,8 +86,8 @@ export class WarmPool {
   }
 
   /**
-   * How old a worker of another server can be that still waits, milliseconds: older ones have ended by themselves. That
-   * server's WARM_MAX_AGE_SECONDS may be another one, so this counts with the longest there is.
+   * How old a waiting worker of another server can be, milliseconds: older ones have ended by themselves. That server may
+   * have another WARM_MAX_AGE_SECONDS, so this counts with the largest that is allowed.
    */
   get longestLifeMs(): number {
     const { startTimeoutSeconds } = this.runtime;
@@ -134,7 +134,7 @@ export class WarmPool {
     return new EnvironmentPool(bounds, template, maxAgeMs, this.runtime, this.launcher, this.log, changed);
   }
 
-  /** What a job gets that asks for nothing else. */
+  /** The limits and the network of a job that asks for nothing else. */
   private get terms(): Pick<WorkerTemplate, 'limits' | 'network'> {
     const { DEFAULT_MEMORY_MB: memoryMb, MAX_PIDS: pids, MAX_TMP_BYTES: tmpBytes } = this.config.limits;
     return { limits: { memoryMb, cpus: DEFAULT_CPUS, pids, tmpBytes }, network: 'NONE' };
@@ -151,7 +151,7 @@ export class WarmPool {
     }
   }
 
-  /** A worker of an image that has been built anew is not what a cold start would give. */
+  /** Retires workers whose image has been built anew: a cold start would use the new one. */
   private async lookForNewImages(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await sleep(IMAGE_LOOK_MS, signal);

@@ -15,7 +15,7 @@ export interface WarmWorker {
   readonly readySinceMs: number;
   /** What the image reference stood for when it was started, where the runtime knows. */
   readonly imageVersion: string | undefined;
-  /** Variables that it has read already: a job that sets one would not be heard. */
+  /** Variables that the worker has read already: a job that sets one of them would have no effect. */
   readonly environmentRead: ReadonlySet<string>;
 }
 
@@ -32,7 +32,7 @@ export function isWorkerId(workspace: string): boolean {
   return WORKER_ID.test(workspace);
 }
 
-/** Whether a workload was started as a worker; it may have got a job since. */
+/** Whether a workload was started as a worker. It may have been given a job since. */
 export function isWorkerWorkload(name: string): boolean {
   return name.startsWith(WORKLOAD_PREFIX) && isWorkerId(workerIdOf(name));
 }

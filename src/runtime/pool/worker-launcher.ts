@@ -12,7 +12,7 @@ import { parseReadyReport } from '../../runner/ready.js';
 import type { WarmWorker } from './warm-worker.js';
 import { workerWorkload } from './warm-worker.js';
 
-/** What a worker may take for its imports; the runner gives up a module after the same time. */
+/** How long a worker may take for its imports. The runner gives up a module after the same time. */
 export const PRELOAD_SECONDS = 60;
 const LOOK_MS = 20;
 const LOOK_LATER_MS = 100;
@@ -20,7 +20,7 @@ const QUICK_LOOKS = 50;
 const REMOVAL_MS = 30_000;
 
 /** What a new worker is to be. */
-export interface WorkerOrder extends Pick<
+export interface WorkerSpec extends Pick<
   WorkloadSpec,
   'image' | 'limits' | 'network' | 'timeoutSeconds' | 'graceSeconds'
 > {
@@ -47,14 +47,14 @@ export class WorkerLauncher {
     private readonly log: Log,
   ) {}
 
-  /** Resolves when the worker waits for its job. @throws when it does not come up, of which nothing stays then */
-  async launch(order: WorkerOrder, signal: AbortSignal): Promise<LaunchedWorker> {
+  /** Resolves when the worker waits for its job. @throws when it does not come up; nothing of it is left then */
+  async launch(spec: WorkerSpec, signal: AbortSignal): Promise<LaunchedWorker> {
     let handle: string | undefined;
     try {
-      const imageVersion = await this.runtime.imageVersion(order.image, signal);
-      handle = await this.runtime.start(await this.toSpec(order), signal);
-      const report = await this.awaitReady(order.id, handle, signal);
-      const { id, environment } = order;
+      const imageVersion = await this.runtime.imageVersion(spec.image, signal);
+      handle = await this.runtime.start(await this.toWorkloadSpec(spec), signal);
+      const report = await this.awaitReady(spec.id, handle, signal);
+      const { id, environment } = spec;
       const worker: WarmWorker = {
         id,
         workload: workerWorkload(id),
@@ -66,17 +66,17 @@ export class WorkerLauncher {
       };
       return { worker, report };
     } catch (error) {
-      await this.remove(order.id, handle);
+      await this.remove(spec.id, handle);
       throw error;
     }
   }
 
-  /** The time of the worker's sign of life, to be compared with an earlier one. */
+  /** When the worker last touched its file, milliseconds; only to be compared with an earlier time. */
   touchedAtMs(id: string): Promise<number | undefined> {
     return this.spools.readyTouchedAtMs(id);
   }
 
-  /** Never rejects: what cannot be removed now is the sweeper's. */
+  /** Never rejects: the sweeper removes what cannot be removed now. */
   async remove(id: string, handle: string | undefined): Promise<void> {
     try {
       const signal = AbortSignal.timeout(REMOVAL_MS);
@@ -91,14 +91,14 @@ export class WorkerLauncher {
     }
   }
 
-  /** A start whose answer was lost may have happened. */
+  /** Finds a worker whose start happened although its answer was lost. */
   private async findHandle(id: string, signal: AbortSignal): Promise<string | undefined> {
     const name = workerWorkload(id);
     return (await this.runtime.list(signal)).find((workload) => workload.name === name)?.handle;
   }
 
-  private async toSpec(order: WorkerOrder): Promise<WorkloadSpec> {
-    const { id, image, limits, network, timeoutSeconds, graceSeconds, preload, idleSeconds } = order;
+  private async toWorkloadSpec(spec: WorkerSpec): Promise<WorkloadSpec> {
+    const { id, image, limits, network, timeoutSeconds, graceSeconds, preload, idleSeconds } = spec;
     return {
       name: workerWorkload(id),
       jobId: null,
@@ -149,14 +149,14 @@ function understood(text: string): ReadyReport {
   return report;
 }
 
-/** Why a worker could not be made, for the API: what is not written for it stays in the log. */
+/** Why a worker could not be made, for the API. Messages that were not written for the public stay in the log. */
 export function publicReason(error: unknown): string {
   if (error instanceof WorkloadStartError) return publicMessage(error.failure);
   const isPublic = error instanceof WorkerFailedError || error instanceof AppError;
   return isPublic ? error.message : 'A worker could not be made; the log of the server says why.';
 }
 
-/** Of a worker that never had a job: its code is the runner's own. */
+/** The exit code of a worker without a job is the runner's own, so its meaning is known. */
 function codeText(exitCode: number, oomKilled: boolean): string {
   const { message, hint } = RUNNER_REFUSALS[exitCode] ?? {};
   const code = `exit code ${exitCode}${oomKilled ? ', out of memory' : ''}`;

@@ -16,8 +16,8 @@ export interface WorkerNeed {
 export type WorkerTerms = Pick<WorkloadSpec, 'limits' | 'network'>;
 
 /**
- * Why no worker can take such a job, as a sentence; undefined when one can. Pure. Only what the runtime holds the whole
- * workload to counts: what the runner itself enforces comes with the order.
+ * Why no worker can take such a job, as a sentence; undefined when one can. Pure. Only limits that the runtime enforces
+ * on the whole workload count: those that the runner enforces come with the order.
  */
 export function whyNoWorkerFits(
   need: WorkerNeed,

@@ -29,8 +29,8 @@ import { askToEnd, killAll } from './workload/terminate.js';
 import { removeHome } from './workload/workload-command.js';
 import { WorkloadFolders } from './workload/workload-folders.js';
 import { WorkloadProcesses } from './workload/workload-processes.js';
-import type { StarterParts } from './workload-starter.js';
-import { WorkloadStarter } from './workload-starter.js';
+import type { StarterParts } from './process-starter.js';
+import { ProcessStarter } from './process-starter.js';
 import type { WorkloadState } from './workload/workload-state.js';
 import { toExit } from './workload/workload-state.js';
 
@@ -77,7 +77,7 @@ class ProcessRuntime implements RuntimeProvider {
   private readonly folders: WorkloadFolders;
   private readonly cgroups: Cgroups;
   private readonly processes: WorkloadProcesses;
-  private readonly starter: WorkloadStarter;
+  private readonly starter: ProcessStarter;
   private readonly watch: ExitWatch<WorkloadExit>;
 
   constructor(private readonly parts: StarterParts) {
@@ -87,7 +87,7 @@ class ProcessRuntime implements RuntimeProvider {
     this.folders = folders;
     this.cgroups = cgroups;
     this.processes = new WorkloadProcesses(cgroups, (name) => folders.path(name));
-    this.starter = new WorkloadStarter(parts);
+    this.starter = new ProcessStarter(parts);
     this.watch = new ExitWatch(folders.root);
     this.capabilities = capabilitiesOf(machine, cgroups);
   }
@@ -123,7 +123,7 @@ class ProcessRuntime implements RuntimeProvider {
     signal?.throwIfAborted();
     const handle = readHandle(this.scope, text);
     const read = (): WorkloadState | undefined => this.read(handle);
-    if (!read()?.claimed) return;
+    if (!read()?.hasStartLock) return;
     const grace = AbortSignal.timeout(graceSeconds * 1000 + STOP_MARGIN_MS);
     const until = signal ? AbortSignal.any([grace, signal]) : grace;
     await askToEnd(read, this.processes, until);
@@ -200,7 +200,7 @@ class ProcessRuntime implements RuntimeProvider {
     state: WorkloadState,
     readAgain: () => WorkloadState | undefined,
   ): Promise<WorkloadState | undefined> {
-    if (!state.claimed) return isAbandoned(state) ? state : undefined;
+    if (!state.hasStartLock) return isAbandoned(state) ? state : undefined;
     if (state.outcome) {
       // A runner that was killed could not kill what its script had started.
       if (this.processes.writers(state).length > 0) await killAll(readAgain, this.processes, this.cgroups);
@@ -229,7 +229,7 @@ class ProcessRuntime implements RuntimeProvider {
   }
 
   private progressOf(state: WorkloadState): WorkloadSummary['state'] {
-    if (!state.claimed) return 'created';
+    if (!state.hasStartLock) return 'created';
     if (state.outcome) return 'ended';
     return this.processes.isSupervised(state) || this.processes.all(state).length > 0 ? 'running' : 'ended';
   }

@@ -57,7 +57,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
     const insert = async (more: Partial<JobSubmission> = {}, maxQueued = 1000): Promise<string> =>
       (await store(more, { maxQueued })).job.id;
 
-    /** As a server with a free place does. */
+    /** As a server with a free slot does. */
     const insertTaken = (more: Partial<JobSubmission> = {}): Promise<StoredJob> => {
       const id = newId();
       return store(more, { id, take: { owner: 'a', leaseMs: LEASE_MS, attempt: plan({ id, attempt: 1 }) } });

@@ -92,7 +92,7 @@ describe('execution', () => {
     return waitForState(id, TERMINAL);
   };
 
-  it('takes jobs with the commits that store them, as many as there are places', async () => {
+  it('takes jobs with the commits that store them, as many as there are slots', async () => {
     await untilTaking();
     const sent = await whileNobodyClaims(server, () => Promise.all([send(), send(), send()]));
     expect(sent.map(({ state }) => state).sort()).toEqual(['QUEUED', 'STARTING', 'STARTING']);
@@ -101,7 +101,7 @@ describe('execution', () => {
     expect(engine.starts).toHaveLength(4);
   });
 
-  it('keeps no place for a job that could not be stored', async () => {
+  it('keeps no slot for a job that could not be stored', async () => {
     await untilTaking();
     const insert = jest
       .spyOn(server.get(SubmissionRepository), 'insert')
@@ -129,7 +129,7 @@ describe('execution', () => {
     await finish(sent);
   });
 
-  it('takes a job that came while the last place was kept for one that could not be stored', async () => {
+  it('takes a job that came while the last slot was kept for one that could not be stored', async () => {
     await untilTaking();
     const [busy] = await whileNobodyClaims(server, async () => [await send()]);
     const jobs = server.get(SubmissionRepository);
@@ -147,7 +147,7 @@ describe('execution', () => {
     insert.mockRestore();
   });
 
-  it('takes no more jobs than there are places while others are being claimed', async () => {
+  it('takes no more jobs than there are slots while others are being claimed', async () => {
     await untilTaking();
     const claims = server.get(ClaimRepository);
     const claim = claims.claim.bind(claims);
@@ -163,7 +163,7 @@ describe('execution', () => {
         .insert(CALLER, submission({}), { id: newId(), nowMs: Date.now(), maxQueued: 1000 });
     // Both are there before either can be claimed.
     const first = await whileNobodyClaims(server, async () => [(await insert()).job, (await insert()).job]);
-    server.get(JobEvents).emitQueued();
+    server.get(JobEvents).publishQueuedLocal();
     await waitForState(first[1]!.id, /STARTING/);
     const third = await send();
     expect(third.state).toBe('QUEUED');

@@ -166,7 +166,7 @@ describe('execution with warm workers', () => {
         nowMs: Date.now(),
         maxQueued: 1000,
       });
-      server.get(JobEvents).emitQueued();
+      server.get(JobEvents).publishQueuedLocal();
       await waitFor(() => lost === 1);
       return job.id;
     },

@@ -104,8 +104,8 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
     it(
       'was killed for want of memory',
       async () => {
-        const order = { script: RUNS_ON, limits: { memoryMb: 64 } };
-        const workload = await startAltered(cluster, bench, order, setCommand(EATS_MEMORY));
+        const run = { script: RUNS_ON, limits: { memoryMb: 64 } };
+        const workload = await startAltered(cluster, bench, run, setCommand(EATS_MEMORY));
         expect(await workload.exit()).toEqual({ kind: 'exited', exitCode: 137, oomKilled: true });
       },
       TIMEOUT_MS,

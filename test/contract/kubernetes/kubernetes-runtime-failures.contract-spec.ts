@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { KubernetesOptions, PodOptions } from '../../../src/runtime/kubernetes/kubernetes-options.js';
 import type { RuntimeProvider, StartFailure, WorkloadExit } from '../../../src/runtime/runtime-provider.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../../../src/runtime/runtime.errors.js';
-import type { Order, Workload } from '../../support/runtimes/runtime-bench.js';
+import type { RunSpec, Workload } from '../../support/runtimes/runtime-bench.js';
 import { RuntimeBench } from '../../support/runtimes/runtime-bench.js';
 import {
   KUBE_IMAGE,
@@ -11,7 +11,7 @@ import {
   whyNoKubernetes,
 } from '../../support/runtimes/kubernetes/runtime-kubernetes.js';
 import { setCommand, startAltered } from '../../support/runtimes/kubernetes/runtime-pods.js';
-import { FakeRegistry } from '../../support/runtimes/docker/runtime-registry.js';
+import { FakeImageRegistry } from '../../support/runtimes/docker/image-registry.js';
 import { describeTier } from '../../support/runtimes/runtime-tier.js';
 import { waitFor } from '../../support/wait-for.js';
 import { RefusingWebhook } from '../../support/runtimes/kubernetes/runtime-webhook.js';
@@ -70,8 +70,8 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
     };
 
     /** The failure of a pod that the API server takes and that then does not start. */
-    const failStart = async (order: Partial<Order>, runtime = bench.provider): Promise<StartFailure> => {
-      const workload = await bench.prepare({ script: ENDS, ...order });
+    const failStart = async (run: Partial<RunSpec>, runtime = bench.provider): Promise<StartFailure> => {
+      const workload = await bench.prepare({ script: ENDS, ...run });
       await workload.start(runtime);
       // The patience with an image is half a minute, and the kubelet fetches one image at a time.
       const failure = failureOf(await workload.exit(runtime, TIMEOUT_MS - 10_000));
@@ -82,20 +82,20 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
 
     /** The failure of a pod that the API server does not take. */
     const failCreate = async (
-      order: Partial<Order> = {},
+      run: Partial<RunSpec> = {},
       runtime = bench.provider,
     ): Promise<StartFailure> => {
-      const workload = await bench.prepare({ script: ENDS, ...order });
+      const workload = await bench.prepare({ script: ENDS, ...run });
       const error: unknown = await workload.start(runtime).catch((each: unknown) => each);
       if (!(error instanceof WorkloadStartError)) throw new Error(`It ended otherwise: ${String(error)}`);
       await expectNothingLeft();
       return error.failure;
     };
 
-    const cases: { what: string; order: Partial<Order>; pod?: Partial<PodOptions>; failure: object }[] = [
+    const cases: { what: string; run: Partial<RunSpec>; pod?: Partial<PodOptions>; failure: object }[] = [
       {
         what: 'an image that is on no node and may not be fetched',
-        order: { image: 'py-exec:missing' },
+        run: { image: 'py-exec:missing' },
         pod: { imagePullPolicy: 'Never' },
         failure: {
           kind: 'imageUnavailable',
@@ -107,7 +107,7 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
       {
         what: 'an image reference that is none',
         // The first part may be a host, whose name may have capitals.
-        order: { image: 'localhost/UPPER:1' },
+        run: { image: 'localhost/UPPER:1' },
         failure: {
           kind: 'imageUnavailable',
           message: expect.stringMatching(/InvalidImageName.*must be lowercase/),
@@ -117,7 +117,7 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
       },
       {
         what: 'a secret without the key',
-        order: { secrets: ['NO_SUCH_KEY'] },
+        run: { secrets: ['NO_SUCH_KEY'] },
         failure: {
           kind: 'refused',
           message: expect.stringMatching(/couldn't find key NO_SUCH_KEY/),
@@ -127,7 +127,7 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
       },
       {
         what: 'a runtime class that is not there',
-        order: {},
+        run: {},
         pod: { runtimeClass: 'no-such-class' },
         failure: {
           kind: 'refused',
@@ -137,12 +137,12 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
         },
       },
     ];
-    for (const { what, order, pod = {}, failure } of cases) {
+    for (const { what, run, pod = {}, failure } of cases) {
       it(
         `says why: ${what}`,
         async () => {
           const runtime = await runtimeWith(pod);
-          const workload = await bench.prepare({ script: ENDS, ...order });
+          const workload = await bench.prepare({ script: ENDS, ...run });
           const seen = await workload.start(runtime).then(
             () => workload.exit(runtime).then(failureOf),
             (error: WorkloadStartError) => error.failure,
@@ -196,7 +196,7 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
     );
 
     const failPull = async (status: number, body: string): Promise<StartFailure> => {
-      const registry = await FakeRegistry.open(status, body);
+      const registry = await FakeImageRegistry.open(status, body);
       try {
         const image = `${registry.image('team/image')}:1`;
         const workload = await bench.prepare({ script: ENDS, image });
@@ -212,7 +212,7 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
     it(
       'takes the words of a registry for what they are, however long the name of the image is',
       async () => {
-        const registry = await FakeRegistry.open(404);
+        const registry = await FakeImageRegistry.open(404);
         const failure = await failStart({ image: `${registry.image(`${'long/'.repeat(30)}image`)}:1` });
         await registry.close();
         expect(failure).toMatchObject({ kind: 'imageUnavailable', retryable: false });
@@ -268,17 +268,17 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
     );
 
     it(
-      'says why: a claim that is not there, or not bound',
+      'says why: a volume claim that is not there, or not bound',
       async () => {
-        const claims = { ...cluster.options('/').claims, datasets: 'maps-no-datasets' };
-        const runtime = await runtimeWith({}, { startTimeoutSeconds: 2, claims });
+        const volumeClaims = { ...cluster.options('/').volumeClaims, datasets: 'maps-no-datasets' };
+        const runtime = await runtimeWith({}, { startTimeoutSeconds: 2, volumeClaims });
         const missing = await failStart({}, runtime);
         expect(missing).toMatchObject({ kind: 'unschedulable', retryable: true });
         expect(missing.message).toMatch(/"maps-no-datasets" not found/);
         expect(missing.hint).toMatch(/kubectl get pvc/);
         const path = `${cluster.base}/persistentvolumeclaims`;
         await cluster.post(path, {
-          metadata: { name: claims.datasets },
+          metadata: { name: volumeClaims.datasets },
           spec: {
             accessModes: ['ReadOnlyMany'],
             storageClassName: 'no-such-class',
@@ -288,7 +288,7 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
         const pending = await failStart({}, runtime);
         expect(pending).toMatchObject({ kind: 'unschedulable', retryable: true });
         expect(pending.message).toMatch(/unbound immediate PersistentVolumeClaims/);
-        await cluster.delete(`${path}/${claims.datasets}`);
+        await cluster.delete(`${path}/${volumeClaims.datasets}`);
       },
       TIMEOUT_MS,
     );

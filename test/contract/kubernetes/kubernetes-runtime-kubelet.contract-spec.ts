@@ -51,8 +51,8 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
     const stories = {
       'is evicted when it fills a volume beyond its size': async (): Promise<void> => {
         // Longer than a kubelet takes to look at volumes, which is up to a minute or so.
-        const order = { script: FILLS_TMP, limits: { tmpBytes: 16 * MiB }, timeoutSeconds: 140 };
-        const workload = await bench.start(order);
+        const run = { script: FILLS_TMP, limits: { tmpBytes: 16 * MiB }, timeoutSeconds: 140 };
+        const workload = await bench.start(run);
         const exit = await workload.exit(bench.provider, TIMEOUT_MS);
         // A cluster that gives the volume its size fails the write instead.
         if (exit.kind === 'exited') expect(exit.exitCode).toBe(1);
@@ -62,8 +62,8 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
 
       'has exceeded its deadline when its runner does not hold the one of the job':
         async (): Promise<void> => {
-          const order = { script: RUNS_ON, graceSeconds: 1 };
-          const workload = await startAltered(cluster, bench, order, (spec) => {
+          const run = { script: RUNS_ON, graceSeconds: 1 };
+          const workload = await startAltered(cluster, bench, run, (spec) => {
             spec.activeDeadlineSeconds = 8;
           });
           await workload.printed('ready');
@@ -72,7 +72,7 @@ describeTier('kubernetes', await whyNoKubernetes(), () => {
           expect(await workload.exit(await bench.another())).toEqual({ kind: 'deadlineExceeded' });
         },
 
-      'is stopped by its own deadline when its runner does not find the order, and its record stays':
+      'is stopped by its own deadline when its runner does not find the stop request, and its record stays':
         async (): Promise<void> => {
           const workload = await bench.start({ script: RUNS_ON, graceSeconds: 1 });
           await workload.printed('ready');

@@ -184,11 +184,11 @@ describeTier('kubernetes', unavailable, () => {
             isWarm,
           });
           try {
-            const order = {
+            const run = {
               script: await fixture('hostile-network'),
               request: stage!.request(HOSTILE_SECONDS),
             };
-            const reports = await reachedBy(JOBS, () => guarded.start(order), guarded);
+            const reports = await reachedBy(JOBS, () => guarded.start(run), guarded);
             expect(reports).toEqual(Array.from({ length: JOBS }, () => nothing));
           } finally {
             expect(await guarded.close()).toEqual([]);

@@ -24,7 +24,7 @@ const SPEC: WorkloadSpec = {
 const TEMPLATE: PodTemplate = {
   namespace: 'n',
   installationId: 'i',
-  claims: { inputs: 'a', outputs: 'b', logs: 'c' },
+  volumeClaims: { inputs: 'a', outputs: 'b', logs: 'c' },
   secretName: 's',
   startTimeoutSeconds: 300,
   options: POD_OPTIONS,
@@ -41,7 +41,7 @@ describe('a runner pod', () => {
       toPod(SPEC, {
         ...TEMPLATE,
         nodeName: 'n',
-        claims: { ...TEMPLATE.claims, datasets: 'd' },
+        volumeClaims: { ...TEMPLATE.volumeClaims, datasets: 'd' },
         options: {
           ...POD_OPTIONS,
           runtimeClass: 'gvisor',

@@ -76,8 +76,8 @@ function describeRestarts(isolation: Isolation, backdoor: ProcessBackdoor): void
       workload: Workload,
       starts = 1,
     ): Promise<{ server: ChildProcess; handle: string }> {
-      const order = JSON.stringify({ options: options(bench.dataDir), spec: workload.spec, starts });
-      const server = spawn(process.execPath, [SERVER, order], {
+      const task = JSON.stringify({ options: options(bench.dataDir), spec: workload.spec, starts });
+      const server = spawn(process.execPath, [SERVER, task], {
         stdio: ['ignore', 'pipe', 'inherit'],
         cwd: '/',
       });

@@ -40,7 +40,8 @@ export interface RuntimeHooks {
   leftovers(): Promise<string[]>;
 }
 
-export interface Order {
+/** What a test has run. */
+export interface RunSpec {
   script: string;
   request?: unknown;
   files?: InputFile[];
@@ -124,26 +125,26 @@ export class RuntimeBench {
   }
 
   /** Makes a workspace and the spec of a workload, and starts nothing. */
-  async prepare(order: Order): Promise<Workload> {
+  async prepare(run: RunSpec): Promise<Workload> {
     const jobId = newId();
-    const attempt = order.attempt ?? 1;
-    const limits = { ...LIMITS, ...order.limits };
-    const timing = { timeoutSeconds: order.timeoutSeconds ?? 60, graceSeconds: order.graceSeconds ?? 5 };
+    const attempt = run.attempt ?? 1;
+    const limits = { ...LIMITS, ...run.limits };
+    const timing = { timeoutSeconds: run.timeoutSeconds ?? 60, graceSeconds: run.graceSeconds ?? 5 };
     const workspace = await this.workspaces.make(randomUUID(), {
-      script: order.script,
-      requestText: JSON.stringify(order.request ?? null),
-      files: order.files ?? [],
-      order: this.toJobOrder({ ...order, ...timing, attempt }, jobId, limits),
+      script: run.script,
+      requestText: JSON.stringify(run.request ?? null),
+      files: run.files ?? [],
+      order: this.toJobOrder({ ...run, ...timing, attempt }, jobId, limits),
     });
     const spec: WorkloadSpec = {
       name: workloadName(jobId, attempt),
       jobId,
       attempt,
-      image: order.image ?? this.image,
+      image: run.image ?? this.image,
       workspace,
       limits,
-      network: order.network ?? 'NONE',
-      secrets: order.secrets ?? [],
+      network: run.network ?? 'NONE',
+      secrets: run.secrets ?? [],
       ...timing,
     };
     const workload = new Workload(this, spec, jobId);
@@ -152,25 +153,25 @@ export class RuntimeBench {
   }
 
   /** Starts a workload; where the bench is warm, by giving the job to a worker that was started before, if one can take it. */
-  async start(order: Order): Promise<Workload> {
-    if (this.isWarm && isForWorker(order)) return this.startWarm(order);
-    const workload = await this.prepare(order);
+  async start(run: RunSpec): Promise<Workload> {
+    if (this.isWarm && isForWorker(run)) return this.startWarm(run);
+    const workload = await this.prepare(run);
     await workload.start();
     return workload;
   }
 
-  private async startWarm(order: Order): Promise<Workload> {
+  private async startWarm(run: RunSpec): Promise<Workload> {
     const [id, jobId] = [newWorkerId(), newId()];
-    const limits = { ...LIMITS, ...order.limits };
-    const timing = { timeoutSeconds: order.timeoutSeconds ?? 60, graceSeconds: order.graceSeconds ?? 5 };
+    const limits = { ...LIMITS, ...run.limits };
+    const timing = { timeoutSeconds: run.timeoutSeconds ?? 60, graceSeconds: run.graceSeconds ?? 5 };
     const spec: WorkloadSpec = {
       name: workerWorkload(id),
       jobId: null,
       attempt: null,
-      image: order.image ?? this.image,
+      image: run.image ?? this.image,
       workspace: await this.workspaces.makeForWorker(id),
       limits,
-      network: order.network ?? 'NONE',
+      network: run.network ?? 'NONE',
       secrets: [],
       graceSeconds: timing.graceSeconds,
       timeoutSeconds: timing.timeoutSeconds + IDLE_SECONDS,
@@ -184,17 +185,17 @@ export class RuntimeBench {
       describe: () => `the worker ${spec.name} ready`,
     });
     await this.workspaces.handOut(id, {
-      script: order.script,
-      requestText: JSON.stringify(order.request ?? null),
-      files: order.files ?? [],
-      order: this.toJobOrder({ ...order, ...timing, attempt: order.attempt ?? 1 }, jobId, limits),
+      script: run.script,
+      requestText: JSON.stringify(run.request ?? null),
+      files: run.files ?? [],
+      order: this.toJobOrder({ ...run, ...timing, attempt: run.attempt ?? 1 }, jobId, limits),
     });
     return workload;
   }
 
   /** Runs a script to its end. */
-  async run(order: Order): Promise<Ended> {
-    const workload = await this.start(order);
+  async run(run: RunSpec): Promise<Ended> {
+    const workload = await this.start(run);
     const exit = await workload.exit();
     return { exit, spool: await workload.spool(), workload };
   }
@@ -228,7 +229,7 @@ export class RuntimeBench {
 
   /** What `execution/` puts in an order for a runtime that limits each process and not the workload. */
   private toJobOrder(
-    order: Order & { timeoutSeconds: number; graceSeconds: number; attempt: number },
+    run: RunSpec & { timeoutSeconds: number; graceSeconds: number; attempt: number },
     jobId: string,
     limits: WorkloadLimits,
   ): JobOrder {
@@ -236,19 +237,19 @@ export class RuntimeBench {
     return {
       version: 1,
       jobId,
-      attempt: order.attempt,
-      env: order.env ?? {},
-      timeoutSeconds: order.timeoutSeconds,
-      graceSeconds: order.graceSeconds,
-      maxLogBytes: order.maxLogBytes ?? 4 * MiB,
-      maxOutputBytes: order.maxOutputBytes ?? 1024 * MiB,
+      attempt: run.attempt,
+      env: run.env ?? {},
+      timeoutSeconds: run.timeoutSeconds,
+      graceSeconds: run.graceSeconds,
+      maxLogBytes: run.maxLogBytes ?? 4 * MiB,
+      maxOutputBytes: run.maxOutputBytes ?? 1024 * MiB,
       limits: {
         addressSpaceBytes:
           memoryLimit === 'perProcess' ? limits.memoryMb * MiB + ADDRESS_SPACE_SLACK_BYTES : null,
         processes: pidsLimit === 'perUser' ? this.processBound(limits) : null,
         openFiles: 1024,
       },
-      secrets: order.secrets ?? [],
+      secrets: run.secrets ?? [],
     };
   }
 }
@@ -277,7 +278,7 @@ export interface Ended {
   workload: Workload;
 }
 
-function isForWorker({ secrets = [], env = {} }: Order): boolean {
+function isForWorker({ secrets = [], env = {} }: RunSpec): boolean {
   return secrets.length === 0 && !Object.keys(env).some(isUnfit);
 }
 

@@ -68,7 +68,7 @@ export async function startExecutionOn(
   return module.init();
 }
 
-/** Calls `work` while all places are free and nobody claims: what a claim may need is not to be had by others. */
+/** Calls `work` while all slots are free and nobody claims: what a claim may need is not to be had by others. */
 export async function whileNobodyClaims<T>(server: TestingModule, work: () => Promise<T>): Promise<T> {
   const claim = jest.spyOn(server.get(JobQueue), 'claim').mockResolvedValue([]);
   try {

@@ -15,8 +15,8 @@ export interface ObjectList<T> {
   items: T[];
 }
 
-/** A claim as far as placing pods goes. */
-export interface ObservedClaim {
+/** A volume claim as far as placing pods goes. */
+export interface ObservedVolumeClaim {
   spec: { accessModes?: string[] };
   status?: { phase?: string; accessModes?: string[] };
 }
@@ -39,9 +39,9 @@ export class Cluster {
     return found.metadata.uid;
   }
 
-  /** Undefined when there is no such claim. */
-  async claim(name: string, signal?: AbortSignal): Promise<ObservedClaim | undefined> {
-    return this.find<ObservedClaim>(`persistentvolumeclaims/${name}`, signal);
+  /** Undefined when there is no such volume claim. */
+  async volumeClaim(name: string, signal?: AbortSignal): Promise<ObservedVolumeClaim | undefined> {
+    return this.find<ObservedVolumeClaim>(`persistentvolumeclaims/${name}`, signal);
   }
 
   /** Whether pods can be listed, as cheaply as that can be asked. */

@@ -5,24 +5,24 @@ import { hasBegun, isTerminal, terminatedState } from '../observed-pod.js';
 import type { PodHandle } from '../pod-handle.js';
 import type { PodFollower, PodWatch } from './pod-watch.js';
 import { deletionGrace, readPod } from '../pod/pod-verdict.js';
-import { orderStop } from '../stop-order.js';
+import { requestStop } from '../stop-request.js';
 import { STOP_MARGIN_SECONDS } from '../pod/to-pod.js';
 
-/** The runner looks at its order several times a second; network file systems may show it later. */
-const ORDER_MARGIN_MS = (STOP_MARGIN_SECONDS + 5) * 1000;
-/** A pod that is on its way to its start ends by its order as soon as it is there; one that takes longer is deleted. */
+/** The runner looks for its stop request several times a second; network file systems may show it later. */
+const REQUEST_MARGIN_MS = (STOP_MARGIN_SECONDS + 5) * 1000;
+/** A pod that has not started yet ends by the request as soon as it starts; one that takes longer is deleted. */
 const START_PATIENCE_MS = 30_000;
 /** How long a stop goes on without an API server that could say whether it has ended. */
 const AWAY_PATIENCE_MS = 10_000;
 const LOOK_MS = 1_000;
 
 /**
- * Ends one pod, with the mildest means that works: the order that the runner reads; the pod's own deadline, by which the
- * kubelet ends it; its deletion. The first two leave the record of how it ended.
+ * Ends one pod, with the mildest means that works: the stop request, which the runner reads; the pod's own deadline, by
+ * which the kubelet ends it; its deletion. The first two leave the record of how it ended.
  */
 export class PodStop {
   private readonly follower: PodFollower;
-  private means: 'order' | 'deadline' | 'deletion' = 'order';
+  private means: 'request' | 'deadline' | 'deletion' = 'request';
   private nextAtMs = 0;
   private overSinceMs?: number;
   private readonly beganAtMs = Date.now();
@@ -37,11 +37,11 @@ export class PodStop {
     this.follower = watch.follow(handle.name);
   }
 
-  /** @throws RuntimeUnavailableError while the API server cannot say whether it has ended; the order stands */
+  /** @throws RuntimeUnavailableError while the API server cannot say whether it has ended; the request stands */
   async run(graceSeconds: number, signal: AbortSignal): Promise<void> {
     try {
-      if (this.jobDir) await orderStop(this.jobDir, graceSeconds);
-      this.nextAtMs = Date.now() + graceSeconds * 1000 + ORDER_MARGIN_MS;
+      if (this.jobDir) await requestStop(this.jobDir, graceSeconds);
+      this.nextAtMs = Date.now() + graceSeconds * 1000 + REQUEST_MARGIN_MS;
       while (!(await this.hasEnded(signal))) await this.follower.changed(LOOK_MS, signal);
     } finally {
       this.follower.stop();
@@ -87,9 +87,9 @@ export class PodStop {
     }
     if (Date.now() < this.nextAtMs) return;
     const graceMs = (pod.spec.terminationGracePeriodSeconds ?? 0) * 1000;
-    if (this.means === 'order') {
+    if (this.means === 'request') {
       this.means = 'deadline';
-      this.nextAtMs = Date.now() + graceMs + ORDER_MARGIN_MS;
+      this.nextAtMs = Date.now() + graceMs + REQUEST_MARGIN_MS;
       await this.cluster.expirePod(name, uid, signal);
     } else {
       this.means = 'deletion';

@@ -8,7 +8,7 @@ import type { PodFollower, PodWatch } from './pod-watch.js';
 import type { Verdict } from '../pod/pod-verdict.js';
 import { deletionGrace, readPod, readVanished } from '../pod/pod-verdict.js';
 import { startTooLate } from '../pod/start-failure.js';
-import { orderStop } from '../stop-order.js';
+import { requestStop } from '../stop-request.js';
 
 /** Events that name who took a pod away, where the pod itself does not. */
 const TAKEN_AWAY: Readonly<Record<string, 'evicted' | 'nodeLost'>> = {
@@ -35,7 +35,7 @@ export class PodWait {
     /** Null: whichever pod has the name. */
     private uid: string | null,
     private readonly startTimeoutSeconds: number,
-    /** Where its order to stop lies; undefined when its labels do not say. */
+    /** Where its stop request lies; undefined when its labels do not say. */
     private readonly jobDir: string | undefined,
   ) {
     this.follower = watch.follow(name);
@@ -137,9 +137,9 @@ export class PodWait {
   private async retract(pod: ObservedPod, failure: StartFailure, signal: AbortSignal): Promise<number> {
     const { uid, resourceVersion } = pod.metadata;
     // Should its container be made all the same, its runner finds this and begins nothing.
-    if (this.jobDir) await orderStop(this.jobDir, 0);
-    const order = { graceSeconds: deletionGrace(pod), resourceVersion };
-    const taken = await this.tryAsking(() => this.cluster.deletePod(this.name, uid, order, signal), signal);
+    if (this.jobDir) await requestStop(this.jobDir, 0);
+    const options = { graceSeconds: deletionGrace(pod), resourceVersion };
+    const taken = await this.tryAsking(() => this.cluster.deletePod(this.name, uid, options, signal), signal);
     if (taken === true) this.retracted = failure;
     return RETRY_MS;
   }

@@ -4,11 +4,11 @@ import type { Cluster } from '../api/cluster.js';
 import type { ObservedPod } from '../observed-pod.js';
 import type { PodHandle } from '../pod-handle.js';
 import { deletionGrace } from '../pod/pod-verdict.js';
-import { orderStop } from '../stop-order.js';
+import { requestStop } from '../stop-request.js';
 
 const REMOVAL_TIMEOUT_MS = 90_000;
-/** A runner that is ordered to stop without a grace ends within this; only one that does not is deleted while it runs. */
-const ORDER_PATIENCE_MS = 8_000;
+/** A runner that is asked to stop without a grace ends within this; only one that does not is deleted while it runs. */
+const REQUEST_PATIENCE_MS = 8_000;
 
 /**
  * Removes a pod and its ConfigMap; what still runs is killed first, and its kubelet is waited for.
@@ -22,14 +22,14 @@ export async function removePod(
 ): Promise<void> {
   const backoff = new Backoff(50, 1_000);
   const beganAtMs = Date.now();
-  if (jobDir) await orderStop(jobDir, 0);
+  if (jobDir) await requestStop(jobDir, 0);
   for (let pod; (pod = await findOurs(cluster, name, uid, signal));) {
     const lastedMs = Date.now() - beganAtMs;
     if (lastedMs > REMOVAL_TIMEOUT_MS)
       throw new RuntimeUnavailableError(`The pod ${name} is being deleted and does not go.`);
     // An object without its kubelet's word may only be taken away when nothing of it runs.
     const graceSeconds = deletionGrace(pod);
-    const isDue = lastedMs > ORDER_PATIENCE_MS && !pod.metadata.deletionTimestamp;
+    const isDue = lastedMs > REQUEST_PATIENCE_MS && !pod.metadata.deletionTimestamp;
     if (graceSeconds === 0 || isDue || !jobDir) {
       await cluster.deletePod(name, pod.metadata.uid, { graceSeconds }, signal);
     }

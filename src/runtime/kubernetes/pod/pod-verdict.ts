@@ -152,7 +152,7 @@ function starting(pod: ObservedPod): Verdict {
   return hindrance ? { kind: 'hindered', hindrance } : { kind: 'underWay' };
 }
 
-/** kube-scheduler, Kubernetes 1.20 and 1.37 (contract tests): of a claim that is not there, or not bound. */
+/** kube-scheduler, Kubernetes 1.20 and 1.37 (contract tests): of a volume claim that is not there, or not bound. */
 const CLAIM_NOT_READY = /persistentvolumeclaim/i;
 
 function toUnscheduled({ reason = '', message = '' }: { reason?: string; message?: string }): StartFailure {

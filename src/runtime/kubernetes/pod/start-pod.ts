@@ -16,7 +16,7 @@ import { toPod } from './to-pod.js';
 /**
  * Makes the ConfigMap and the pod of a workload, or finds the pod of this name: two requests where nothing is in the
  * way. The pod is started by the cluster; without its ConfigMap it cannot be, so one that lost it never runs. A worker has
- * no ConfigMap: what it is to run comes into the claim, later.
+ * no ConfigMap: what it is to run comes into the volume claim, later.
  */
 export async function startPod(
   cluster: Cluster,

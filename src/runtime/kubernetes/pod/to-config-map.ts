@@ -13,7 +13,7 @@ const FILES = [SCRIPT_FILE, ORDER_FILE];
 
 /**
  * The script and its order, as the pod finds them in `/job`. A ConfigMap that would be too large (an environment full of
- * escapes) stays empty: the pod then takes them from the claim, where they lie too.
+ * escapes) stays empty: the pod then takes them from the volume claim, where they lie too.
  */
 export async function toConfigMap(spec: WorkloadSpec, template: PodTemplate): Promise<V1ConfigMap> {
   const texts = await Promise.all(FILES.map((name) => readFile(join(spec.workspace.jobDir, name), 'utf8')));

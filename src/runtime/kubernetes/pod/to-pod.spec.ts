@@ -30,7 +30,7 @@ const OPTIONS: PodOptions = {
 const TEMPLATE: PodTemplate = {
   namespace: 'jobs',
   installationId: 'here',
-  claims: { inputs: 'ci', outputs: 'co', logs: 'cl' },
+  volumeClaims: { inputs: 'ci', outputs: 'co', logs: 'cl' },
   secretName: 'keys',
   startTimeoutSeconds: 300,
   options: OPTIONS,
@@ -69,7 +69,7 @@ describe('toPod', () => {
     });
   });
 
-  it('lets a worker take its job from the claim, once that comes, and names no job', () => {
+  it('lets a worker take its job from the volume claim, once that comes, and names no job', () => {
     const worker = { preload: ['geopandas', 'json'], idleSeconds: 660 };
     const pod = toPod({ ...SPEC, jobId: null, attempt: null, worker }, TEMPLATE, false);
     expect(Object.keys(pod.metadata?.labels ?? {})).not.toContain('maps-python/job-id');
@@ -152,7 +152,7 @@ describe('toPod', () => {
     ]);
   });
 
-  it('takes the order from the claim when no ConfigMap holds it', () => {
+  it('takes the order from the volume claim when no ConfigMap holds it', () => {
     const { containers, volumes } = toPod(SPEC, TEMPLATE, false).spec!;
     expect(containers[0]!.volumeMounts![0]).toEqual({
       name: 'inputs',
@@ -164,7 +164,7 @@ describe('toPod', () => {
   });
 
   it('mounts data sets read-only where there are some', () => {
-    const template = { claims: { ...TEMPLATE.claims, datasets: 'cd' } };
+    const template = { volumeClaims: { ...TEMPLATE.volumeClaims, datasets: 'cd' } };
     expect(containerOf({}, {}, template).volumeMounts).toContainEqual({
       name: 'datasets',
       mountPath: '/data',

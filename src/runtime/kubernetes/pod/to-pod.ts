@@ -4,12 +4,12 @@ import { RUNNER_FOLDERS, STOP_FILE } from '../../../runner/files.js';
 import { RUNNER_VARIABLES, workerVariables } from '../../../runner/variables.js';
 import type { RunnerUser } from '../../../workspace/runner-user.js';
 import type { WorkloadLimits, WorkloadSpec } from '../../runtime-provider.js';
-import type { ClaimNames, PodOptions } from '../kubernetes-options.js';
+import type { VolumeClaimNames, PodOptions } from '../kubernetes-options.js';
 import { QUEUE_LABEL, toLabels } from '../labels.js';
 import type { NetworkGate } from './network-gate.js';
 import { gateVariables } from './network-gate.js';
 
-/** Where the pod looks for the order to stop; the folder is the server's own, and read-only in the pod. */
+/** Where the pod looks for the stop request; the folder is the server's own, and read-only in the pod. */
 const CONTROL_DIR = '/control';
 
 /** Time for the runner to write its last frame after the script was killed; the kubelet's own kill comes later. */
@@ -22,12 +22,12 @@ const MAX_INT32 = 2 ** 31 - 1;
 export interface PodTemplate {
   readonly namespace: string;
   readonly installationId: string;
-  readonly claims: ClaimNames;
+  readonly volumeClaims: VolumeClaimNames;
   readonly secretName: string;
   readonly startTimeoutSeconds: number;
   readonly options: PodOptions;
   readonly user: RunnerUser;
-  /** Set when a claim can be mounted by one node only: the node of this server. */
+  /** Set when a volume claim can be mounted by one node only: the node of this server. */
   readonly nodeName?: string;
 }
 
@@ -67,7 +67,7 @@ export function toPod(
       },
       ...placement(template),
       containers: [toContainer(spec, template, hasConfigMap, gate)],
-      volumes: toVolumes(spec, template.claims, hasConfigMap),
+      volumes: toVolumes(spec, template.volumeClaims, hasConfigMap),
     },
   };
 }
@@ -104,7 +104,7 @@ function toContainer(
       readOnlyRootFilesystem: true,
       capabilities: { drop: ['ALL'] },
     },
-    volumeMounts: toMounts(spec, template.claims, hasConfigMap),
+    volumeMounts: toMounts(spec, template.volumeClaims, hasConfigMap),
   };
 }
 
@@ -116,7 +116,11 @@ function toResources({ memoryMb, cpus }: WorkloadLimits, options: PodOptions): V
   return { limits: { ...same, cpu: `${milliCpus}m` }, requests: { ...same, cpu: `${requested}m` } };
 }
 
-function toMounts({ workspace }: WorkloadSpec, claims: ClaimNames, hasConfigMap: boolean): V1VolumeMount[] {
+function toMounts(
+  { workspace }: WorkloadSpec,
+  volumeClaims: VolumeClaimNames,
+  hasConfigMap: boolean,
+): V1VolumeMount[] {
   const { id } = workspace;
   const jobFolder = { name: 'inputs', subPath: `${id}/job`, readOnly: true };
   return [
@@ -129,25 +133,29 @@ function toMounts({ workspace }: WorkloadSpec, claims: ClaimNames, hasConfigMap:
     { name: 'logs', mountPath: RUNNER_FOLDERS.spool, subPath: id },
     { name: 'tmp', mountPath: '/tmp' },
     { name: 'shm', mountPath: '/dev/shm' },
-    ...(claims.datasets ? [{ name: 'datasets', mountPath: '/data', readOnly: true }] : []),
+    ...(volumeClaims.datasets ? [{ name: 'datasets', mountPath: '/data', readOnly: true }] : []),
   ];
 }
 
-function toVolumes({ name, limits }: WorkloadSpec, claims: ClaimNames, hasConfigMap: boolean): V1Volume[] {
-  const claim = (volume: string, claimName: string, readOnly?: true): V1Volume => ({
+function toVolumes(
+  { name, limits }: WorkloadSpec,
+  volumeClaims: VolumeClaimNames,
+  hasConfigMap: boolean,
+): V1Volume[] {
+  const volumeClaim = (volume: string, claimName: string, readOnly?: true): V1Volume => ({
     name: volume,
     persistentVolumeClaim: { claimName, ...(readOnly ? { readOnly } : {}) },
   });
   return [
     ...(hasConfigMap ? [{ name: 'job', configMap: { name, defaultMode: 0o444 } }] : []),
-    claim('inputs', claims.inputs),
-    claim('outputs', claims.outputs),
-    claim('logs', claims.logs),
+    volumeClaim('inputs', volumeClaims.inputs),
+    volumeClaim('outputs', volumeClaims.outputs),
+    volumeClaim('logs', volumeClaims.logs),
     // In memory, as on the other runtimes: a node's disk is nobody's to fill.
     { name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: toQuantity(limits.tmpBytes) } },
     // The engine's 64 MiB would fail multiprocessing with large arrays.
     { name: 'shm', emptyDir: { medium: 'Memory', sizeLimit: toQuantity((limits.memoryMb * MiB) / 2) } },
-    ...(claims.datasets ? [claim('datasets', claims.datasets, true)] : []),
+    ...(volumeClaims.datasets ? [volumeClaim('datasets', volumeClaims.datasets, true)] : []),
   ];
 }
 

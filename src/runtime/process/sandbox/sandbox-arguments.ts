@@ -35,7 +35,7 @@ export interface SandboxSetup {
 }
 
 /** What is particular to one workload. */
-export interface SandboxOrder {
+export interface SandboxSpec {
   readonly name: string;
   readonly workspace: WorkspacePaths;
   readonly network: 'NONE' | 'INTERNET';
@@ -47,12 +47,12 @@ export interface SandboxOrder {
 }
 
 /** The whole command line, from bwrap to the runner. */
-export function sandboxCommand(setup: SandboxSetup, order: SandboxOrder): string[] {
+export function sandboxCommand(setup: SandboxSetup, spec: SandboxSpec): string[] {
   return [
     setup.bwrap,
-    ...namespaces(setup, order),
-    ...environment(setup, order),
-    ...fileSystem(setup, order),
+    ...namespaces(setup, spec),
+    ...environment(setup, spec),
+    ...fileSystem(setup, spec),
     ...['--json-status-fd', String(STATUS_FD)],
     ...(setup.isFiltered ? ['--seccomp', String(FILTER_FD)] : []),
     '--',
@@ -63,22 +63,22 @@ export function sandboxCommand(setup: SandboxSetup, order: SandboxOrder): string
   ];
 }
 
-function namespaces(setup: SandboxSetup, order: SandboxOrder): string[] {
+function namespaces(setup: SandboxSetup, spec: SandboxSpec): string[] {
   return [
     '--unshare-ipc',
     '--unshare-pid',
     '--unshare-uts',
     '--unshare-cgroup-try',
-    ...(order.network === 'NONE' ? ['--unshare-net'] : []),
+    ...(spec.network === 'NONE' ? ['--unshare-net'] : []),
     ...(setup.dropTo ? [] : ['--unshare-user', '--disable-userns']),
-    ...['--as-pid-1', '--new-session', '--hostname', order.name],
+    ...['--as-pid-1', '--new-session', '--hostname', spec.name],
     ...['--cap-drop', 'ALL'],
     ...(setup.dropTo ? ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap((cap) => ['--cap-add', cap]) : []),
   ];
 }
 
-function environment(setup: SandboxSetup, order: SandboxOrder): string[] {
-  const variables = { ...baseEnvironment(setup.executable), HOME: '/tmp', ...order.variables };
+function environment(setup: SandboxSetup, spec: SandboxSpec): string[] {
+  const variables = { ...baseEnvironment(setup.executable), HOME: '/tmp', ...spec.variables };
   return ['--clearenv', ...Object.entries(variables).flatMap(([name, value]) => ['--setenv', name, value])];
 }
 
@@ -89,7 +89,7 @@ export function baseEnvironment(executable: string): { PATH: string; LANG: strin
 
 function fileSystem(
   { folders, etcDir }: SandboxSetup,
-  { workspace, network, tmpBytes, oomCounter }: SandboxOrder,
+  { workspace, network, tmpBytes, oomCounter }: SandboxSpec,
 ): string[] {
   const own = [
     { source: workspace.jobDir, target: RUNNER_FOLDERS.job },

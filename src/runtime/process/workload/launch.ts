@@ -17,7 +17,7 @@ const END_CHARS = 16;
  * The supervisor: `sh -c … <folder> <cgroups, joined by ':'> <runner> <filter> <command…>`. It belongs to no server, so it may
  * count on none. In this order it
  *
- * 1. claims the start: `set -C` makes the file exclusively, so of all supervisors of a name one goes on, once;
+ * 1. takes the start lock: `set -C` makes the file exclusively, so of all supervisors of a name one goes on, once;
  * 2. lets the server go on, by closing the pipe that tells it so;
  * 3. joins the workload's cgroups, which what it starts inherits: no script runs outside them for a moment;
  * 4. runs the command and leaves its exit status, which needs no server to be alive. It is written over a placeholder,
@@ -42,7 +42,7 @@ true ${STATUS_FD}> "$folder/status" ${RUNNER_FD}< "$runner" ${FILTER_FD}< "$filt
 say $?
 `;
 
-export interface Launch {
+export interface LaunchSpec {
   /** The workload's state folder. */
   readonly folder: string;
   readonly cgroupFolders: readonly string[];
@@ -55,25 +55,25 @@ export interface Launch {
   readonly input?: string;
 }
 
-/** Starts a supervisor, in a session of its own, and waits until it has claimed the start or given way. */
-export async function launch(order: Launch): Promise<void> {
-  const stderr = openSync(join(order.folder, 'stderr'), 'a', 0o600);
+/** Starts a supervisor, in a session of its own, and waits until it has taken the start lock or given way. */
+export async function launch(spec: LaunchSpec): Promise<void> {
+  const stderr = openSync(join(spec.folder, 'stderr'), 'a', 0o600);
   try {
     const args = [
-      order.folder,
-      order.cgroupFolders.join(':'),
-      order.runnerPath,
-      order.filterPath,
-      ...order.command,
+      spec.folder,
+      spec.cgroupFolders.join(':'),
+      spec.runnerPath,
+      spec.filterPath,
+      ...spec.command,
     ];
     const child = spawn('/bin/sh', ['-c', SCRIPT, 'supervisor', ...args], {
       cwd: '/',
       detached: true,
-      env: { PATH: '/usr/bin:/bin', ...order.env, [WORKLOAD_VARIABLE]: order.folder },
-      stdio: [order.input === undefined ? 'ignore' : 'pipe', 'ignore', stderr, 'ignore', 'pipe'],
+      env: { PATH: '/usr/bin:/bin', ...spec.env, [WORKLOAD_VARIABLE]: spec.folder },
+      stdio: [spec.input === undefined ? 'ignore' : 'pipe', 'ignore', stderr, 'ignore', 'pipe'],
     });
     // Written at once, whole, to the kernel: the workload needs no server to get it. One that has given way reads nothing.
-    child.stdin?.on('error', () => undefined).end(order.input);
+    child.stdin?.on('error', () => undefined).end(spec.input);
     child.unref();
     await new Promise<void>((resolve, reject) => {
       child.once('error', (error) =>

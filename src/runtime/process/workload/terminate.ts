@@ -24,7 +24,7 @@ export async function askToEnd(
   const deadline = Date.now() + READY_MS;
   while (!signal?.aborted) {
     const state = read();
-    if (!state?.claimed || state.outcome) return;
+    if (!state?.hasStartLock || state.outcome) return;
     const runner = processes.runner(state);
     const isLate = Date.now() > deadline;
     if (runner && (isLate || awaitsSignal(runner, SIGTERM))) return sendSignal(runner, 'SIGTERM');

@@ -6,7 +6,7 @@ import { RUNNER_VARIABLES, workerVariables } from '../../../runner/variables.js'
 import { isRoot, runnerUser } from '../../../workspace/runner-user.js';
 import type { WorkloadSpec } from '../../runtime-provider.js';
 import type { Machine } from '../sandbox/machine.js';
-import type { SandboxOrder } from '../sandbox/sandbox-arguments.js';
+import type { SandboxSpec } from '../sandbox/sandbox-arguments.js';
 import { RUNNER_FD, baseEnvironment, dropCommand, sandboxCommand } from '../sandbox/sandbox-arguments.js';
 
 export interface WorkloadCommand {
@@ -20,13 +20,13 @@ export function workloadCommand(
   machine: Machine,
   etcDir: string,
   spec: WorkloadSpec,
-  oomCounter: SandboxOrder['oomCounter'],
+  oomCounter: SandboxSpec['oomCounter'],
 ): WorkloadCommand {
   const { name, workspace, network, limits } = spec;
   const variables = runnerVariables(spec);
   if (!machine.sandbox) return bareCommand(machine, spec);
-  const order = { name, workspace, network, variables, tmpBytes: limits.tmpBytes, oomCounter };
-  return { command: sandboxCommand({ ...machine.sandbox, etcDir }, order), env: {} };
+  const sandbox = { name, workspace, network, variables, tmpBytes: limits.tmpBytes, oomCounter };
+  return { command: sandboxCommand({ ...machine.sandbox, etcDir }, sandbox), env: {} };
 }
 
 function runnerVariables(spec: WorkloadSpec): Readonly<Record<string, string>> {

@@ -42,14 +42,14 @@ describe('WorkloadFolders', () => {
     },
   );
 
-  it('tells a claim that is not written yet from one that is', async () => {
+  it('tells a start lock that is not written yet from one that is', async () => {
     folders.create('runner-x', record);
-    expect(folders.read('runner-x')).toMatchObject({ claimed: false, supervisor: undefined });
-    const claim = join(folders.path('runner-x'), 'started');
-    await writeFile(claim, '');
-    expect(folders.read('runner-x')).toMatchObject({ claimed: true, supervisor: undefined });
-    await writeFile(claim, await readFile('/proc/self/stat', 'utf8'));
-    expect(folders.read('runner-x')).toMatchObject({ claimed: true, supervisor: { pid: process.pid } });
+    expect(folders.read('runner-x')).toMatchObject({ hasStartLock: false, supervisor: undefined });
+    const startLock = join(folders.path('runner-x'), 'started');
+    await writeFile(startLock, '');
+    expect(folders.read('runner-x')).toMatchObject({ hasStartLock: true, supervisor: undefined });
+    await writeFile(startLock, await readFile('/proc/self/stat', 'utf8'));
+    expect(folders.read('runner-x')).toMatchObject({ hasStartLock: true, supervisor: { pid: process.pid } });
   });
 
   it('keeps the end of a long complaint, from where a line or a word begins', async () => {

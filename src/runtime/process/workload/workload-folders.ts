@@ -19,7 +19,7 @@ const MAX_COMPLAINT_CHARS = 500;
  * The runtime's memory on disk, out of every sandbox's sight:
  *
  *     process/<name>/spec.json   what it was made as; a folder appears together with it, by a rename
- *     process/<name>/started     the claim of the one start, made exclusively; the supervisor's line of /proc/<pid>/stat
+ *     process/<name>/started     the start lock, made exclusively, once; the supervisor's line of /proc/<pid>/stat
  *     process/<name>/status      what bwrap reports: the sandbox's PID 1, its exit code
  *     process/<name>/stderr      what bwrap and the runner complain about
  *     process/<name>.exit        the end, written by the supervisor; beside the folder so that one watch sees them all
@@ -105,13 +105,13 @@ export class WorkloadFolders {
     // The end first: what is read after it is then as new as it.
     const outcome = parseOutcome(readText(`${this.path(name)}.exit`));
     if (!statSync(folder, { throwIfNoEntry: false })) return undefined;
-    const claim = readText(join(folder, 'started'));
+    const startLock = readText(join(folder, 'started'));
     return {
       name,
       outcome,
       record: parseRecord(readText(join(folder, 'spec.json')) ?? ''),
-      claimed: claim !== undefined,
-      supervisor: claim ? parseStat(claim) : undefined,
+      hasStartLock: startLock !== undefined,
+      supervisor: startLock ? parseStat(startLock) : undefined,
       sandbox: parseSandboxStatus(readText(join(folder, 'status')) ?? ''),
       complaint: endOf((readText(join(folder, 'stderr')) ?? '').trim()),
     };

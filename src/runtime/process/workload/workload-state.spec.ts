@@ -16,7 +16,7 @@ const record: WorkloadRecord = {
 const ended: WorkloadState = {
   name: 'runner-x',
   record,
-  claimed: true,
+  hasStartLock: true,
   supervisor: { pid: 2, startTime: '1' },
   sandbox: { childPid: 3, pidNamespace: 4, exitCode: 7 },
   outcome: { kind: 'ended', status: 7 },
@@ -55,8 +55,8 @@ describe('toExit', () => {
     expect(toExit({ ...ended, outcome: undefined }, false)).toMatchObject({ kind: 'exited', exitCode: 7 });
   });
 
-  it('calls a workload never started that nobody has claimed', () => {
-    expect(toExit({ ...ended, claimed: false, outcome: undefined, sandbox: {} }, false)).toEqual({
+  it('calls a workload never started whose start lock nobody has taken', () => {
+    expect(toExit({ ...ended, hasStartLock: false, outcome: undefined, sandbox: {} }, false)).toEqual({
       kind: 'neverStarted',
     });
   });

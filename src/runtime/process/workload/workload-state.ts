@@ -7,8 +7,8 @@ export interface WorkloadState {
   readonly name: string;
   /** Undefined when `spec.json` was damaged. */
   readonly record: WorkloadRecord | undefined;
-  /** Whether a launch script has claimed the start. From then on a script may have run. */
-  readonly claimed: boolean;
+  /** Whether a launch script has taken the start lock. From then on a script may have run. */
+  readonly hasStartLock: boolean;
   /** The launch script, which stays as the parent of what it starts. Undefined for the moment it takes to write. */
   readonly supervisor: ProcessIdentity | undefined;
   /** What bwrap has reported. */
@@ -61,7 +61,7 @@ const FIRST_SIGNAL_STATUS = 129;
 
 /** How a workload ended of which no process lives any more. */
 export function toExit(state: WorkloadState, oomKilled: boolean): WorkloadExit {
-  if (!state.claimed) return { kind: 'neverStarted' };
+  if (!state.hasStartLock) return { kind: 'neverStarted' };
   const { outcome, sandbox, record } = state;
   if (sandbox.exitCode !== undefined) return { kind: 'exited', exitCode: sandbox.exitCode, oomKilled };
   if (outcome?.kind === 'notStarted') return startFailed(state);

@@ -44,8 +44,8 @@ export const SECRET_CASES = runtimeCases([
     needs: ['python'],
     run: async (bench) => {
       const env = { NAMES: 'API_KEY,PEM_KEY,OTHER_KEY,RUNNER_SECRETS_FROM' };
-      const order = { script: SHOWS_DIGESTS, env, secrets: ['API_KEY', 'PEM_KEY'] };
-      const { exit, spool } = await bench.run(order);
+      const run = { script: SHOWS_DIGESTS, env, secrets: ['API_KEY', 'PEM_KEY'] };
+      const { exit, spool } = await bench.run(run);
       expect(spool.stdout).toBe(
         digests('API_KEY', 'PEM_KEY').replace('ready', 'OTHER_KEY None\nRUNNER_SECRETS_FROM None\nready'),
       );
@@ -120,8 +120,8 @@ export const SECRET_CASES = runtimeCases([
     title: 'a workload that was made and not started gets its secrets when it is started',
     needs: ['python', 'hook:makeWithoutStart'],
     run: async (bench) => {
-      const order = { script: SHOWS_DIGESTS, env: { NAMES: 'API_KEY' }, secrets: ['API_KEY'] };
-      const workload = await bench.prepare(order);
+      const run = { script: SHOWS_DIGESTS, env: { NAMES: 'API_KEY' }, secrets: ['API_KEY'] };
+      const workload = await bench.prepare(run);
       await workload.makeWithoutStart();
       await workload.start();
       await workload.exit();
@@ -133,8 +133,8 @@ export const SECRET_CASES = runtimeCases([
     title: 'a workload with secrets that several servers start at once runs once, with its secrets',
     needs: ['python', 'outlivesServer'],
     run: async (bench) => {
-      const order = { script: SHOWS_DIGESTS, env: { NAMES: 'API_KEY' }, secrets: ['API_KEY'] };
-      const workload = await bench.prepare(order);
+      const run = { script: SHOWS_DIGESTS, env: { NAMES: 'API_KEY' }, secrets: ['API_KEY'] };
+      const workload = await bench.prepare(run);
       const providers = [bench.provider, await bench.another(), await bench.another()];
       await Promise.all(providers.map((provider) => provider.start(workload.spec)));
       await workload.start();
@@ -145,8 +145,8 @@ export const SECRET_CASES = runtimeCases([
 ]);
 
 async function startWithSecrets(bench: RuntimeBench): Promise<Workload> {
-  const order = { script: RUNS_ON, env: { NAMES: 'API_KEY,PEM_KEY' }, secrets: ['API_KEY', 'PEM_KEY'] };
-  const workload = await bench.start(order);
+  const run = { script: RUNS_ON, env: { NAMES: 'API_KEY,PEM_KEY' }, secrets: ['API_KEY', 'PEM_KEY'] };
+  const workload = await bench.start(run);
   await workload.printed('ready');
   expect((await workload.spool()).stdout).toBe(digests('API_KEY', 'PEM_KEY'));
   return workload;

@@ -21,7 +21,7 @@ import { SILENT_LOG } from '../../recorded-log.js';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 export const KUBE_IMAGE = 'py-exec:slim';
-const CLAIMS = { inputs: 'maps-inputs', outputs: 'maps-outputs', logs: 'maps-logs' };
+const VOLUME_CLAIMS = { inputs: 'maps-inputs', outputs: 'maps-outputs', logs: 'maps-logs' };
 
 export const POD_OPTIONS: PodOptions = {
   imagePullPolicy: 'IfNotPresent',
@@ -70,7 +70,7 @@ export async function kubernetesGaps(): Promise<string[]> {
 }
 
 /**
- * A namespace of its own on a real cluster, with the three claims bound to folders of this machine, so that a server
+ * A namespace of its own on a real cluster, with the three volume claims bound to folders of this machine, so that a server
  * outside the cluster shares them. Everything is removed by `close`.
  */
 export class TestCluster implements RuntimeHooks {
@@ -87,11 +87,11 @@ export class TestCluster implements RuntimeHooks {
     await waitFor(() => cluster.find(`${cluster.base}/serviceaccounts/default`), {
       deadlineMs: PATIENCE_MS,
     });
-    for (const claim of Object.values(CLAIMS)) await cluster.makeClaim(claim);
+    for (const volumeClaim of Object.values(VOLUME_CLAIMS)) await cluster.makeVolumeClaim(volumeClaim);
     const stringData = Object.fromEntries(SECRET_VALUES);
     await cluster.post(`${cluster.base}/secrets`, { metadata: { name: 'maps-api-keys' }, stringData });
-    for (const [root, claim] of Object.entries(CLAIMS))
-      cluster.folders.set(root, await cluster.folderOf(claim));
+    for (const [root, volumeClaim] of Object.entries(VOLUME_CLAIMS))
+      cluster.folders.set(root, await cluster.folderOf(volumeClaim));
     return cluster;
   }
 
@@ -100,7 +100,7 @@ export class TestCluster implements RuntimeHooks {
       kubeconfig: process.env.KUBECONFIG ?? '',
       namespace: this.namespace,
       workspaceDir: join(dataDir, 'workspaces'),
-      claims: CLAIMS,
+      volumeClaims: VOLUME_CLAIMS,
       installationId: this.installationId,
       secretName: 'maps-api-keys',
       startTimeoutSeconds: 60,
@@ -117,7 +117,7 @@ export class TestCluster implements RuntimeHooks {
     return createKubernetesRuntime(this.options(dataDir, more));
   }
 
-  /** Makes `inputs/`, `outputs/` and `logs/` links to the folders behind the claims. */
+  /** Makes `inputs/`, `outputs/` and `logs/` links to the folders behind the volume claims. */
   async linkFolders(workspaceDir: string): Promise<void> {
     await mkdir(workspaceDir, { recursive: true });
     for (const root of WORKSPACE_ROOTS) {
@@ -223,16 +223,16 @@ export class TestCluster implements RuntimeHooks {
     return (await this.get<{ metadata: { uid: string } }>(this.base)).metadata.uid;
   }
 
-  private async makeClaim(name: string): Promise<void> {
+  private async makeVolumeClaim(name: string): Promise<void> {
     await this.post(`${this.base}/persistentvolumeclaims`, {
       metadata: { name },
       spec: { accessModes: ['ReadWriteMany'], resources: { requests: { storage: '1Gi' } } },
     });
   }
 
-  /** The folder of this machine behind a claim. */
-  private async folderOf(claim: string): Promise<string> {
-    const path = `${this.base}/persistentvolumeclaims/${claim}`;
+  /** The folder of this machine behind a volume claim. */
+  private async folderOf(volumeClaim: string): Promise<string> {
+    const path = `${this.base}/persistentvolumeclaims/${volumeClaim}`;
     let volumeName: string | undefined;
     await waitFor(
       async () => {
@@ -240,12 +240,12 @@ export class TestCluster implements RuntimeHooks {
         volumeName = found.status.phase === 'Bound' ? found.spec.volumeName : undefined;
         return volumeName !== undefined;
       },
-      { deadlineMs: PATIENCE_MS, describe: () => `the claim ${claim} bound` },
+      { deadlineMs: PATIENCE_MS, describe: () => `the claim ${volumeClaim} bound` },
     );
     const volume = await this.get<Volume>(`/api/v1/persistentvolumes/${volumeName}`);
     const folder = volume.spec.hostPath?.path;
     if (folder === undefined || !existsSync(folder))
-      throw new Error(`The volume of ${claim} is no folder of this machine.`);
+      throw new Error(`The volume of ${volumeClaim} is no folder of this machine.`);
     return folder;
   }
 

@@ -6,7 +6,7 @@ import type { PodHandle } from '../../../../src/runtime/kubernetes/pod-handle.js
 import { toPod } from '../../../../src/runtime/kubernetes/pod/to-pod.js';
 import type { RuntimeProvider } from '../../../../src/runtime/runtime-provider.js';
 import { runnerUser } from '../../../../src/workspace/runner-user.js';
-import type { Order, RuntimeBench, Workload } from '../runtime-bench.js';
+import type { RunSpec, RuntimeBench, Workload } from '../runtime-bench.js';
 import type { TestCluster } from './runtime-kubernetes.js';
 import { POD_OPTIONS } from './runtime-kubernetes.js';
 
@@ -14,10 +14,10 @@ import { POD_OPTIONS } from './runtime-kubernetes.js';
 export async function startAltered(
   cluster: TestCluster,
   bench: RuntimeBench,
-  order: Order,
+  run: RunSpec,
   alter: (spec: NonNullable<V1Pod['spec']>) => void,
 ): Promise<Workload> {
-  const workload = await bench.prepare(order);
+  const workload = await bench.prepare(run);
   await workload.makeWithoutStart();
   const template = { ...cluster.options(bench.dataDir), options: POD_OPTIONS, user: runnerUser() };
   const pod = toPod(workload.spec, template);

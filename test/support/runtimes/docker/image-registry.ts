@@ -4,16 +4,16 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** An image registry that has no image, and says so in one of the ways that registries do. */
-export class FakeRegistry {
+export class FakeImageRegistry {
   private constructor(private readonly server: Server) {}
 
   /** Answers every request for an image with `status`. A container engine takes plain HTTP from localhost. */
-  static async open(status: number, body = ''): Promise<FakeRegistry> {
+  static async open(status: number, body = ''): Promise<FakeImageRegistry> {
     const answer = (request: IncomingMessage, response: ServerResponse): void => {
       response.statusCode = request.url === '/v2/' ? 200 : status;
       response.end(body);
     };
-    const registry = new FakeRegistry(createServer(answer));
+    const registry = new FakeImageRegistry(createServer(answer));
     registry.server.listen(0, 'localhost');
     await once(registry.server, 'listening');
     return registry;

@@ -22,9 +22,9 @@ import type { WorkloadState } from './workload/workload-state.js';
 
 /** The launch script, and bwrap's own process: they count as the workload's but are not the caller's to pay for. */
 const SUPERVISING_PROCESSES = 2;
-/** How long a supervisor of another server may take from its claim until it has written who it is. */
-const CLAIM_MS = 1000;
-const CLAIM_LOOK_MS = 2;
+/** How long a supervisor of another server may take from making its start lock until it has written there who it is. */
+const START_LOCK_MS = 1000;
+const START_LOCK_LOOK_MS = 2;
 
 /** What of this server a start needs. */
 export interface StarterParts {
@@ -38,8 +38,8 @@ export interface StarterParts {
 }
 
 /** Starts workloads, each at most once, whoever else does the same. */
-export class WorkloadStarter {
-  /** Starts under way, so that those of one server do not race each other for the claim. */
+export class ProcessStarter {
+  /** Starts under way, so that those of one server do not race each other for the start lock. */
   private readonly starting = new KeyedSingleFlight<WorkloadState>();
 
   constructor(private readonly parts: StarterParts) {}
@@ -51,7 +51,7 @@ export class WorkloadStarter {
 
   private async startOnce(spec: WorkloadSpec): Promise<WorkloadState> {
     const { folders, record } = this.parts;
-    if (folders.read(spec.name)?.claimed) return this.claimedState(spec.name);
+    if (folders.read(spec.name)?.hasStartLock) return this.startedState(spec.name);
     await this.refuseUnfit(spec);
     const input = secretLine(spec.secrets, this.parts.secrets);
     try {
@@ -61,7 +61,7 @@ export class WorkloadStarter {
       if (error instanceof RuntimeUnavailableError) throw error;
       throw new RuntimeUnavailableError('This host cannot start a workload now.', error);
     }
-    return this.claimedState(spec.name);
+    return this.startedState(spec.name);
   }
 
   private async launch(spec: WorkloadSpec, input: string | undefined): Promise<void> {
@@ -80,14 +80,15 @@ export class WorkloadStarter {
     });
   }
 
-  /** The state with the supervisor in it. Another server's may have made its claim and not yet have written it. */
-  private async claimedState(name: string): Promise<WorkloadState> {
-    const deadline = Date.now() + CLAIM_MS;
+  /** The state with the supervisor in it: another server's may have made its start lock and not yet have written it. */
+  private async startedState(name: string): Promise<WorkloadState> {
+    const deadline = Date.now() + START_LOCK_MS;
     for (;;) {
       const state = this.parts.folders.read(name);
-      if (!state?.claimed) throw new RuntimeUnavailableError('The start of the workload was interrupted.');
+      if (!state?.hasStartLock)
+        throw new RuntimeUnavailableError('The start of the workload was interrupted.');
       if (state.supervisor || Date.now() > deadline) return state;
-      await sleep(CLAIM_LOOK_MS);
+      await sleep(START_LOCK_LOOK_MS);
     }
   }
 
