@@ -25,11 +25,23 @@ step() {
   if [ -z "$counts" ] && [ "$status" -eq 0 ]; then good=1; fi
   if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
   passed=$((passed + good)) failed=$((failed + bad))
+  if [ "$bad" -gt 0 ]; then note_failure "$title"; fi
   printf '%5d s  %6d  %6d  %s\n' $((SECONDS - from)) "$good" "$bad" "$title" >>"$state/table"
 }
 
-# Prints the table of the steps and the plain count, and ends.
+# Keeps what a step says of its failures, for the end of the run: where a log is cut, its end is what is left.
+note_failure() { # note_failure TITLE
+  {
+    printf '\n== failed: %s ==\n' "$1"
+    grep -nE '^(\[[a-z]+\] )?(FAIL |  ● |.*✕ |.*NOT AS PROMISED|Error: |.* [1-9][0-9]* failed, )' "$state/output" | head -n 80
+    echo '…'
+    tail -n 40 "$state/output"
+  } >>"$state/failures"
+}
+
+# Prints what failed, the table of the steps and the plain count, and ends.
 finish() {
+  if [ -e "$state/failures" ]; then cat "$state/failures"; fi
   printf '\n   time  passed  failed  step\n'
   cat "$state/table"
   printf '%5d s  all of it\n\n%d passed, %d failed\n' "$SECONDS" "$passed" "$failed"
