@@ -9,6 +9,7 @@ import { run } from './run.mjs';
 
 /** npm run chaos: kills servers under load and proves that nothing was lost by it. See docs/reliability.md. */
 async function main() {
+  if (process.argv.includes('--help')) return console.log(USAGE);
   const options = readOptions(process.argv.slice(2));
   if (!existsSync(join(ROOT, 'dist/main.js'))) throw new UsageError('Build the server first: npm run build.');
   const ending = new AbortController();
