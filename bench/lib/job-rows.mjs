@@ -1,10 +1,19 @@
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { v7 } from 'uuid';
 
 const TEAMS = 10;
 
-/** Fills a database that no server has open with finished jobs, the oldest first; a tenth of them for each team. */
+/**
+ * Fills a database that no server has open with finished jobs, the oldest first; a tenth of them for each team. In a process
+ * of its own: a closed connection holds its file as long as one of its statements has not been collected.
+ */
 export function insertJobs(path, count) {
+  execFileSync(process.execPath, [fileURLToPath(import.meta.url), path, String(count)]);
+}
+
+function insert(path, count) {
   const db = new DatabaseSync(path);
   db.exec('pragma journal_mode = WAL');
   db.exec('pragma synchronous = OFF');
@@ -40,3 +49,5 @@ export function insertJobs(path, count) {
   db.exec('pragma wal_checkpoint(TRUNCATE)');
   db.close();
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) insert(process.argv[2], Number(process.argv[3]));
