@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import type { RawBuilder } from 'kysely';
+import { sql } from 'kysely';
 import type { Principal } from '../../common/principal.js';
 import { Database } from '../../database/database.js';
 import type { InputFile } from '../../workspace/workspace-content.js';
@@ -78,18 +80,8 @@ export class JobRepository {
       select = select.where('jobs.created_at', '<', query.createdBeforeMs);
     if (query.nameContains)
       select = select.where(this.database.textContains('jobs.name', query.nameContains));
-    for (const label of query.labels ?? [])
-      select = select.where('jobs.id', 'in', this.idsWithLabel(principal, label));
+    for (const label of query.labels ?? []) select = select.where(hasLabel(label));
     return select;
-  }
-
-  private idsWithLabel(principal: Principal, label: Label) {
-    return this.db
-      .selectFrom('job_labels')
-      .select('job_id')
-      .where(ofTenant(principal, 'job_labels.tenant_id'))
-      .where('name', '=', label.name)
-      .where('value', '=', label.value);
   }
 
   /** By the id of their job. */
@@ -122,7 +114,8 @@ export class JobRepository {
       .selectFrom('job_labels')
       .select(['job_id', 'name', 'value'])
       .where('job_id', 'in', ids)
-      .where(ofTenant(principal, 'job_labels.tenant_id'))
+      // By the job's tenant: SQLite would take the label's for the better key, and read the labels of all jobs.
+      .where(ofTenantsJob(principal, 'job_labels.job_id'))
       .orderBy('name')
       .execute();
     return groupByJob(rows.map(({ job_id, ...label }) => [job_id, label]));
@@ -255,6 +248,12 @@ export class JobRepository {
     );
     return deleted;
   }
+}
+
+/** Asked of each job by the key of its labels: a label may be on very many jobs. */
+function hasLabel({ name, value }: Label): RawBuilder<boolean> {
+  return sql<boolean>`exists (select 1 from job_labels where job_labels.job_id = jobs.id
+    and job_labels.name = ${name} and job_labels.value = ${value})`;
 }
 
 function groupByJob<T>(entries: readonly (readonly [jobId: string, value: T])[]): Map<string, T[]> {
