@@ -23,11 +23,13 @@ export function serverVariables(runtime, installation) {
 /**
  * As `npm start` does it, without npm between the server and its signals. To be started in another folder than the
  * checkout, whose own `.env` would get into a figure too.
+ *
+ * @param {string} [checkout] a built one, this one unless told
  */
-export function startArguments() {
-  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+export function startArguments(checkout = ROOT) {
+  const { scripts } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'));
   const [main, ...flags] = scripts.start.split(' ').slice(1).reverse();
-  return [...flags.reverse(), join(ROOT, main)];
+  return [...flags.reverse(), join(checkout, main)];
 }
 
 /** A line of the server's log; what is none is an empty one. */

@@ -5,18 +5,23 @@ const RUNTIMES = ['process', 'docker', 'kubernetes'];
 const DATABASES = ['sqlite', 'postgres'];
 const ISOLATIONS = ['bubblewrap', 'none'];
 
-export const USAGE = `npm run chaos -- --runtime ${RUNTIMES.join('|')} --kills N [--seed S] [--replicas R] [--database ${DATABASES.join('|')}] [--warm] [--isolation ${ISOLATIONS.join('|')}]
+export const USAGE = `npm run chaos -- --runtime ${RUNTIMES.join('|')} --kills N [--seed S] [--replicas R] [--database ${DATABASES.join('|')}] [--warm] [--isolation ${ISOLATIONS.join('|')}] [--previous FOLDER]
 
   --kills N       how often a server is killed; other faults come on top
   --seed S        repeats the schedule of faults and jobs of an earlier run, which printed it
   --replicas R    servers at the same time, 1 to 4; more than one needs PostgreSQL
   --database D    sqlite is the default on one machine, postgres on kubernetes
   --isolation I   of the runtime process; bubblewrap is the default
+  --previous FOLDER
+                  a built checkout of an earlier release, which each server runs until it is killed for the first time;
+                  its jobs are taken over by this one, and kills come at random only
   --warm          a pool of warm workers, to which most jobs go
   --history FILE  everything that was seen, as lines of JSON
   --quiet         nothing but the report
 
   TEST_DATABASE_URL  a PostgreSQL server on which a database may be made and dropped
+  PREVIOUS_RUNNER_IMAGE
+                     the image of jobs that the earlier release runs; py-exec:slim unless set
   KUBECONFIG         a cluster of this machine, with the image py-exec:slim and hostPath volumes`;
 
 /** A sentence for whoever called the command wrongly. */
@@ -24,7 +29,8 @@ export class UsageError extends Error {}
 
 /**
  * @typedef {{ runtime: 'process' | 'docker' | 'kubernetes', kills: number, seed: string, replicas: number,
- *   database: 'sqlite' | 'postgres', databaseUrl?: string, isolation: 'bubblewrap' | 'none', history?: string, isWarm: boolean, quiet: boolean }} Options
+ *   database: 'sqlite' | 'postgres', databaseUrl?: string, isolation: 'bubblewrap' | 'none', history?: string, isWarm: boolean, quiet: boolean,
+ *   previous?: string, previousImage?: string }} Options
  */
 
 /** @returns {Options} */
@@ -52,6 +58,8 @@ export function readOptions(args, env = process.env) {
     databaseUrl: env.TEST_DATABASE_URL,
     isolation: oneOf('isolation', values.isolation ?? 'bubblewrap', ISOLATIONS),
     history: values.history,
+    previous: values.previous,
+    previousImage: env.PREVIOUS_RUNNER_IMAGE,
     isWarm: values.warm ?? false,
     quiet: values.quiet ?? false,
   };
@@ -60,7 +68,7 @@ export function readOptions(args, env = process.env) {
 function parse(args) {
   try {
     const text = { type: 'string' };
-    const names = ['runtime', 'kills', 'seed', 'replicas', 'database', 'isolation', 'history'];
+    const names = ['runtime', 'kills', 'seed', 'replicas', 'database', 'isolation', 'history', 'previous'];
     const named = Object.fromEntries(names.map((name) => [name, text]));
     return parseArgs({ args, options: { ...named, warm: { type: 'boolean' }, quiet: { type: 'boolean' } } });
   } catch (error) {

@@ -85,8 +85,14 @@ async function makeWorld(options) {
     ...runtime.variables,
     ...(options.isWarm ? WARM : {}),
   };
-  const cluster = new Cluster(options.replicas, variables, folder, history);
+  const cluster = new Cluster(options.replicas, variables, folder, history, previousOf(options));
   atEnd(() => cluster.close());
   const workspaceDir = runtime.workspaceDir ?? join(dataDir, 'workspaces');
   return { cluster, database, disk, history, isWarm: options.isWarm, runtime, workspaceDir };
+}
+
+/** The earlier release that the servers are updated from, with the image that belongs to it. */
+function previousOf({ previous, previousImage }) {
+  if (!previous) return undefined;
+  return { checkout: previous, variables: previousImage ? { RUNNER_IMAGE: previousImage } : {} };
 }

@@ -26,7 +26,7 @@ const KILLS_PER_FAULT = 3;
  * The whole schedule of a run. Pure. Half of the kills are at fail-points, all of them before any comes again; the others
  * at random moments.
  *
- * @param {{ kills: number, runtime: string, database: string, replicas: number, hasDisk: boolean }} run
+ * @param {{ kills: number, runtime: string, database: string, replicas: number, hasDisk: boolean, previous?: string }} run
  * @returns {Step[]}
  */
 export function makeSchedule(run, random) {
@@ -34,7 +34,7 @@ export function makeSchedule(run, random) {
   const faults = cycle(faultsOf(run), random);
   const steps = [];
   for (let kill = 1; kill <= run.kills; kill++) {
-    const isNamed = kill % 2 === 0;
+    const isNamed = kill % 2 === 0 && !run.previous;
     steps.push(isNamed ? pointStep(points.next().value, run, random) : killStep(run, random));
     if (kill % KILLS_PER_FAULT === 0) steps.push({ ...faults.next().value(random), ...placed(run, random) });
   }

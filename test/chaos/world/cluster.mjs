@@ -6,12 +6,12 @@ export class Cluster {
   #turn = 0;
   #proxy = new FaultyProxy(() => this.#next());
 
-  constructor(count, variables, folder, history) {
+  constructor(count, variables, folder, history, previous) {
     this.servers = Array.from({ length: count }, (_, at) => {
       const name = `server-${at + 1}`;
       // One of them takes its own jobs over at once, the others wait for their leases to run out.
       const own = at === 0 ? { REPLICA_NAME: name } : {};
-      return new Server(name, { ...variables, ...own }, folder, history);
+      return new Server(name, { ...variables, ...own }, folder, history, previous);
     });
   }
 

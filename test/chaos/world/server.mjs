@@ -23,11 +23,17 @@ export class Server {
   #isDoomed = true;
   #control = {};
   #controlPath;
+  #previous;
 
-  constructor(name, variables, folder, history) {
+  /**
+   * @param {{ checkout: string, variables: object } | undefined} previous an earlier release, which this server runs until it
+   *   has to be started for the second time
+   */
+  constructor(name, variables, folder, history, previous) {
     this.name = name;
     this.variables = variables;
     this.history = history;
+    this.#previous = previous;
     this.#controlPath = join(folder, `${name}.control.json`);
   }
 
@@ -44,12 +50,8 @@ export class Server {
     // Of an interrupted run, whose process is about to end.
     if (this.#isOver) return new Promise(() => undefined);
     this.tell({});
-    const [flags, main] = [startArguments().slice(0, -1), startArguments().at(-1)];
-    const child = spawn(process.execPath, [...flags, '--import', PRELOAD, main], {
-      cwd: tmpdir(),
-      env: { ...this.variables, CHAOS_CONTROL: this.#controlPath },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = this.#previous ? this.#spawnPrevious(this.#previous) : this.#spawn();
+    this.#previous = undefined;
     this.#child = child;
     this.#closed = once(child, 'close');
     this.#isDoomed = this.#control.armed !== undefined;
@@ -92,6 +94,24 @@ export class Server {
 
   signal(name) {
     if (this.isAlive) this.#child.kill(name);
+  }
+
+  #spawn() {
+    const [main, ...flags] = startArguments().reverse();
+    return spawn(process.execPath, [...flags.reverse(), '--import', PRELOAD, main], {
+      cwd: tmpdir(),
+      env: { ...this.variables, CHAOS_CONTROL: this.#controlPath },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  }
+
+  /** As it was released: it hears nothing of what is told. */
+  #spawnPrevious({ checkout, variables }) {
+    return spawn(process.execPath, startArguments(checkout), {
+      cwd: tmpdir(),
+      env: { ...this.variables, ...variables },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
   }
 
   #listening(child) {
