@@ -1,0 +1,34 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { abortable } from './abort.js';
+
+describe('abortable', () => {
+  const unheard: unknown[] = [];
+  const note = (reason: unknown): void => void unheard.push(reason);
+
+  beforeEach(() => {
+    unheard.length = 0;
+    process.on('unhandledRejection', note);
+  });
+  afterEach(() => void process.off('unhandledRejection', note));
+
+  it.each([
+    ['before', AbortSignal.abort(new Error('stopped'))],
+    ['after', undefined],
+  ])('rejects with the reason of a signal that aborts %s, and hears a later error', async (_, aborted) => {
+    const later = new AbortController();
+    let fail: (error: Error) => void = () => undefined;
+    const work = new Promise<never>((_resolve, reject) => (fail = reject));
+    const result = abortable(work, aborted ?? later.signal);
+    later.abort(new Error('stopped'));
+    await expect(result).rejects.toThrow('stopped');
+    fail(new Error('too late'));
+    await nextTurn();
+    expect(unheard).toEqual([]);
+  });
+
+  it('resolves with the work', async () => {
+    const { signal } = new AbortController();
+    await expect(abortable(Promise.resolve(1), signal)).resolves.toBe(1);
+  });
+});
