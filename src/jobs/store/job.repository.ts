@@ -207,17 +207,6 @@ export class JobRepository {
     return new Map(rows.map((row) => [row.state, Number(row.count)]));
   }
 
-  /** The ids of all jobs that have not ended, and of the newest whatever their state. */
-  async recent(principal: Principal): Promise<{ live: string[]; newest: string[] }> {
-    const ids = this.db.selectFrom('jobs').select('id').where(ofTenant(principal));
-    const live = await ids
-      .where('state', 'in', ['QUEUED', ...LIVE_STATES])
-      .limit(10_000)
-      .execute();
-    const newest = await ids.orderBy('id', 'desc').limit(1_000).execute();
-    return { live: live.map(({ id }) => id), newest: newest.map(({ id }) => id) };
-  }
-
   /** Ends a job that waits. False when it does not wait (any more). */
   async cancelQueued(principal: Principal, id: string, nowMs: number): Promise<boolean> {
     const end: JobEnd = { ...CANCELLED_WAITING, finishedAtMs: nowMs };
