@@ -91,8 +91,14 @@ module.exports = {
     below(
       'jobs-know-no-runtime',
       '^src/jobs/',
-      '^src/(?!jobs/|outputs/store/|workspace/|database/|config/|runner/|common/)',
+      '^src/(?!jobs/|outbox/|outputs/store/|workspace/|database/|config/|runner/|common/)',
       'The record outlives every runtime.',
+    ),
+    below(
+      'the-outbox-knows-no-job',
+      '^src/outbox/',
+      '^src/(?!outbox/|database/|config/|common/)',
+      'Changes are read and removed by their position; what a job is, is for those who are told of them.',
     ),
     below(
       'jobs-record-is-a-leaf',
@@ -120,9 +126,9 @@ module.exports = {
     ),
     below(
       'only-the-store-knows-rows',
-      '^src/(?!database/|jobs/store/)',
+      '^src/(?!database/|jobs/store/|outbox/)',
       '^src/database/tables\\.ts$',
-      'Rows are turned into records in one room.',
+      'Rows are turned into records in the room that keeps them.',
     ),
     below(
       'logs-know-no-runtime',
@@ -203,7 +209,7 @@ module.exports = {
       name: 'migrations-and-repositories-write-sql',
       severity: 'error',
       comment: 'SQL is written where rows are kept.',
-      from: { path: '^src/', pathNot: '^src/(database|jobs)/' },
+      from: { path: '^src/', pathNot: '^src/(database|jobs|outbox)/' },
       to: { path: npmPackage('kysely') },
     },
     ...rooms('kubernetes', {

@@ -224,6 +224,33 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       expect(states).toEqual(order);
     });
 
+    it('follows all jobs by subscription, each to its end', async () => {
+      const query = 'subscription { jobsUpdated { id state } }';
+      const seen = service.socket().iterate<{ jobsUpdated: { id: string; state: string } }>({ query });
+      // What runs until the subscription has begun is not told of.
+      let sent = await service.run('print(1)');
+      const ends = new Map<string, string>();
+      const ids = new Set<string>();
+      const sending = (async () => {
+        while (ends.size === 0) {
+          await service.waitForEnd(sent);
+          sent = await service.run('print(1)');
+        }
+        for (let n = 0; n < 3; n++) {
+          sent = await service.run('print(1)');
+          ids.add(sent);
+          await service.waitForEnd(sent);
+        }
+      })();
+      for await (const { data } of seen) {
+        const { id, state } = data!.jobsUpdated;
+        expect(ends.get(id) ?? state).toBe(state);
+        if (/SUCCEEDED/.test(state)) ends.set(id, state);
+        if (ids.size === 3 && [...ids].every((each) => ends.has(each))) break;
+      }
+      await sending;
+    });
+
     it('leaves jobs running when it stops, and the next server sees them through', async () => {
       const first = await TestService.start({ ...variables });
       const script = 'import time\nfor i in range(30):\n print(i, flush=True); time.sleep(0.1)';

@@ -4,6 +4,7 @@ import { EnvironmentsConfig } from './parts/environments-config.js';
 import { ExecutionConfig } from './parts/execution-config.js';
 import { HttpConfig } from './parts/http-config.js';
 import { LimitsConfig } from './parts/limits-config.js';
+import { OutboxConfig } from './parts/outbox-config.js';
 import { PoolConfig } from './parts/pool-config.js';
 import { RetentionConfig } from './parts/retention-config.js';
 import { SecretsConfig } from './parts/secrets-config.js';
@@ -21,6 +22,7 @@ export const OWN_PARTS = {
   limits: LimitsConfig,
   secrets: SecretsConfig,
   retention: RetentionConfig,
+  outbox: OutboxConfig,
   service: ServiceConfig,
 } satisfies Record<string, ConfigPart>;
 

@@ -12,6 +12,7 @@ import type { Db, DialectName } from './dialect.js';
 import { databaseNowMs, dialectName, sqlitePath } from './dialect.js';
 import { DatabaseUnavailableError } from './database.errors.js';
 import { isDiskFull } from './database-faults.js';
+import { forgetForeignTransactions } from './foreign-transactions.js';
 import { GuardedSqliteDialect } from './guarded-sqlite-dialect.js';
 import { migrateToLatest } from './migrate.js';
 import { createMigrationPool, createPool } from './postgres-pool.js';
@@ -95,7 +96,9 @@ export class Database implements OnApplicationShutdown {
     const own = new Kysely<never>({
       dialect: new PostgresDialect({ pool: createMigrationPool(this.config) }),
     });
-    await migrateToLatest(own, this.dialect).finally(() => own.destroy());
+    await migrateToLatest(own, this.dialect)
+      .then(() => forgetForeignTransactions(own))
+      .finally(() => own.destroy());
   }
 
   /**

@@ -13,6 +13,9 @@ export interface Tables {
   output_files: OutputFilesTable;
   idempotency_keys: IdempotencyKeysTable;
   service_meta: ServiceMetaTable;
+  outbox: OutboxTable;
+  outbox_removed: OutboxRemovedTable;
+  outbox_consumers: OutboxConsumersTable;
 }
 
 /** One row per job: what lists show and what the fence compares. */
@@ -60,6 +63,8 @@ export interface JobsTable {
   stored_bytes: Generated<number>;
   /** Retention leaves the job alone until then, on the database's clock: a replica serves its files. */
   in_use_until: number | null;
+  /** Where the job's last change stands among those of other transactions: `xid` of its last row in the outbox. */
+  change_xid: Generated<number>;
 }
 
 /** What was asked, apart from the row that lists read. */
@@ -131,6 +136,42 @@ export interface IdempotencyKeysTable {
 export interface ServiceMetaTable {
   key: string;
   value: string;
+}
+
+/** One row for each change of a job, written by the commit that made it: what the job was afterwards. */
+export interface OutboxTable {
+  /**
+   * The writing transaction on PostgreSQL, or a later one that changed the same job before; 0 on SQLite. Rows are read in
+   * the order of (xid, seq).
+   */
+  xid: Generated<number>;
+  seq: Generated<number>;
+  tenant_id: string;
+  job_id: string;
+  state: string;
+  attempt: number;
+  cancel_requested: number;
+  /** On the database's clock. */
+  at: Generated<number>;
+}
+
+/** One row: up to where the outbox was removed. */
+export interface OutboxRemovedTable {
+  id: number;
+  xid: number;
+  seq: number;
+}
+
+/** Up to where each durable consumer has been given the outbox, and which replica gives it. */
+export interface OutboxConsumersTable {
+  name: string;
+  xid: number;
+  seq: number;
+  owner: string | null;
+  /** On the database's clock. */
+  lease_until: number | null;
+  /** Changes that were removed before the consumer had them, and that it was not told of. */
+  lost: Generated<number>;
 }
 
 export type JobRow = Selectable<JobsTable>;

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { OutboxModule } from '../outbox/outbox.module.js';
 import { Clock, SystemClock } from '../common/clock.js';
 import { AttemptRepository } from './store/attempt.repository.js';
 import { ClaimRepository } from './store/claim.repository.js';
@@ -19,6 +20,7 @@ import { SubmissionRepository } from './store/submission.repository.js';
 import { StorageSpace } from './retention/storage-space.js';
 
 @Module({
+  imports: [OutboxModule],
   providers: [
     { provide: Clock, useClass: SystemClock },
     JobRepository,

@@ -4,13 +4,11 @@ import { newId } from '../common/ids.js';
 import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
-import { SYSTEM } from '../common/principal.js';
 import { DatabaseConfig } from '../config/parts/database-config.js';
 import { Database } from '../database/database.js';
 import { Listener } from '../database/listener.js';
 import { createClient } from '../database/postgres-pool.js';
 import { JobEvents } from './record/job-events.js';
-import { JobRepository } from './store/job.repository.js';
 
 const CHANNEL = 'maps_jobs';
 /** What changes within so many milliseconds goes out in one statement: a NOTIFY inside each commit would halve them. */
@@ -41,15 +39,12 @@ export class ReplicaHints implements OnApplicationBootstrap, OnApplicationShutdo
   private isQueued = false;
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
-  /** The jobs that were live at the last look at everything; they may have ended since. */
-  private lastLive: string[] = [];
 
   constructor(
     private readonly config: DatabaseConfig,
     @Inject(LOG) private readonly log: Log,
     private readonly database: Database,
     private readonly events: JobEvents,
-    private readonly jobs: JobRepository,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -59,7 +54,7 @@ export class ReplicaHints implements OnApplicationBootstrap, OnApplicationShutdo
       channel: CHANNEL,
       say: (text) => this.database.notify(CHANNEL, text),
       onText: (text) => this.hear(JSON.parse(text) as Hint),
-      onGap: () => void this.lookAtAll(),
+      onGap: () => this.events.publishUnknownRemote(),
       log: this.log,
     });
     this.database.hearBy(listener);
@@ -106,20 +101,6 @@ export class ReplicaHints implements OnApplicationBootstrap, OnApplicationShutdo
     if (from === this.id) return;
     for (const id of jobs) this.events.publishRemote(id);
     if (queued) this.events.publishQueuedRemote();
-    if (all) void this.lookAtAll();
-  }
-
-  /** Makes good for hints that may have been missed. */
-  private async lookAtAll(): Promise<void> {
-    for (const id of this.events.followed()) this.events.publishRemote(id);
-    this.events.publishQueuedRemote();
-    if (!this.events.isAnyFollowed) return;
-    try {
-      const { live, newest } = await this.jobs.recent(SYSTEM.dispatcher);
-      for (const id of new Set([...this.lastLive, ...live, ...newest])) this.events.publishRemote(id);
-      this.lastLive = live;
-    } catch (error) {
-      this.log.debug({ err: messageOf(error) }, 'changes by other servers could not be looked for');
-    }
+    if (all) this.events.publishUnknownRemote();
   }
 }

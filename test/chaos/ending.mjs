@@ -64,7 +64,9 @@ export async function sweepAndLook({ cluster, history, isWarm, runtime, database
   await server.start();
   if (!(await swept)) history.add('unfinished', { what: 'the sweeper did not come' });
   await server.stop();
-  const { attempts } = await database.read();
+  const { attempts, outbox } = await database.read();
+  for (const { job_id: jobId, state, attempt, cancel_requested } of outbox)
+    history.add('noted', { jobId, state, attempt, isCancelRequested: cancel_requested === 1 });
   if (isWarm) history.add('starts', countKinds(attempts));
   for (const what of await leftovers(runtime, workspaceDir, attempts)) history.add('leftover', { what });
 }

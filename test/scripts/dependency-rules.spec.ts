@@ -21,6 +21,7 @@ const BREACHES: Record<string, readonly [from: string, to: string]> = {
   'the-output-store-knows-no-job': ['outputs/store/a.ts', 'jobs/record/x.ts'],
   'runtime-knows-no-job': ['runtime/a.ts', 'jobs/record/x.ts'],
   'jobs-know-no-runtime': ['jobs/a.ts', 'runtime/x.ts'],
+  'the-outbox-knows-no-job': ['outbox/a.ts', 'jobs/record/x.ts'],
   'jobs-record-is-a-leaf': ['jobs/record/a.ts', 'jobs/store/x.ts'],
   'jobs-store-knows-the-record': ['jobs/store/a.ts', 'jobs/retention/x.ts'],
   'jobs-retention-is-above-the-store': ['jobs/retention/a.ts', 'jobs/x.ts'],

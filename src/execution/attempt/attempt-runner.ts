@@ -29,7 +29,7 @@ export class AttemptRunner {
   async run(claim: ClaimedJob, signal: AbortSignal): Promise<void> {
     const started = await this.starter.start(claim, signal);
     if (typeof started !== 'string') {
-      await this.settler.settle(claim, started, undefined, signal);
+      await this.settler.settle(claim, await this.judge.judgeStart(claim, started), signal);
       return this.cleaner.clean(claim, undefined);
     }
     await this.watch(claim, started, signal);
@@ -80,12 +80,12 @@ export class AttemptRunner {
         'a workload did not end by itself',
       );
     let verdict = await this.judge.judge(claim, end);
-    const isAgain = verdict.outcome.retryable;
+    const isAgain = verdict.end.attempt.retryable;
     if (isAgain) {
       await this.cleaner.retire(claim, handle, end.exit);
       verdict = await this.judge.judge(claim, end);
     }
-    await this.settler.settle(claim, verdict.outcome, verdict.script, signal);
+    await this.settler.settle(claim, verdict, signal);
     if (!isAgain) await this.cleaner.clean(claim, handle);
   }
 }

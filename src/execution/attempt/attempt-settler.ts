@@ -3,28 +3,15 @@ import { messageOf } from '../../common/app-error.js';
 import { Clock } from '../../common/clock.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import { SYSTEM } from '../../common/principal.js';
+import type { ClaimedJob } from '../../jobs/record/job.js';
 import type { JobResult } from '../../jobs/store/attempt.repository.js';
-import type { ClaimedJob, Job } from '../../jobs/record/job.js';
-import { JobRepository } from '../../jobs/store/job.repository.js';
-import type { EndedFrame } from '../../runner/ended.js';
 import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { KeptOutputs, OutputStore } from '../../outputs/store/output-store.js';
 import { OUTPUT_STORE } from '../../outputs/store/output-store.js';
-import { JobRecorder } from './job-recorder.js';
+import type { AttemptEnd } from '../outcome/decide-end.js';
 import type { Outcome } from '../outcome/outcome.js';
-import { cancelledBefore } from '../outcome/outcome.js';
-import { retryDelayMs } from '../outcome/retry-policy.js';
-
-/** What is known about an attempt's script when it is settled. */
-export interface SettledScript {
-  startedAtMs: number | undefined;
-  ended: EndedFrame | undefined;
-  /** When this server saw the workload's end, milliseconds since 1970. */
-  endedAtMs: number;
-  /** Final size of its log. */
-  logBytes: number;
-}
+import type { SettledScript, Verdict } from './attempt-judge.js';
+import { JobRecorder } from './job-recorder.js';
 
 const NO_OUTPUTS: KeptOutputs = { files: [], skipped: [], usedBytes: 0 };
 
@@ -34,7 +21,6 @@ export class AttemptSettler {
   constructor(
     @Inject(LOG) private readonly log: Log,
     private readonly clock: Clock,
-    private readonly jobs: JobRepository,
     @Inject(OUTPUT_STORE) private readonly outputs: OutputStore,
     private readonly recorder: JobRecorder,
     private readonly spools: SpoolEnds,
@@ -43,21 +29,23 @@ export class AttemptSettler {
   /** The workload is dead, or was never made. */
   async settle(
     claim: ClaimedJob,
-    outcome: Outcome,
-    script: SettledScript | undefined,
+    { end, endIfCancelled, script }: Verdict,
     signal: AbortSignal,
   ): Promise<void> {
     const outputs = script?.startedAtMs === undefined ? NO_OUTPUTS : await this.keepOutputs(claim, signal);
     const nowMs = this.clock.nowMs();
-    const { final, delayMs } = await this.decide(claim, outcome, script?.startedAtMs !== undefined);
     const logBytes = script?.logBytes ?? (await this.spools.read(claim.attempt.workspace)).sizeBytes;
-    const result = toJobResult(final, script, outputs, logBytes, nowMs);
+    const toResult = (each: AttemptEnd): JobResult =>
+      toJobResult(finalOutcome(each), script, outputs, logBytes, nowMs);
+    const delayMs = 'waitsMs' in end.job ? end.job.waitsMs : undefined;
+    const result = toResult(end);
     this.log.info(
-      { jobId: claim.job.id, attempt: claim.fence.attempt, reason: final.reason, retryInMs: delayMs },
+      { jobId: claim.job.id, attempt: claim.fence.attempt, reason: result.reason, retryInMs: delayMs },
       'attempt ended',
     );
-    if (delayMs === undefined) await this.recorder.finish(claim.fence, result, signal);
-    else await this.recorder.requeue(claim.fence, result, delayMs, signal);
+    if (delayMs === undefined) return this.recorder.finish(claim.fence, result, signal);
+    const again = { result, delayMs, ifCancelled: toResult(endIfCancelled) };
+    await this.recorder.requeue(claim.fence, again, signal);
   }
 
   private async keepOutputs(claim: ClaimedJob, signal: AbortSignal): Promise<KeptOutputs> {
@@ -70,39 +58,11 @@ export class AttemptSettler {
       return { ...NO_OUTPUTS, skipped: [{ path: '.', why: 'the outputs could not be read' }] };
     }
   }
+}
 
-  /** What the attempt's outcome means for the job: its end, or another attempt after `delayMs`. */
-  private async decide(
-    claim: ClaimedJob,
-    outcome: Outcome,
-    thisOneStarted: boolean,
-  ): Promise<{ final: Outcome; delayMs?: number }> {
-    if (outcome.state === 'SUCCEEDED') return { final: outcome };
-    const job = await this.jobs.find(SYSTEM.dispatcher, claim.job.id);
-    if (!job) return { final: outcome };
-    if (job.isCancelRequested)
-      return { final: outcome.retryable && !thisOneStarted ? cancelledBefore() : outcome };
-    return { final: outcome, delayMs: await this.retryDelayMs(job, claim, outcome, thisOneStarted) };
-  }
-
-  private async retryDelayMs(
-    job: Job,
-    claim: ClaimedJob,
-    outcome: Outcome,
-    thisOneStarted: boolean,
-  ): Promise<number | undefined> {
-    const attempts = await this.jobs.attemptsOf(SYSTEM.dispatcher, job.id);
-    const startedBefore = attempts.filter(
-      (each) => each.number !== claim.fence.attempt && each.startedAtMs !== null,
-    ).length;
-    const started = startedBefore + (thisOneStarted ? 1 : 0);
-    return retryDelayMs(outcome, {
-      started,
-      notStarted: attempts.length - started,
-      thisOneStarted,
-      retries: job.retries,
-    });
-  }
+/** What the attempt is stored with: the end of its job where it is one. */
+function finalOutcome({ attempt, job }: AttemptEnd): Outcome {
+  return 'ends' in job ? job.ends : attempt;
 }
 
 function toJobResult(

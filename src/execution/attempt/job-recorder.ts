@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import type { JobResult } from '../../jobs/store/attempt.repository.js';
+import type { JobResult, Requeue } from '../../jobs/store/attempt.repository.js';
 import type { Fence } from '../../jobs/record/job.js';
 import { AttemptRepository } from '../../jobs/store/attempt.repository.js';
 import { JobEvents } from '../../jobs/record/job-events.js';
@@ -44,8 +44,8 @@ export class JobRecorder {
     this.events.publishLocal(fence.jobId);
   }
 
-  async requeue(fence: Fence, result: JobResult, delayMs: number, signal: AbortSignal): Promise<void> {
-    await persist('requeue', () => this.attempts.requeue(fence, result, delayMs), this.log, signal);
+  async requeue(fence: Fence, again: Requeue, signal: AbortSignal): Promise<void> {
+    await persist('requeue', () => this.attempts.requeue(fence, again), this.log, signal);
     this.events.publishLocal(fence.jobId);
     this.events.publishQueuedLocal();
   }

@@ -9,7 +9,7 @@ import { APP_CONFIG } from '../../config/app-config.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
 import { RuntimeHealthMonitor } from '../../runtime/runtime-health.js';
-import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
+import type { RuntimeProvider, StartFailure } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../../runtime/runtime.errors.js';
 import type { WorkspacePaths } from '../../workspace/workspace-paths.js';
@@ -18,8 +18,6 @@ import { WorkspaceMaker } from '../../workspace/workspace-maker.js';
 import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
 import { toJobOrder } from './job-order.js';
 import { toWorkloadSpec } from './workload-spec.js';
-import type { Outcome } from '../outcome/outcome.js';
-import { startFailure } from '../outcome/outcome.js';
 
 /** Makes an attempt's folders and starts its workload, or gives it to the worker that was planned for it. */
 @Injectable()
@@ -35,7 +33,7 @@ export class WorkloadStarter {
   ) {}
 
   /** The workload's handle, or how the start failed. Rejects only when `signal` aborts. */
-  async start(claim: ClaimedJob, signal: AbortSignal): Promise<string | Outcome> {
+  async start(claim: ClaimedJob, signal: AbortSignal): Promise<string | StartFailure> {
     const { handle } = claim.attempt;
     if (handle !== null) return this.handOut(claim, handle);
     let workspace: WorkspacePaths;
@@ -43,11 +41,7 @@ export class WorkloadStarter {
       workspace = await this.workspaces.make(claim.attempt.workspace, await this.contentOf(claim));
     } catch (error) {
       this.log.error({ jobId: claim.job.id, err: messageOf(error) }, 'a workspace could not be made');
-      return startFailure({
-        kind: 'failed',
-        message: 'The folders of the job could not be made.',
-        retryable: true,
-      });
+      return { kind: 'failed', message: 'The folders of the job could not be made.', retryable: true };
     }
     return this.startWorkload(claim, workspace, signal);
   }
@@ -89,7 +83,7 @@ export class WorkloadStarter {
     claim: ClaimedJob,
     workspace: WorkspacePaths,
     signal: AbortSignal,
-  ): Promise<string | Outcome> {
+  ): Promise<string | StartFailure> {
     const spec = toWorkloadSpec(claim, workspace, this.config);
     const onFailure = (error: unknown): void => {
       this.log.warn(
@@ -117,18 +111,18 @@ export class WorkloadStarter {
   }
 
   /** The engine's own words go to the log only; the job's owner gets a public message. */
-  private refused(claim: ClaimedJob, { failure }: WorkloadStartError): Outcome {
+  private refused(claim: ClaimedJob, { failure }: WorkloadStartError): StartFailure {
     const { message, kind } = failure;
     this.log.warn({ jobId: claim.job.id, kind, said: message }, 'a workload could not be started');
-    return startFailure(failure);
+    return failure;
   }
 
   /** After an unforeseen fault the script may be running, so it is not started again. */
-  private giveUp(claim: ClaimedJob, error: unknown): Outcome {
+  private giveUp(claim: ClaimedJob, error: unknown): StartFailure {
     this.log.error(
       { jobId: claim.job.id, err: messageOf(error), stack: (error as Error).stack },
       'a start failed unexpectedly',
     );
-    return startFailure({ kind: 'failed', message: 'The workload could not be started.', retryable: false });
+    return { kind: 'failed', message: 'The workload could not be started.', retryable: false };
   }
 }

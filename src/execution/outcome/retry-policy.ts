@@ -14,30 +14,27 @@ const MAX_TRIES: Partial<Record<JobReason, number>> = {
 const FIRST_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 60_000;
 
-export interface TriesSoFar {
-  /** Attempts whose script ran, this one included. */
-  started: number;
-  /** Attempts whose script never ran, this one included. */
-  notStarted: number;
-  /** Whether the script of this attempt ran. */
-  thisOneStarted: boolean;
-  /** What the caller asked for. */
-  retries: number;
+/** The job's other attempts, and what its caller asked for. */
+export interface EarlierTries {
+  /** Attempts whose script ran. */
+  readonly started: number;
+  /** Attempts whose script never ran. */
+  readonly notStarted: number;
+  readonly retries: number;
 }
 
 /**
- * How long to wait before the next attempt, in milliseconds; undefined when there is none. Pure. Before the script ran a
+ * How long to wait before the next attempt, in milliseconds; undefined when there is none. Pure. `started` says whether
+ * the script of the attempt that is over ran or may have run. Before the script ran a
  * passing fault of the platform is retried by itself; after it ran only when the caller asked, since a script may have
  * done half its work.
  */
-export function retryDelayMs(outcome: Outcome, tries: TriesSoFar): number | undefined {
+export function retryDelayMs(outcome: Outcome, started: boolean, earlier: EarlierTries): number | undefined {
   if (outcome.state === 'SUCCEEDED' || outcome.state === 'CANCELLED') return undefined;
-  if (!tries.thisOneStarted) {
-    const maxTries = MAX_TRIES[outcome.reason] ?? MAX_PLATFORM_TRIES;
-    const mayRetry = outcome.retryable && tries.notStarted < maxTries;
-    return mayRetry ? delayAfter(tries.notStarted) : undefined;
-  }
-  return tries.started <= tries.retries ? delayAfter(tries.started) : undefined;
+  const tries = 1 + (started ? earlier.started : earlier.notStarted);
+  if (started) return tries <= earlier.retries ? delayAfter(tries) : undefined;
+  const maxTries = MAX_TRIES[outcome.reason] ?? MAX_PLATFORM_TRIES;
+  return outcome.retryable && tries < maxTries ? delayAfter(tries) : undefined;
 }
 
 function delayAfter(tries: number): number {

@@ -7,9 +7,9 @@ import type { ClaimedJob } from '../../jobs/record/job.js';
 import type { RuntimeProvider, WorkloadSummary } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
+import { judgeOutOfReach } from '../attempt/attempt-judge.js';
 import { AttemptRunner } from '../attempt/attempt-runner.js';
 import { AttemptSettler } from '../attempt/attempt-settler.js';
-import type { Outcome } from '../outcome/outcome.js';
 
 /**
  * Goes on with an attempt that an earlier server began. A workload outlives its server, so most are simply watched on.
@@ -56,10 +56,10 @@ export class AttemptResumer {
 
   /** When the scope is gone, the spool tells whether the script ran. When it is only out of reach, nothing tells. */
   private async resumeElsewhere(claim: ClaimedJob, signal: AbortSignal): Promise<void> {
-    const { runtime, scope } = claim.attempt;
+    const { runtime: theirs, scope } = claim.attempt;
     if (this.runtime.isGone(scope)) return this.conclude(claim, HOST_RESTARTED, signal);
     await this.withdraw(claim);
-    await this.settler.settle(claim, outOfReach(runtime, this.runtime.name), undefined, signal);
+    await this.settler.settle(claim, judgeOutOfReach({ theirs, ours: this.runtime.name }), signal);
   }
 
   /** Settles an attempt whose workload is certainly not there, by what its spool says. */
@@ -83,15 +83,3 @@ export class AttemptResumer {
 
 const VANISHED = 'The server stopped while the job was being started, and its workload is not there.';
 const HOST_RESTARTED = 'The host was restarted while the job ran.';
-
-function outOfReach(theirs: string, ours: string): Outcome {
-  return {
-    state: 'LOST',
-    reason: 'RUNTIME_LOST',
-    message: `The job ran on ${theirs}, which this server (${ours}) cannot reach, and no other server came back.`,
-    exitCode: null,
-    signal: null,
-    hint: 'The engine, the host or its boot changed while the job ran.',
-    retryable: false,
-  };
-}

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 
 type Listener = (jobId: string) => void;
+/** Is given no id where any job may have changed. */
+type AnyListener = (jobId?: string) => void;
 
 /**
  * "Something about this job changed". An event is only a hint to look at the database: it may come too often, and events
@@ -9,7 +11,7 @@ type Listener = (jobId: string) => void;
 @Injectable()
 export class JobEvents {
   private readonly byJob = new Map<string, Set<Listener>>();
-  private readonly all = new Set<Listener>();
+  private readonly all = new Set<AnyListener>();
   private readonly queued = new Set<() => void>();
   private readonly local = new Set<Listener>();
   private readonly queuedLocal = new Set<() => void>();
@@ -23,6 +25,13 @@ export class JobEvents {
   /** Another replica changed the job, or may have. */
   publishRemote(jobId: string): void {
     this.notify(jobId);
+  }
+
+  /** Other replicas may have changed jobs, and which is not known. */
+  publishUnknownRemote(): void {
+    for (const jobId of [...this.byJob.keys()]) this.notifyJob(jobId);
+    for (const listener of [...this.all]) listener();
+    this.notifyQueued();
   }
 
   /** Calls `listener` at every change of one job; returns how to stop it. */
@@ -56,28 +65,23 @@ export class JobEvents {
     this.queuedLocal.add(listener);
   }
 
-  /** The ids of the jobs that have a listener of their own. */
-  followed(): string[] {
-    return [...this.byJob.keys()];
-  }
-
-  /** Whether there is a listener of all jobs. */
-  get isAnyFollowed(): boolean {
-    return this.all.size > 0;
-  }
-
   onQueued(listener: () => void): () => void {
     this.queued.add(listener);
     return () => void this.queued.delete(listener);
   }
 
-  onAny(listener: Listener): () => void {
+  onAny(listener: AnyListener): () => void {
     this.all.add(listener);
     return () => void this.all.delete(listener);
   }
 
   private notify(jobId: string): void {
-    for (const listener of [...(this.byJob.get(jobId) ?? []), ...this.all]) listener(jobId);
+    this.notifyJob(jobId);
+    for (const listener of [...this.all]) listener(jobId);
+  }
+
+  private notifyJob(jobId: string): void {
+    for (const listener of [...(this.byJob.get(jobId) ?? [])]) listener(jobId);
   }
 
   private notifyQueued(): void {

@@ -22,6 +22,16 @@ export class IdempotencyMismatchError extends AppError {
   }
 }
 
+/** Changes were removed from the outbox before a subscriber to all jobs had read them. */
+export class SubscriberBehindError extends AppError {
+  constructor() {
+    super(
+      'RATE_LIMITED',
+      'This subscription fell too far behind, and changes of jobs were removed before it had read them. Subscribe again, then list the jobs.',
+    );
+  }
+}
+
 /** A write of a replica that no longer owns the job. The writer stops; the new owner goes on. */
 export class StaleFenceError extends Error {
   constructor(jobId: string) {

@@ -1,33 +1,30 @@
 import { Injectable } from '@nestjs/common';
-import type { RawBuilder, Transaction, UpdateObject } from 'kysely';
+import type { Transaction, UpdateObject } from 'kysely';
 import { sql } from 'kysely';
 import { Database } from '../../database/database.js';
 import type { Tables } from '../../database/tables.js';
 import type { OutputManifest } from '../../outputs/store/output-store.js';
 import { StaleFenceError } from '../record/job.errors.js';
 import type { Fence } from '../record/job.js';
-import { isLive } from './is-live.js';
-import type { JobReason } from '../record/job-reason.js';
 import type { JobState, TerminalState } from '../record/job-state.js';
 import { statesBefore } from '../record/job-state.js';
+import { changeJobs } from './change-jobs.js';
+import type { JobEnd } from './end-job.js';
+import { endJob } from './end-job.js';
+import { isLive } from './is-live.js';
+import { ofFence } from './of-fence.js';
 
-export interface JobResult {
-  state: TerminalState;
-  reason: JobReason;
-  message: string;
-  hint: string | null;
-  exitCode: number | null;
-  signal: string | null;
-  startedAtMs: number | null;
-  endedAtMs: number | null;
-  finishedAtMs: number;
-  wallMs: number | null;
-  cpuMs: number | null;
-  peakMemoryBytes: number | null;
-  logDroppedBytes: number;
-  /** Bytes that this attempt keeps on the disks: its outputs and its log. */
-  storedBytes: number;
+export interface JobResult extends JobEnd {
   outputs: OutputManifest;
+}
+
+/** An attempt that is over, and whose job waits for another one. */
+export interface Requeue {
+  result: JobResult;
+  /** How long the job waits, milliseconds. */
+  delayMs: number;
+  /** The job's end, where it was cancelled meanwhile: no retry may outrun a cancel that was answered. */
+  ifCancelled: JobResult;
 }
 
 /** The fenced writes of a job's life, and which workloads and workspaces its attempts own. */
@@ -67,18 +64,7 @@ export class AttemptRepository {
       .set({ handle })
       .where('job_id', '=', fence.jobId)
       .where('number', '=', fence.attempt)
-      .where((eb) =>
-        eb.exists(
-          eb
-            .selectFrom('jobs')
-            .select('id')
-            .where('id', '=', fence.jobId)
-            .where('attempt', '=', fence.attempt)
-            .where('epoch', '=', fence.epoch)
-            .where('owner', '=', fence.owner)
-            .where(isLive()),
-        ),
-      )
+      .where((eb) => eb.exists(eb.selectFrom('jobs').select('id').where(ofFence(fence)).where(isLive())))
       .executeTakeFirst();
     if (Number(result.numUpdatedRows) !== 1) throw new StaleFenceError(fence.jobId);
   }
@@ -89,12 +75,26 @@ export class AttemptRepository {
    */
   async markRunning(fence: Fence, startedAtMs: number, deadlineInMs: number, handle: string): Promise<void> {
     await this.commit(async (tx) => {
-      // From RUNNING too: this write is repeated when the answer of its commit was lost, or when the watch began again.
-      const from: JobState[] = ['STARTING', 'RUNNING'];
       const deadline_at = sql<number>`${this.database.now()} + ${sql.lit(Math.round(deadlineInMs))}`;
-      await this.move(tx, fence, 'RUNNING', { started_at: startedAtMs, deadline_at }, from);
+      const values = { started_at: startedAtMs, deadline_at };
+      if (!(await this.move(tx, fence, 'RUNNING', values))) await this.renewStart(tx, fence, values);
       await this.updateAttempt(tx, fence, { started_at: startedAtMs, handle });
     });
+  }
+
+  /** The write is repeated when the answer of its commit was lost, or when the watch began again. The state stays. */
+  private async renewStart(
+    tx: Transaction<Tables>,
+    fence: Fence,
+    values: UpdateObject<Tables, 'jobs'>,
+  ): Promise<void> {
+    const result = await tx
+      .updateTable('jobs')
+      .set(values)
+      .where(ofFence(fence))
+      .where('state', '=', 'RUNNING')
+      .executeTakeFirst();
+    if (Number(result.numUpdatedRows) !== 1) throw new StaleFenceError(fence.jobId);
   }
 
   /** The one final write of a job, with its outputs, in one commit. */
@@ -103,30 +103,12 @@ export class AttemptRepository {
   }
 
   private async end(tx: Transaction<Tables>, fence: Fence, result: JobResult): Promise<void> {
-    await this.move(tx, fence, result.state, {
-      reason: result.reason,
-      message: result.message,
-      hint: result.hint,
-      exit_code: result.exitCode,
-      signal: result.signal,
-      ...(result.startedAtMs === null ? {} : { started_at: result.startedAtMs }),
-      ended_at: result.endedAtMs,
-      finished_at: result.finishedAtMs,
-      wall_ms: result.wallMs,
-      cpu_ms: result.cpuMs,
-      peak_memory_bytes: result.peakMemoryBytes,
-      log_dropped_bytes: result.logDroppedBytes,
-      stored_bytes: plus('stored_bytes', result.storedBytes),
-      lease_until: null,
-    });
+    if (!(await endJob(this.database, tx, { live: fence }, result))) throw new StaleFenceError(fence.jobId);
     await this.closeAttempt(tx, fence, result);
   }
 
-  /**
-   * Ends this attempt and puts the job back into the queue for another one. A job that was cancelled meanwhile ends
-   * instead: no retry may outrun a cancel that was answered.
-   */
-  async requeue(fence: Fence, result: JobResult, delayMs: number): Promise<void> {
+  /** Ends this attempt and puts the job back into the queue for another one, unless it was cancelled. */
+  async requeue(fence: Fence, { result, delayMs, ifCancelled }: Requeue): Promise<void> {
     await this.commit(async (tx) => {
       const job = await tx
         .selectFrom('jobs')
@@ -134,16 +116,17 @@ export class AttemptRepository {
         .where('id', '=', fence.jobId)
         .$if(this.database.isShared, (query) => query.forUpdate())
         .executeTakeFirst();
-      if (job?.cancel_requested === 1) return this.end(tx, fence, cancelled(result));
-      await this.move(tx, fence, 'QUEUED', {
+      if (job?.cancel_requested === 1) return this.end(tx, fence, ifCancelled);
+      const isMoved = await this.move(tx, fence, 'QUEUED', {
         available_at: sql<number>`${this.database.now()} + ${sql.lit(Math.round(delayMs))}`,
         started_at: null,
         deadline_at: null,
         owner: null,
         lease_until: null,
-        stored_bytes: plus('stored_bytes', result.storedBytes),
+        stored_bytes: sql<number>`stored_bytes + ${result.storedBytes}`,
         message: result.message,
       });
+      if (!isMoved) throw new StaleFenceError(fence.jobId);
       await this.closeAttempt(tx, fence, result);
     });
   }
@@ -192,38 +175,20 @@ export class AttemptRepository {
       .execute();
   }
 
-  /** The compare-and-set behind every step. */
+  /** The compare-and-set behind every step but the last. False when the job is not (any more) where it may be made. */
   private async move(
     tx: Transaction<Tables>,
     fence: Fence,
-    to: JobState,
+    to: Exclude<JobState, TerminalState>,
     values: UpdateObject<Tables, 'jobs'>,
-    from: JobState[] = statesBefore(to),
-  ): Promise<void> {
-    const result = await tx
-      .updateTable('jobs')
-      .set({ ...values, state: to })
-      .where('id', '=', fence.jobId)
-      .where('attempt', '=', fence.attempt)
-      .where('epoch', '=', fence.epoch)
-      .where('owner', '=', fence.owner)
-      .where('state', 'in', from)
-      .executeTakeFirst();
-    if (Number(result.numUpdatedRows) !== 1) throw new StaleFenceError(fence.jobId);
+  ): Promise<boolean> {
+    const changed = await changeJobs(this.database, tx, (db) =>
+      db
+        .updateTable('jobs')
+        .set({ ...values, state: to })
+        .where(ofFence(fence))
+        .where('state', 'in', statesBefore(to)),
+    );
+    return changed.length === 1;
   }
-}
-
-function plus(column: string, bytes: number): RawBuilder<number> {
-  return sql<number>`${sql.ref(column)} + ${bytes}`;
-}
-
-/** The end of a job that was cancelled while its attempt was being put back. */
-function cancelled(result: JobResult): JobResult {
-  return {
-    ...result,
-    state: 'CANCELLED',
-    reason: 'CANCELLED_BY_USER',
-    message: 'The job was cancelled.',
-    hint: null,
-  };
 }

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { QueryCreator, RawBuilder, SelectQueryBuilder } from 'kysely';
+import type { QueryCreator, RawBuilder, SelectQueryBuilder, UpdateQueryBuilder, UpdateResult } from 'kysely';
 import { sql } from 'kysely';
 import { Database } from '../../database/database.js';
 import type { Tables } from '../../database/tables.js';
 import type { AdoptableJob, ClaimedJob, Job, JobSpec, NewAttempt } from '../record/job.js';
+import { changeJobs } from './change-jobs.js';
 import { isLive } from './is-live.js';
 import { toAttempt, toAttemptRow, toClaim, toJob, toJobSpec } from './rows.js';
 
@@ -33,27 +34,7 @@ export class ClaimRepository {
     plan: AttemptPlan,
   ): Promise<ClaimedJob[]> {
     return this.database.db.transaction().execute(async (tx) => {
-      const taken = await tx
-        // Materialized: otherwise PostgreSQL would run this query again for each row that it compares.
-        .with(
-          (cte) => cte('queued').materialized(),
-          (db) => this.queued(db, Math.min(limit, MAX_CLAIM)),
-        )
-        .updateTable('jobs')
-        .set((eb) => ({
-          state: 'STARTING',
-          attempt: eb('attempt', '+', 1),
-          epoch: eb('epoch', '+', 1),
-          owner,
-          lease_until: sql<number>`${this.database.now()} + ${sql.lit(leaseMs)}`,
-          claimed_at: nowMs,
-          // The job shows why its last attempt failed only while it waits. The attempt itself keeps the reason.
-          message: null,
-        }))
-        .where('id', 'in', (eb) => eb.selectFrom('queued').select('id'))
-        .where('state', '=', sql.lit('QUEUED'))
-        .returningAll()
-        .execute();
+      const taken = await changeJobs(this.database, tx, (db) => this.take(db, owner, limit, nowMs, leaseMs));
       if (taken.length === 0) return [];
       // `returning` gives the written rows in any order.
       const jobs = taken.sort((a, b) => b.priority - a.priority || (a.id < b.id ? -1 : 1)).map(toJob);
@@ -79,6 +60,36 @@ export class ClaimRepository {
         .execute();
       return planned.map(({ job, spec, attempt }) => toClaim(job, toAttempt(attempt), spec, owner));
     });
+  }
+
+  private take(
+    db: QueryCreator<Tables>,
+    owner: string,
+    limit: number,
+    nowMs: number,
+    leaseMs: number,
+  ): UpdateQueryBuilder<Tables, 'jobs', 'jobs', UpdateResult> {
+    return (
+      db
+        // Materialized: otherwise PostgreSQL would run this query again for each row that it compares.
+        .with(
+          (cte) => cte('queued').materialized(),
+          (each) => this.queued(each, Math.min(limit, MAX_CLAIM)),
+        )
+        .updateTable('jobs')
+        .set((eb) => ({
+          state: 'STARTING',
+          attempt: eb('attempt', '+', 1),
+          epoch: eb('epoch', '+', 1),
+          owner,
+          lease_until: sql<number>`${this.database.now()} + ${sql.lit(leaseMs)}`,
+          claimed_at: nowMs,
+          // The job shows why its last attempt failed only while it waits. The attempt itself keeps the reason.
+          message: null,
+        }))
+        .where('id', 'in', (eb) => eb.selectFrom('queued').select('id'))
+        .where('state', '=', sql.lit('QUEUED'))
+    );
   }
 
   /** The ids of waiting jobs, which no other replica takes meanwhile. */

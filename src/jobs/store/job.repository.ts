@@ -8,9 +8,13 @@ import type { OutputFile } from '../../outputs/store/output-store.js';
 import type { Attempt, Job, JobSpec, Label } from '../record/job.js';
 import type { JobReason } from '../record/job-reason.js';
 import type { JobState } from '../record/job-state.js';
-import { LIVE_STATES, statesBefore } from '../record/job-state.js';
+import { LIVE_STATES } from '../record/job-state.js';
+import { changeJobs } from './change-jobs.js';
 import { deleteJobRows } from './delete-job-rows.js';
 import type { DeletedJob } from './deleted-job.js';
+import type { JobEnd } from './end-job.js';
+import { endJob } from './end-job.js';
+import { isLive } from './is-live.js';
 import { toAttempt, toJob, toJobSpec, toOutputFile } from './rows.js';
 import { ofTenant, ofTenantsJob } from './of-tenant.js';
 
@@ -196,49 +200,28 @@ export class JobRepository {
     return new Map(rows.map((row) => [row.state, Number(row.count)]));
   }
 
-  /** The ids of all jobs that have not ended, and of the newest whatever their state. */
-  async recent(principal: Principal): Promise<{ live: string[]; newest: string[] }> {
-    const ids = this.db.selectFrom('jobs').select('id').where(ofTenant(principal));
-    const live = await ids
-      .where('state', 'in', ['QUEUED', ...LIVE_STATES])
-      .limit(10_000)
-      .execute();
-    const newest = await ids.orderBy('id', 'desc').limit(1_000).execute();
-    return { live: live.map(({ id }) => id), newest: newest.map(({ id }) => id) };
-  }
-
   /** Ends a job that waits. False when it does not wait (any more). */
   async cancelQueued(principal: Principal, id: string, nowMs: number): Promise<boolean> {
-    const query = this.db
-      .updateTable('jobs')
-      .set({
-        state: 'CANCELLED',
-        reason: 'CANCELLED_BY_USER',
-        message: 'The job was cancelled before it started.',
-        cancel_requested: 1,
-        finished_at: nowMs,
-      })
-      .where('id', '=', id)
-      .where(ofTenant(principal))
-      .where('state', '=', 'QUEUED');
-    const result = await this.database.essential(() => query.executeTakeFirst());
-    return Number(result.numUpdatedRows) === 1;
+    const end: JobEnd = { ...CANCELLED_WAITING, finishedAtMs: nowMs };
+    return this.database.essential(() => endJob(this.database, undefined, { waiting: id, principal }, end));
   }
 
   /** Sets the cancel flag of a live job. False when the job is not live. */
   async requestCancel(principal: Principal, id: string): Promise<boolean> {
-    const query = this.db
-      .updateTable('jobs')
-      .set({ cancel_requested: 1 })
-      .where('id', '=', id)
-      .where(ofTenant(principal))
-      .where(
-        'state',
-        'in',
-        statesBefore('CANCELLED').filter((state) => state !== 'QUEUED'),
+    const raise = () =>
+      changeJobs(this.database, undefined, (db) =>
+        db
+          .updateTable('jobs')
+          .set({ cancel_requested: 1 })
+          .where('id', '=', id)
+          .where(ofTenant(principal))
+          .where('cancel_requested', '=', 0)
+          .where(isLive()),
       );
-    const result = await this.database.essential(() => query.executeTakeFirst());
-    return Number(result.numUpdatedRows) === 1;
+    if ((await this.database.essential(raise)).length === 1) return true;
+    // Somebody may have asked before.
+    const job = await this.find(principal, id);
+    return job !== undefined && job.isCancelRequested && LIVE_STATES.includes(job.state);
   }
 
   /** Deletes a finished job's rows, all of them. Undefined when it is not there, or not finished. */
@@ -255,6 +238,23 @@ function hasLabel({ name, value }: Label): RawBuilder<boolean> {
   return sql<boolean>`exists (select 1 from job_labels where job_labels.job_id = jobs.id
     and job_labels.name = ${name} and job_labels.value = ${value})`;
 }
+
+/** The end of a job that was cancelled while it waited. */
+const CANCELLED_WAITING: Omit<JobEnd, 'finishedAtMs'> = {
+  state: 'CANCELLED',
+  reason: 'CANCELLED_BY_USER',
+  message: 'The job was cancelled before it started.',
+  hint: null,
+  exitCode: null,
+  signal: null,
+  startedAtMs: null,
+  endedAtMs: null,
+  wallMs: null,
+  cpuMs: null,
+  peakMemoryBytes: null,
+  logDroppedBytes: 0,
+  storedBytes: 0,
+};
 
 function groupByJob<T>(entries: readonly (readonly [jobId: string, value: T])[]): Map<string, T[]> {
   const groups = new Map<string, T[]>();

@@ -8,6 +8,7 @@ import type { ClaimedJob, Job, NewAttempt } from '../record/job.js';
 import { IdempotencyMismatchError, JobNotFoundError, QueueFullError } from '../record/job.errors.js';
 import type { JobSubmission } from '../record/job-submission.js';
 import { submissionDigest } from '../record/job-submission.js';
+import { insertJob } from './change-jobs.js';
 import { JobRepository } from './job.repository.js';
 import { toAttempt, toAttemptRow, toClaim, toJob, toJobRow, toSpecRow } from './rows.js';
 
@@ -79,11 +80,10 @@ export class SubmissionRepository {
     { id, nowMs, take }: NewJob,
     digest: string | undefined,
   ): Promise<StoredJob> {
-    const row = await tx
-      .insertInto('jobs')
-      .values({ ...toJobRow(id, tenant, submission, nowMs), ...(take && this.toTaken(take, nowMs)) })
-      .returningAll()
-      .executeTakeFirstOrThrow();
+    const row = await insertJob(this.database, tx, {
+      ...toJobRow(id, tenant, submission, nowMs),
+      ...(take && this.toTaken(take, nowMs)),
+    });
     await tx.insertInto('job_specs').values(toSpecRow(id, submission)).execute();
     const { files, labels, idempotencyKey } = submission;
     if (files.length > 0)

@@ -1,6 +1,7 @@
 import { toRecords } from './records.mjs';
 import { acceptedJobsEnd, submissionsAreOneJob } from './rule-accepted.mjs';
 import { logIsExact } from './rule-log.mjs';
+import { outboxIsComplete } from './rule-outbox.mjs';
 import { outputsAreThere } from './rule-outputs.mjs';
 import { runsOnlyWhatIsTold, startsAtMostOnce } from './rule-starts.mjs';
 import { endsOnce, movesForward } from './rule-states.mjs';
@@ -19,6 +20,7 @@ const JOB_RULES = {
   acceptedJobsEnd,
   endsOnce,
   movesForward,
+  outboxIsComplete,
   startsAtMostOnce,
   runsOnlyWhatIsTold,
   logIsExact,

@@ -52,11 +52,25 @@ function chunk(seq: number, text: string, more: Details = {}): Details {
 function broken(
   change: Partial<Record<string, Details | undefined>>,
   plan: Partial<typeof PLAN> = {},
+  notes: Details[] = notesOf(change.final ?? EVENTS.final),
 ): string[] {
-  const there = Object.values({ ...EVENTS, ...change }).filter((event) => event !== undefined);
+  const seen = Object.values({ ...EVENTS, ...change }).filter((event) => event !== undefined);
+  const there = [...seen, ...notes];
   const events = there.map((event, at) => ({ atMs: at, type: '', jobId: 'j1', ...event }));
   const { violations } = check({ plans: [{ ...PLAN, ...plan }], events });
   return [...new Set(violations.map(({ rule }) => rule))];
+}
+
+/** What the outbox has of a job that ended so, and was put back after each attempt before. */
+function notesOf({ state, attempt }: Details): Details[] {
+  const notes = [note('QUEUED', 0)];
+  for (let at = 1; at <= Number(attempt); at++)
+    notes.push(note('STARTING', at), note(at === attempt ? String(state) : 'QUEUED', at));
+  return notes;
+}
+
+function note(state: string, attempt: number, isCancelRequested = false): Details {
+  return { type: 'noted', state, attempt, isCancelRequested };
 }
 
 describe('the checker of a chaos run', () => {
@@ -202,7 +216,7 @@ describe('the checker of a chaos run', () => {
     ['is lost before it began', { state: 'LOST', reason: 'RUNTIME_LOST' }, ['verdictIsTrue'], []],
   ])('says what it thinks of a job that %s', (_, end, rules, permitted) => {
     const final = { ...failedWith('START_FAILED', 0).final, exitCode: null, outputs: [], ...end };
-    const events = [EVENTS.accepted, final].map((event, at) => ({
+    const events = [EVENTS.accepted, final, ...notesOf(final)].map((event, at) => ({
       atMs: at,
       type: '',
       jobId: 'j1',
@@ -211,6 +225,33 @@ describe('the checker of a chaos run', () => {
     const result = check({ plans: [PLAN], events });
     expect(result.violations.map(({ rule }) => rule)).toEqual(rules);
     expect(result.permitted).toEqual(permitted);
+  });
+
+  it.each<[string, Details[]]>([
+    ['nothing', []],
+    ['no beginning', [note('RUNNING', 1), note('SUCCEEDED', 1)]],
+    ['no end', [note('QUEUED', 0), note('STARTING', 1), note('RUNNING', 1)]],
+    ['another end', [note('STARTING', 1), note('FAILED', 1)]],
+    ['a change twice', [note('STARTING', 1), note('RUNNING', 1), note('RUNNING', 1), note('SUCCEEDED', 1)]],
+    ['a missing claim', [note('QUEUED', 0), note('RUNNING', 1), note('SUCCEEDED', 1)]],
+    ['changes in another order', [note('RUNNING', 1), note('STARTING', 1), note('SUCCEEDED', 1)]],
+    ['an attempt without a claim', [note('STARTING', 1), note('RUNNING', 1), note('SUCCEEDED', 2)]],
+    ['a change after the end', [...notesOf(END), note('RUNNING', 1), note('SUCCEEDED', 1)]],
+  ])('sees an outbox that has %s of a job', (_, notes) => {
+    expect(broken({}, {}, notes)).toEqual(['outboxIsComplete']);
+  });
+
+  it('finds nothing wrong with an outbox that has a cancel and a retry', () => {
+    const notes = [
+      note('STARTING', 1),
+      note('RUNNING', 1),
+      note('QUEUED', 1),
+      note('STARTING', 2),
+      note('STARTING', 2, true),
+      note('SUCCEEDED', 2, true),
+    ];
+    const end = { final: { ...EVENTS.final, attempt: 2 } };
+    expect(broken(end, {}, notes)).not.toContain('outboxIsComplete');
   });
 
   it('asks less of the log and the end of a job that met a full disk', () => {

@@ -9,6 +9,8 @@ import { FaultyProxy } from './faulty-proxy.mjs';
 const JOBS = 'select id, name, state, attempt from jobs';
 const ATTEMPTS = 'select job_id, number, workspace, workload, started_at, start_kind from attempts';
 
+const OUTBOX = 'select job_id, state, attempt, cancel_requested from outbox order by xid, seq';
+
 /** The servers' database: `variables` for them, `read` for the checker, and on PostgreSQL faults of its own. */
 export function openDatabase({ database, databaseUrl }, dataDir) {
   return database === 'sqlite' ? sqlite(join(dataDir, 'maps.sqlite')) : PostgresDatabase.open(databaseUrl);
@@ -19,7 +21,8 @@ function sqlite(path) {
     variables: {},
     read: () => {
       const file = new DatabaseSync(path, { readOnly: true });
-      const rows = { jobs: file.prepare(JOBS).all(), attempts: file.prepare(ATTEMPTS).all() };
+      const all = (query) => file.prepare(query).all();
+      const rows = { jobs: all(JOBS), attempts: all(ATTEMPTS), outbox: all(OUTBOX) };
       file.close();
       return rows;
     },
@@ -71,7 +74,8 @@ class PostgresDatabase {
     const client = new pg.Client(this.#url.href);
     await client.connect();
     try {
-      return { jobs: (await client.query(JOBS)).rows, attempts: (await client.query(ATTEMPTS)).rows };
+      const all = async (query) => (await client.query(query)).rows;
+      return { jobs: await all(JOBS), attempts: await all(ATTEMPTS), outbox: await all(OUTBOX) };
     } finally {
       await client.end();
     }

@@ -3,7 +3,7 @@ import { newId } from '../../../src/common/ids.js';
 import type { Principal } from '../../../src/common/principal.js';
 import { SYSTEM } from '../../../src/common/principal.js';
 import type { Database } from '../../../src/database/database.js';
-import type { JobResult } from '../../../src/jobs/store/attempt.repository.js';
+import type { JobResult, Requeue } from '../../../src/jobs/store/attempt.repository.js';
 import type { ClaimedJob, Job, NewAttempt } from '../../../src/jobs/record/job.js';
 import { AttemptRepository } from '../../../src/jobs/store/attempt.repository.js';
 import { RetentionRepository } from '../../../src/jobs/store/retention.repository.js';
@@ -146,7 +146,6 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
         ...(await jobs.outputs(principal, id, 1, 10)),
         await jobs.output(principal, id, 1, 'a'),
         ...(await jobs.countByState(principal)).keys(),
-        ...(await jobs.recent(principal)).newest,
         ...(await retention.rows(principal, 10)),
         (await retention.page(principal, 10)).last,
       ];
@@ -216,7 +215,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
     it('adds up what a job keeps on the disks over its attempts', async () => {
       await insert();
       const first = await claimOne();
-      await attempts.requeue(first.fence, result({ storedBytes: 7 }), NOW);
+      await attempts.requeue(first.fence, requeued({ storedBytes: 7 }, NOW));
       const { fence } = await claimOne();
       await attempts.finish(fence, result({ storedBytes: 2 ** 41 }));
       expect(await column(fence.jobId, 'stored_bytes')).toBe(2 ** 41 + 7);
@@ -337,7 +336,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       await expect(attempts.saveHandle(old.fence, 'h')).rejects.toThrow(StaleFenceError);
       await expect(attempts.markRunning(old.fence, NOW, NOW, 'h')).rejects.toThrow(StaleFenceError);
       await expect(attempts.finish(old.fence, result())).rejects.toThrow(StaleFenceError);
-      await expect(attempts.requeue(old.fence, result(), 0)).rejects.toThrow(StaleFenceError);
+      await expect(attempts.requeue(old.fence, requeued())).rejects.toThrow(StaleFenceError);
       await attempts.saveHandle(adopted.fence, 'h');
       expect((await jobs.attempt(CALLER, old.job.id, 1))?.handle).toBe('h');
       await attempts.finish(adopted.fence, result());
@@ -348,8 +347,7 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       const { fence } = await claimOne();
       await attempts.requeue(
         fence,
-        result({ state: 'FAILED', reason: 'START_FAILED', startedAtMs: null }),
-        300_000,
+        requeued({ state: 'FAILED', reason: 'START_FAILED', startedAtMs: null }, 300_000),
       );
       expect(await claim('a')).toEqual([]);
       const waitMs = (await claims.nextAvailableInMs())!;
@@ -374,8 +372,10 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       const id = await insert();
       const { fence } = await claimOne();
       expect(await jobs.requestCancel(CALLER, id)).toBe(true);
-      await attempts.requeue(fence, result({ state: 'FAILED', reason: 'START_FAILED' }), 0);
-      expect(await jobs.find(CALLER, id)).toMatchObject({ state: 'CANCELLED', reason: 'CANCELLED_BY_USER' });
+      // Asked again, it is the same cancel.
+      expect(await jobs.requestCancel(CALLER, id)).toBe(true);
+      await attempts.requeue(fence, requeued({ state: 'FAILED', reason: 'START_FAILED' }));
+      expect(await jobs.find(CALLER, id)).toMatchObject({ state: 'CANCELLED', message: 'so it was decided' });
       expect(await claim('b')).toEqual([]);
     });
 
@@ -502,6 +502,16 @@ function result(more: Partial<JobResult> = {}): JobResult {
     outputs: { files: [], skipped: [] },
     ...more,
   };
+}
+
+/** An attempt that is over, of a job that waits for another one. */
+function requeued(more: Partial<JobResult> = {}, delayMs = 0): Requeue {
+  const cancelled = {
+    state: 'CANCELLED',
+    reason: 'CANCELLED_BY_USER',
+    message: 'so it was decided',
+  } as const;
+  return { result: result(more), delayMs, ifCancelled: result(cancelled) };
 }
 
 function outputFile(path: string) {

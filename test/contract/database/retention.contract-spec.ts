@@ -67,7 +67,7 @@ async function start(open: OpenDatabases, variables: Record<string, string> = {}
   const upkeep = new WorkspaceUpkeep(layout);
   const events = new JobEvents();
   const told: string[] = [];
-  events.onAny((id) => void told.push(id));
+  events.onAny((id = '') => void told.push(id));
   const remover = new JobRemover(
     jobs,
     retention,

@@ -123,6 +123,11 @@ describe('an SQLite file', () => {
     expect(await db.selectFrom('job_labels').select('value').execute()).toEqual([{ value: 'maps' }]);
     const files = await db.selectFrom('output_files').select('path').execute();
     expect(files.map(({ path }) => path)).toEqual(['kept.txt', 'kept.txt']);
+    // What happened before is not told; what does from now on is.
+    expect(await db.selectFrom('outbox').selectAll().execute()).toEqual([]);
+    expect(await db.selectFrom('outbox_removed').select(['xid', 'seq']).execute()).toEqual([
+      { xid: 0, seq: 0 },
+    ]);
   });
 
   it('gives pages back to the disk in steps', async () => {
