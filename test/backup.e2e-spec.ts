@@ -8,7 +8,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/gl
 import { newId } from '../src/common/ids.js';
 import { DatabaseBackup } from '../src/database/database-backup.js';
 import { Database } from '../src/database/database.js';
-import { SqliteConnection } from '../src/database/sqlite-connection.js';
+import { SqliteConnection } from '../src/database/sqlite/sqlite-connection.js';
 import { makeDataFolder } from './support/service/data-folder.js';
 import { buildMaps, maps } from './support/service/maps-cli.js';
 import type { MapsEnd } from './support/service/maps-cli.js';

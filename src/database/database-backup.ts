@@ -11,8 +11,8 @@ import { newId } from '../common/ids.js';
 import { StorageConfig } from '../config/parts/storage-config.js';
 import { Database } from './database.js';
 import { DatabaseUnavailableError } from './database.errors.js';
-import type { SqliteFile } from './sqlite-file.js';
-import { backupPrefix } from './sqlite-file.js';
+import type { SqliteFile } from './sqlite/sqlite-file.js';
+import { backupPrefix } from './sqlite/sqlite-file.js';
 
 const BLOCK_BYTES = MiB;
 const SYNC_BYTES = 16 * MiB;

@@ -12,11 +12,11 @@ import type { Db, DialectName } from './dialect.js';
 import { databaseNowMs, dialectName, sqlitePath } from './dialect.js';
 import { DatabaseUnavailableError } from './database.errors.js';
 import { isDiskFull } from './database-faults.js';
-import { forgetForeignTransactions } from './foreign-transactions.js';
-import { GuardedSqliteDialect } from './guarded-sqlite-dialect.js';
+import { forgetForeignTransactions } from './postgres/foreign-transactions.js';
+import { GuardedSqliteDialect } from './sqlite/guarded-sqlite-dialect.js';
 import { migrateToLatest } from './migrate.js';
-import { createMigrationPool, createPool } from './postgres-pool.js';
-import { SqliteFile } from './sqlite-file.js';
+import { createMigrationPool, createPool } from './postgres/postgres-pool.js';
+import { SqliteFile } from './sqlite/sqlite-file.js';
 import type { Tables } from './tables.js';
 
 const FIRST_TRY_MS = 250;

@@ -6,8 +6,8 @@ import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { DatabaseConfig } from '../config/parts/database-config.js';
 import { Database } from '../database/database.js';
-import { Listener } from '../database/listener.js';
-import { createClient } from '../database/postgres-pool.js';
+import { Listener } from '../database/postgres/listener.js';
+import { createClient } from '../database/postgres/postgres-pool.js';
 import { JobEvents } from './record/job-events.js';
 
 const CHANNEL = 'maps_jobs';

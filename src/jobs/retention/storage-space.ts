@@ -9,7 +9,7 @@ import { LOG } from '../../common/log.js';
 import { SingleFlight } from '../../common/single-flight.js';
 import { StorageConfig } from '../../config/parts/storage-config.js';
 import { Database } from '../../database/database.js';
-import { RESERVE_BYTES } from '../../database/disk-reserve.js';
+import { RESERVE_BYTES } from '../../database/sqlite/disk-reserve.js';
 import type { OutputStore } from '../../outputs/store/output-store.js';
 import { OUTPUT_STORE } from '../../outputs/store/output-store.js';
 import { freeBytes } from '../../workspace/free-bytes.js';

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from '@jest/globals';
 import type { Kysely } from 'kysely';
 import { loadConfig } from '../../../src/config/load-config.js';
 import { Database } from '../../../src/database/database.js';
-import { SqliteConnection } from '../../../src/database/sqlite-connection.js';
+import { SqliteConnection } from '../../../src/database/sqlite/sqlite-connection.js';
 import { DatabaseInUseError, SchemaTooNewError } from '../../../src/database/database.errors.js';
 import { ClaimRepository } from '../../../src/jobs/store/claim.repository.js';
 import { describeTier } from '../../support/runtimes/runtime-tier.js';

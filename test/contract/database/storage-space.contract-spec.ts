@@ -5,7 +5,7 @@ import { StorageFullError } from '../../../src/common/app-error.js';
 import { Clock } from '../../../src/common/clock.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 import { Database } from '../../../src/database/database.js';
-import { RESERVE_BYTES } from '../../../src/database/disk-reserve.js';
+import { RESERVE_BYTES } from '../../../src/database/sqlite/disk-reserve.js';
 import { StorageSpace } from '../../../src/jobs/retention/storage-space.js';
 import { FolderOutputStore } from '../../../src/outputs/store/folder-output-store.js';
 import { WorkspaceLayout } from '../../../src/workspace/workspace-layout.js';

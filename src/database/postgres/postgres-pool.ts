@@ -1,7 +1,7 @@
 import pg from 'pg';
-import type { DatabaseConfig } from '../config/parts/database-config.js';
-import { toDiskFault } from './database-faults.js';
-import { DatabaseUnavailableError, isUnavailable } from './database.errors.js';
+import type { DatabaseConfig } from '../../config/parts/database-config.js';
+import { toDiskFault } from '../database-faults.js';
+import { DatabaseUnavailableError, isUnavailable } from '../database.errors.js';
 
 /** How long connecting may take, and how long a query waits for a connection when all are busy. */
 const CONNECT_MS = 5_000;

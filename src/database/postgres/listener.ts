@@ -1,8 +1,8 @@
 import pg from 'pg';
-import { Backoff, settledWithin, sleep } from '../common/abort.js';
-import { Bell } from '../common/bell.js';
-import { messageOf } from '../common/app-error.js';
-import type { Log } from '../common/log.js';
+import { Backoff, settledWithin, sleep } from '../../common/abort.js';
+import { Bell } from '../../common/bell.js';
+import { messageOf } from '../../common/app-error.js';
+import type { Log } from '../../common/log.js';
 import { hangUp } from './postgres-pool.js';
 
 /** How often the listener sends a probe to itself, and how long it waits for the probe. */

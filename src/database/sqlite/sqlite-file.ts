@@ -9,9 +9,9 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { MiB } from '../common/bytes.js';
-import { DatabaseDamagedError } from './database.errors.js';
-import { isDiskFull, toSqliteFault } from './database-faults.js';
+import { MiB } from '../../common/bytes.js';
+import { DatabaseDamagedError } from '../database.errors.js';
+import { isDiskFull, toSqliteFault } from '../database-faults.js';
 import { DiskReserve } from './disk-reserve.js';
 import { SqliteConnection } from './sqlite-connection.js';
 
