@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { ShutdownSignal } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { settledWithin } from './common/abort.js';
+import { settledWithin } from './common/async/abort.js';
 import { errnoOf, messageOf } from './common/app-error.js';
 import { LOG } from './common/log.js';
 import type { Log } from './common/log.js';

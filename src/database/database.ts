@@ -2,7 +2,7 @@ import type { OnApplicationShutdown } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
 import type { RawBuilder, Transaction } from 'kysely';
 import { Kysely, PostgresDialect, sql } from 'kysely';
-import { Backoff, abortable } from '../common/abort.js';
+import { Backoff, abortable } from '../common/async/abort.js';
 import { messageOf } from '../common/app-error.js';
 import { newId } from '../common/ids.js';
 import type { Log } from '../common/log.js';

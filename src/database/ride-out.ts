@@ -1,4 +1,4 @@
-import { Backoff } from '../common/abort.js';
+import { Backoff } from '../common/async/abort.js';
 import { DatabaseUnavailableError } from './database.errors.js';
 
 /** A restart of a database server takes seconds. A caller who still waits after this gets the error, and may come back. */

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
-import { settledWithin } from '../common/abort.js';
+import { settledWithin } from '../common/async/abort.js';
 import { WarmPool } from '../runtime/pool/warm-pool.js';
 import type { RuntimeProvider } from '../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../runtime/runtime-provider.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ExecutionResult } from 'graphql';
 import { GraphQLInt, GraphQLObjectType, GraphQLSchema, GraphQLString, parse } from 'graphql';
-import { markShared } from '../common/shared-events.js';
+import { markShared } from '../common/async/shared-events.js';
 import type { SharingArgs } from './shared-responses.js';
 import { sendShared, subscribeSharing } from './shared-responses.js';
 

@@ -1,6 +1,6 @@
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import { createSourceEventStream, execute } from 'graphql';
-import { isShared } from '../common/shared-events.js';
+import { isShared } from '../common/async/shared-events.js';
 
 /** What `execute` takes, and which others show the same of an event. */
 export interface SharingArgs extends ExecutionArgs {

@@ -10,7 +10,7 @@ import type { WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
 import { ApiToken } from '../auth/api-token.js';
 import { RequestGuard } from '../auth/request-guard.js';
-import { settledWithin } from '../common/abort.js';
+import { settledWithin } from '../common/async/abort.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
 import { subscriptionOptions } from './subscription-options.js';

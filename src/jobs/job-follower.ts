@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { Backoff } from '../common/abort.js';
-import { Bell } from '../common/bell.js';
-import { JoinedReads } from '../common/joined-reads.js';
+import { Backoff } from '../common/async/abort.js';
+import { Bell } from '../common/async/bell.js';
+import { JoinedReads } from '../common/async/joined-reads.js';
 import type { Principal } from '../common/principal.js';
 import { Database } from '../database/database.js';
 import { rideOut } from '../database/ride-out.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { JoinedReads } from '../common/joined-reads.js';
+import { JoinedReads } from '../common/async/joined-reads.js';
 import type { Principal } from '../common/principal.js';
 import { Database } from '../database/database.js';
 import { rideOut } from '../database/ride-out.js';

@@ -2,7 +2,7 @@ import { Args, ID, Int, Parent, ResolveField, Resolver, Subscription } from '@ne
 import { BadInputError } from '../common/app-error.js';
 import { Caller } from '../common/caller.decorator.js';
 import type { Principal } from '../common/principal.js';
-import { iterateWithAbort } from '../common/iterate-with-abort.js';
+import { iterateWithAbort } from '../common/async/iterate-with-abort.js';
 import { pageSize } from '../common/page-size.js';
 import type * as record from '../jobs/record/job.js';
 import { JobService } from '../jobs/job.service.js';

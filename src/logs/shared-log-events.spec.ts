@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isShared } from '../common/shared-events.js';
+import { isShared } from '../common/async/shared-events.js';
 import type { Job } from '../jobs/record/job.js';
 import type { JobLogStep } from './job-log.service.js';
 import { toSharedLogEvent } from './shared-log-events.js';

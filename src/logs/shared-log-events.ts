@@ -1,4 +1,4 @@
-import { markShared } from '../common/shared-events.js';
+import { markShared } from '../common/async/shared-events.js';
 import type { JobLogStep } from './job-log.service.js';
 import type { SpoolChunk } from './log-chunk.js';
 import type { JobLogEvent } from './models/log.model.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { sleep } from '../common/abort.js';
+import { sleep } from '../common/async/abort.js';
 import { SharedPause } from './shared-pause.js';
 
 const never = new AbortController().signal;

@@ -1,7 +1,7 @@
 import type { FSWatcher } from 'node:fs';
 import { watch } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { SingleFlight } from '../common/single-flight.js';
+import { SingleFlight } from '../common/async/single-flight.js';
 import { isReplaced } from '../workspace/regular-file.js';
 import type { WorkspaceSpools } from '../workspace/workspace-spools.js';
 import type { SpoolChunk } from './log-chunk.js';

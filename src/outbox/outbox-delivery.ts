@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { ChildSignal } from '../common/abort.js';
-import { childSignal, sleep } from '../common/abort.js';
+import type { ChildSignal } from '../common/async/abort.js';
+import { childSignal, sleep } from '../common/async/abort.js';
 import { messageOf } from '../common/app-error.js';
 import type { Log } from '../common/log.js';
 import { LOG } from '../common/log.js';
-import { retry } from '../common/retry.js';
+import { retry } from '../common/async/retry.js';
 import { ConsumerLeases } from './consumer-leases.js';
 import type { OutboxPosition } from './outbox-change.js';
 import { comparePositions } from './outbox-change.js';

@@ -1,6 +1,6 @@
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
-import { settledWithin } from '../common/abort.js';
+import { settledWithin } from '../common/async/abort.js';
 import { Database } from '../database/database.js';
 import { OutboxBounds } from './outbox-bounds.js';
 import { OutboxDelivery } from './outbox-delivery.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { RawBuilder } from 'kysely';
 import { sql } from 'kysely';
-import { JoinedReads } from '../common/joined-reads.js';
+import { JoinedReads } from '../common/async/joined-reads.js';
 import { Database } from '../database/database.js';
 import type { OutboxBatch, OutboxPosition } from './outbox-change.js';
 import { comparePositions } from './outbox-change.js';

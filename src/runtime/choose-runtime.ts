@@ -1,5 +1,5 @@
 import { AppError, messageOf } from '../common/app-error.js';
-import { Backoff } from '../common/abort.js';
+import { Backoff } from '../common/async/abort.js';
 import type { Log } from '../common/log.js';
 import type { AppConfig } from '../config/app-config.js';
 import type { RuntimeDefinition, RuntimeHost } from './runtime-definition.js';

@@ -1,6 +1,6 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
-import { SingleFlight } from '../common/single-flight.js';
+import { SingleFlight } from '../common/async/single-flight.js';
 import type { RuntimeHealth, RuntimeProvider } from './runtime-provider.js';
 import { RUNTIME_PROVIDER } from './runtime-provider.js';
 

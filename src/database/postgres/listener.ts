@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { Backoff, settledWithin, sleep } from '../../common/abort.js';
-import { Bell } from '../../common/bell.js';
+import { Backoff, settledWithin, sleep } from '../../common/async/abort.js';
+import { Bell } from '../../common/async/bell.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { hangUp } from './postgres-pool.js';

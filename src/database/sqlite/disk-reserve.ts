@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import { existsSync, statSync, truncateSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { MiB } from '../../common/bytes.js';
-import { SingleFlight } from '../../common/single-flight.js';
+import { SingleFlight } from '../../common/async/single-flight.js';
 import { isDiskFull } from '../database-faults.js';
 
 /** The largest of our writes, the end of a job with ten thousand outputs, needs about half of it. */

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import { retry } from '../../common/retry.js';
+import { retry } from '../../common/async/retry.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import { StaleFenceError } from '../../jobs/record/job.errors.js';
 import { engineTextOf } from '../../runtime/public-message.js';

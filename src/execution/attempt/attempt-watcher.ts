@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { childSignal, sleep } from '../../common/abort.js';
+import { childSignal, sleep } from '../../common/async/abort.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { LimitsConfig } from '../../config/parts/limits-config.js';

@@ -1,6 +1,6 @@
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
-import { retry } from '../../common/retry.js';
+import { retry } from '../../common/async/retry.js';
 import type { StopReason } from '../outcome/outcome.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
 

@@ -3,7 +3,7 @@ import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { SYSTEM } from '../../common/principal.js';
-import { retry } from '../../common/retry.js';
+import { retry } from '../../common/async/retry.js';
 import type { AppConfig } from '../../config/app-config.js';
 import { APP_CONFIG } from '../../config/app-config.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';

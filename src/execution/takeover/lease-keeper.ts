@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { sleep } from '../../common/abort.js';
+import { sleep } from '../../common/async/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';

@@ -18,7 +18,7 @@ import { isId } from '../../common/ids.js';
 import type { Principal } from '../../common/principal.js';
 import { requireScope } from '../../common/principal.js';
 import { pageSize } from '../../common/page-size.js';
-import { iterateWithAbort } from '../../common/iterate-with-abort.js';
+import { iterateWithAbort } from '../../common/async/iterate-with-abort.js';
 import { LimitsConfig } from '../../config/parts/limits-config.js';
 import { SecretsConfig } from '../../config/parts/secrets-config.js';
 import { JobDetailsLoader } from './job-details.loader.js';

@@ -1,12 +1,12 @@
 import { dirname, join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
-import { settledWithin } from '../../common/abort.js';
+import { settledWithin } from '../../common/async/abort.js';
 import { StorageFullError } from '../../common/app-error.js';
 import { MiB } from '../../common/bytes.js';
 import { Clock } from '../../common/clock.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
-import { SingleFlight } from '../../common/single-flight.js';
+import { SingleFlight } from '../../common/async/single-flight.js';
 import { StorageConfig } from '../../config/parts/storage-config.js';
 import { Database } from '../../database/database.js';
 import { RESERVE_BYTES } from '../../database/sqlite/disk-reserve.js';

@@ -1,6 +1,6 @@
-import { Backoff } from '../../common/abort.js';
+import { Backoff } from '../../common/async/abort.js';
 import { messageOf } from '../../common/app-error.js';
-import { Bell } from '../../common/bell.js';
+import { Bell } from '../../common/async/bell.js';
 import type { Log } from '../../common/log.js';
 import { mayRun } from './container-exit.js';
 import type { DockerEngine } from './docker-engine.js';

@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from 'node:stream';
 import type Docker from 'dockerode';
-import { abortable } from '../../common/abort.js';
+import { abortable } from '../../common/async/abort.js';
 import type { DockerClient } from './docker-client.js';
 import { EngineStatusError, toEngineError, toUnavailable } from './engine.errors.js';
 

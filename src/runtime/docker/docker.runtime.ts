@@ -1,6 +1,6 @@
 import type { ContainerInspectInfo } from 'dockerode';
-import { Backoff, abortable, sleep } from '../../common/abort.js';
-import { KeyedSingleFlight } from '../../common/single-flight.js';
+import { Backoff, abortable, sleep } from '../../common/async/abort.js';
+import { KeyedSingleFlight } from '../../common/async/single-flight.js';
 import { runnerUser } from '../../workspace/runner-user.js';
 import type { HandleBase } from '../handle.js';
 import { decodeHandle, encodeHandle } from '../handle.js';

@@ -1,5 +1,5 @@
 import type Docker from 'dockerode';
-import { Backoff, settledWithin } from '../../common/abort.js';
+import { Backoff, settledWithin } from '../../common/async/abort.js';
 import type { Log } from '../../common/log.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';
 import type { DockerEngine, NamedContainerConfig } from './docker-engine.js';

@@ -1,6 +1,6 @@
-import { abortable } from '../../common/abort.js';
+import { abortable } from '../../common/async/abort.js';
 import { messageOf } from '../../common/app-error.js';
-import { KeyedSingleFlight } from '../../common/single-flight.js';
+import { KeyedSingleFlight } from '../../common/async/single-flight.js';
 import { runnerUser } from '../../workspace/runner-user.js';
 import { workspacePaths } from '../../workspace/workspace-paths.js';
 import type { WorkspaceMaker } from '../../workspace/workspace-maker.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SILENT_LOG } from '../../../test/support/recorded-log.js';
-import { abortable } from '../../common/abort.js';
+import { abortable } from '../../common/async/abort.js';
 import { loadConfig } from '../../config/load-config.js';
 import { WorkspaceLayout } from '../../workspace/workspace-layout.js';
 import { WorkspaceMaker } from '../../workspace/workspace-maker.js';

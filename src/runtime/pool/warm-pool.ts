@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { sleep } from '../../common/abort.js';
+import { sleep } from '../../common/async/abort.js';
 import { messageOf } from '../../common/app-error.js';
-import { Bell } from '../../common/bell.js';
+import { Bell } from '../../common/async/bell.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import type { AppConfig } from '../../config/app-config.js';

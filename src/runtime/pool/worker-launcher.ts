@@ -1,4 +1,4 @@
-import { childSignal, sleep } from '../../common/abort.js';
+import { childSignal, sleep } from '../../common/async/abort.js';
 import { AppError, messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { RUNNER_REFUSALS } from '../../runner/exit-codes.js';

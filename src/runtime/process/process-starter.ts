@@ -1,8 +1,8 @@
 import { accessSync } from 'node:fs';
-import { sleep } from '../../common/abort.js';
+import { sleep } from '../../common/async/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import { MiB } from '../../common/bytes.js';
-import { KeyedSingleFlight } from '../../common/single-flight.js';
+import { KeyedSingleFlight } from '../../common/async/single-flight.js';
 import { isRoot, runnerUser } from '../../workspace/runner-user.js';
 import type { WorkloadSpec } from '../runtime-provider.js';
 import { RuntimeUnavailableError, WorkloadStartError } from '../runtime.errors.js';

@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
-import { abortable } from '../../common/abort.js';
+import { abortable } from '../../common/async/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import type {

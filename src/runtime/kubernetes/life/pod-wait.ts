@@ -1,4 +1,4 @@
-import { abortable } from '../../../common/abort.js';
+import { abortable } from '../../../common/async/abort.js';
 import type { StartFailure, WorkloadExit } from '../../runtime-provider.js';
 import { RuntimeUnavailableError } from '../../runtime.errors.js';
 import type { Cluster } from '../api/cluster.js';

@@ -4,7 +4,7 @@ import type { Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
-import { sleep } from '../../../common/abort.js';
+import { sleep } from '../../../common/async/abort.js';
 import { RuntimeUnavailableError } from '../../runtime.errors.js';
 import { ApiConnection } from '../api/api-connection.js';
 import { Cluster } from '../api/cluster.js';

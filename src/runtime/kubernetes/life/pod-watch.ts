@@ -1,6 +1,6 @@
-import { Backoff, sleep } from '../../../common/abort.js';
+import { Backoff, sleep } from '../../../common/async/abort.js';
 import { messageOf } from '../../../common/app-error.js';
-import { Bell } from '../../../common/bell.js';
+import { Bell } from '../../../common/async/bell.js';
 import type { Log } from '../../../common/log.js';
 import { ApiStatusError } from '../api/api.errors.js';
 import type { Cluster } from '../api/cluster.js';

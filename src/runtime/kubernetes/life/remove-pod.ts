@@ -1,4 +1,4 @@
-import { Backoff } from '../../../common/abort.js';
+import { Backoff } from '../../../common/async/abort.js';
 import { RuntimeUnavailableError } from '../../runtime.errors.js';
 import type { Cluster } from '../api/cluster.js';
 import type { ObservedPod } from '../observed-pod.js';

@@ -1,6 +1,6 @@
-import { Backoff, sleep } from '../../../common/abort.js';
+import { Backoff, sleep } from '../../../common/async/abort.js';
 import { messageOf } from '../../../common/app-error.js';
-import { Bell } from '../../../common/bell.js';
+import { Bell } from '../../../common/async/bell.js';
 import type { Log } from '../../../common/log.js';
 import type { StartFailure, WorkloadSpec } from '../../runtime-provider.js';
 import type { NetworkPace, NetworkPolicyMode } from '../kubernetes-options.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { sleep } from '../../../common/abort.js';
+import { sleep } from '../../../common/async/abort.js';
 import { messageOf } from '../../../common/app-error.js';
 import { errnoOf } from '../../../common/app-error.js';
 import type { CgroupLimits, CgroupPlace, Controller } from './cgroup-tree.js';

@@ -1,4 +1,4 @@
-import { sleep } from '../../../common/abort.js';
+import { sleep } from '../../../common/async/abort.js';
 import { RuntimeUnavailableError } from '../../runtime.errors.js';
 import type { Cgroups } from '../cgroups/cgroups.js';
 import { awaitsSignal, sendSignal } from './process-table.js';

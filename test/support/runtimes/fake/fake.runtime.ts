@@ -1,4 +1,4 @@
-import { abortable } from '../../../../src/common/abort.js';
+import { abortable } from '../../../../src/common/async/abort.js';
 import type {
   RuntimeCapabilities,
   RuntimeHealth,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { abortable, settledWithin } from '../../../../src/common/abort.js';
+import { abortable, settledWithin } from '../../../../src/common/async/abort.js';
 import type { HandleBase } from '../../../../src/runtime/handle.js';
 import { decodeHandle, encodeHandle } from '../../../../src/runtime/handle.js';
 import type {

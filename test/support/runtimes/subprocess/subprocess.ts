@@ -5,7 +5,7 @@ import { closeSync, openSync, readFileSync, readdirSync } from 'node:fs';
 import { chown, mkdtemp, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { settledWithin } from '../../../../src/common/abort.js';
+import { settledWithin } from '../../../../src/common/async/abort.js';
 import type { WorkloadExit, WorkloadSpec } from '../../../../src/runtime/runtime-provider.js';
 import { RuntimeUnavailableError } from '../../../../src/runtime/runtime.errors.js';
 import type { SecretLookup } from '../../../../src/runtime/secret-line.js';
