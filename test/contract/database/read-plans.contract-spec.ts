@@ -1,10 +1,13 @@
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { KyselyPlugin, PluginTransformQueryArgs } from 'kysely';
 import { CompiledQuery } from 'kysely';
-import type { Database } from '../../../src/database/database.js';
+import { loadConfig } from '../../../src/config/load-config.js';
+import { Database } from '../../../src/database/database.js';
 import { JobRepository } from '../../../src/jobs/store/job.repository.js';
 import { CALLER } from '../../support/service/caller.js';
-import { describeDatabases } from '../../support/database/databases.js';
 
 const IDS = ['a', 'b', 'c'];
 
@@ -36,12 +39,20 @@ class Statements implements KyselyPlugin {
 }
 
 // PostgreSQL plans by what it has counted in the tables; SQLite by the indexes alone, so its plan for few rows is that for many.
-describeDatabases((open, dialect) => {
-  if (dialect !== 'sqlite') return;
+describe('what SQLite reads of known jobs', () => {
+  let folder: string;
   let database: Database;
 
-  beforeEach(async () => ({ database } = await open()));
-  afterEach(() => database.onApplicationShutdown());
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'maps-plans-'));
+    database = new Database(loadConfig({ DATA_DIR: folder }));
+    await database.migrate();
+  });
+
+  afterEach(async () => {
+    await database.onApplicationShutdown();
+    await rm(folder, { recursive: true, force: true });
+  });
 
   it.each(READS)('%s: read by their ids, not by their tenant', async (_, read) => {
     const statements = new Statements();

@@ -306,9 +306,16 @@ export class Workload {
     return SpoolContent.read(this.spec.workspace);
   }
 
-  /** Waits until the script has printed `text` to its standard output. */
+  /**
+   * Waits until the script has printed `text` to its standard output, and the line that it is in is complete: Python
+   * writes the end of a line by itself, and a signal may come between the two.
+   */
   async printed(text: string): Promise<void> {
-    await waitFor(async () => (await this.spool()).stdout.includes(text), {
+    const isThere = (stdout: string): boolean => {
+      const at = stdout.indexOf(text);
+      return at >= 0 && stdout.includes('\n', at);
+    };
+    await waitFor(async () => isThere((await this.spool()).stdout), {
       deadlineMs: PATIENCE_MS,
       describe: () => `'${text}' on the standard output of ${this.spec.name}`,
     });
