@@ -49,7 +49,9 @@ export function makePlan(n, random, wanted) {
   const name = `chaos-${n}`;
   const { retries, failsBefore, cancelAfterMs, timeoutSeconds = TIMEOUT_SECONDS } = shape;
   // Those whose answer is lost are sent again with their key; the others only ever once.
-  const key = random.chance(0.6) ? { idempotencyKey: name } : {};
+  // A job that only a cancel ends must be known to who cancels it, also when the first answer is lost.
+  const isKeyed = random.chance(0.6) || cancelAfterMs !== undefined;
+  const key = isKeyed ? { idempotencyKey: name } : {};
   return {
     name,
     kind,
