@@ -5,12 +5,14 @@ import { SchemaTooNewError } from './database.errors.js';
 import { createJobs } from './migrations/0001-jobs.js';
 import { addJobSecrets } from './migrations/0002-job-secrets.js';
 import { addRetention } from './migrations/0003-retention.js';
+import { addAttemptKey } from './migrations/0005-attempt-key.js';
 
 function migrations(dialect: DialectName): Record<string, Migration> {
   return {
     '0001-jobs': createJobs(dialect),
     '0002-job-secrets': addJobSecrets,
     '0003-retention': addRetention,
+    '0005-attempt-key': addAttemptKey,
   };
 }
 

@@ -17,6 +17,7 @@ import type { WorkspaceContent } from '../../workspace/workspace-content.js';
 import { WorkspaceMaker } from '../../workspace/workspace-maker.js';
 import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
 import { toJobOrder } from './job-order.js';
+import { frameKeyOf } from './script-evidence.js';
 import { toWorkloadSpec } from './workload-spec.js';
 import type { Outcome } from '../outcome/outcome.js';
 import { startFailure } from '../outcome/outcome.js';
@@ -40,7 +41,8 @@ export class WorkloadStarter {
     if (handle !== null) return this.handOut(claim, handle);
     let workspace: WorkspacePaths;
     try {
-      workspace = await this.workspaces.make(claim.attempt.workspace, await this.contentOf(claim));
+      const content = await this.contentOf(claim);
+      workspace = await this.workspaces.make(claim.attempt.workspace, content, frameKeyOf(claim));
     } catch (error) {
       this.log.error({ jobId: claim.job.id, err: messageOf(error) }, 'a workspace could not be made');
       return startFailure({
