@@ -1,0 +1,53 @@
+import { LimitsConfig } from '../../../src/config/parts/limits-config.js';
+import { AttemptJudge } from '../../../src/execution/attempt/attempt-judge.js';
+import { ScriptEvidence } from '../../../src/execution/attempt/script-evidence.js';
+import type { SettledScript } from '../../../src/execution/attempt/attempt-settler.js';
+import type { Outcome, StopReason } from '../../../src/execution/outcome/outcome.js';
+import { retryDelayMs } from '../../../src/execution/outcome/retry-policy.js';
+import type { ClaimedJob } from '../../../src/jobs/record/job.js';
+import type { JobRepository } from '../../../src/jobs/store/job.repository.js';
+import { SpoolEnds } from '../../../src/logs/spool-ends.js';
+import { SpoolTails } from '../../../src/logs/spool-tails.js';
+import { SILENT_LOG } from '../recorded-log.js';
+import type { RuntimeBench, Workload } from './runtime-bench.js';
+
+export interface Verdict {
+  outcome: Outcome;
+  script: SettledScript;
+  /** Whether a job without retries is given another attempt. */
+  isTriedAgain: boolean;
+}
+
+/** Waits for a workload's end and judges it as a server does that has seen nothing of it before. */
+export async function verdictOn(
+  bench: RuntimeBench,
+  workload: Workload,
+  { stoppedFor, isCancelRequested = false }: { stoppedFor?: StopReason; isCancelRequested?: boolean } = {},
+): Promise<Verdict> {
+  const beganMs = performance.now();
+  const exit = await workload.exit();
+  const { workload: name, key, attempt: number } = workload.key;
+  const { timeoutSeconds, limits, workspace } = workload.spec;
+  const claim = {
+    job: { id: workload.jobId, timeoutSeconds, memoryMb: limits.memoryMb },
+    attempt: { workload: name, workspace: workspace.id, number, startedAtMs: null },
+    key,
+    deadlineInMs: null,
+  } as unknown as ClaimedJob;
+  const end = { exit, stoppedFor, endedAtMs: Date.now(), watchedMs: performance.now() - beganMs };
+  const { outcome, script } = await judgeOf(bench, isCancelRequested).judge(claim, end);
+  const thisOneStarted = script.startedAtMs !== undefined;
+  const tries = {
+    started: thisOneStarted ? 1 : 0,
+    notStarted: thisOneStarted ? 0 : 1,
+    thisOneStarted,
+    retries: 0,
+  };
+  return { outcome, script, isTriedAgain: retryDelayMs(outcome, tries) !== undefined };
+}
+
+function judgeOf({ spools }: RuntimeBench, isCancelRequested: boolean): AttemptJudge {
+  const evidence = new ScriptEvidence(new SpoolEnds(spools, new SpoolTails(spools)), spools);
+  const jobs = { find: async () => ({ isCancelRequested }) } as unknown as JobRepository;
+  return new AttemptJudge(evidence, jobs, new LimitsConfig(), SILENT_LOG);
+}
