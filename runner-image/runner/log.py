@@ -1,6 +1,7 @@
 """The log: what the script printed, as frames in a file."""
 
 import os
+import stat
 import sys
 import time
 
@@ -30,7 +31,10 @@ def open_log():
     """The empty `/spool/log`; `Refusal` where a job has been run before."""
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     fd = os.open(LOG_FILE, flags, 0o644)
-    if os.fstat(fd).st_size > 0:
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("%s is not a file" % LOG_FILE)
+    if status.st_size > 0:
         raise Refusal(EXIT_SPOOL_IN_USE, "%s is not empty: a job is never run twice" % LOG_FILE)
     return fd
 
