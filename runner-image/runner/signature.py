@@ -8,6 +8,7 @@ from .json_text import parse_json
 
 PROTOCOL = "maps-runner-1"
 BLOCK_BYTES = 64  # of SHA-256
+INNER_PAD, OUTER_PAD = (int.from_bytes(byte * BLOCK_BYTES, "big") for byte in (b"\x36", b"\x5c"))
 KEY_BYTES = 32
 TAIL = b',"mac":"%s"}'
 TAIL_BYTES = len(TAIL % b"") + 64
@@ -75,13 +76,13 @@ def parse_key(data):
 
 def hmac_sha256(sha256, key, message):
     """HMAC (RFC 2104) of a key that is shorter than a block, in hexadecimal digits."""
-    key = key.ljust(BLOCK_BYTES, b"\0")
-    inner = sha256(bytes(byte ^ 0x36 for byte in key) + message).digest()
-    return sha256(bytes(byte ^ 0x5C for byte in key) + inner).hexdigest()
+    number = int.from_bytes(key.ljust(BLOCK_BYTES, b"\0"), "big")
+    inner = sha256((number ^ INNER_PAD).to_bytes(BLOCK_BYTES, "big") + message).digest()
+    return sha256((number ^ OUTER_PAD).to_bytes(BLOCK_BYTES, "big") + inner).hexdigest()
 
 
 def find_sha256():
-    """The interpreter's own, since `hmac` and `hashlib` load OpenSSL, which each job would pay for with some milliseconds."""
+    """The interpreter's own, since `hmac` and `hashlib` load OpenSSL, which each job would pay for with 4 ms."""
     try:
         if sys.version_info < (3, 12):
             from _sha256 import sha256
