@@ -110,7 +110,11 @@ describe('execution, of what a runner signed', () => {
   });
 
   it('takes no figure of a log that a script put in place', async () => {
-    expect(await forgeWithoutServer({ priority: 1 })).toMatchObject({ state: 'SUCCEEDED', exitCode: 0, cpuMs: null });
+    expect(await forgeWithoutServer({ priority: 1 })).toMatchObject({
+      state: 'SUCCEEDED',
+      exitCode: 0,
+      cpuMs: null,
+    });
   });
 
   it('takes the log of an image whose runner signs nothing at its word, and says what mends that', async () => {
