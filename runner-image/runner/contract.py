@@ -32,6 +32,7 @@ ORDER_FILE = JOB_DIR + "/job.json"
 REQUEST_FILE = INPUT_DIR + "/request.json"
 LOG_FILE = SPOOL_DIR + "/log"
 READY_FILE = SPOOL_DIR + "/ready"
+KEY_FILE = SPOOL_DIR + "/key"
 
 # Frames.
 MAGIC = b"LF"

@@ -24,15 +24,17 @@ def hide():
     prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def supervise(order, log_fd, child, signals, stop_file, cpu_before=0.0, network=None):
+def supervise(order, log_fd, child, signals, stop_file, signer=None, cpu_before=0.0, network=None):
     """The runner's part from the fork to the end; returns the exit code."""
     oom_kills = OomKills()
-    log = Log(log_fd, order.max_log_bytes)
+    log = Log(log_fd, order.max_log_bytes, signer)
     answer = os.read(child.ready, 4 * KIB)
     if answer != b"\0":
         raise Refusal(EXIT_RUNNER_FAILED, "the script could not be set up: " + answer.decode("utf-8", "replace"))
     log.started(child.pid, network)
     runner = Runner(order, log, child.pid, child.pipes, signals, oom_kills, stop_file, cpu_before)
+    if signer:
+        signer.remove_key()  # the last thing before the script may begin: a file that is there proves that it has not
     os.write(child.go, b"\0")
     runner.watch()
     return runner.finish()
@@ -175,7 +177,8 @@ class Runner:
             max(0.0, usage.ru_utime + usage.ru_stime - self.cpu_before),
             usage.ru_maxrss * KIB,
         )
-        if not self.log.ended(ended.encode()):
+        is_written = self.log.ended(ended.encode())
+        if not self.log.put_back() or not is_written:
             complain("the end of the log could not be written")
         return self.status if self.status >= 0 else 128 - self.status
 

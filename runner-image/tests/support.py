@@ -10,6 +10,7 @@ skip is a failure. RUNNER_TEST_PYTHON chooses the interpreter.
 import atexit
 import collections
 import contextlib
+import hmac
 import json
 import os
 import re
@@ -184,6 +185,27 @@ class RunnerCase(unittest.TestCase):
     def write(self, *parts, content):
         with open(self.path(*parts), "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
+
+    def give_key(self):
+        """A key as a server gives it, where the runner looks."""
+        self.key = os.urandom(32)
+        self.workload = "runner-job-1"
+        self.key_text = json.dumps({"version": 1, "workload": self.workload, "key": self.key.hex()}) + "\n"
+        self.write("spool", "key", content=self.key_text)
+        os.chmod(self.path("spool", "key"), 0o600)
+
+    def is_signed(self, kind, header, payload, attempt=1):
+        text, _, tail = payload.rpartition(b',"mac":"')
+        context = "maps-runner-1\0%s\0%d\0%s\0" % (self.workload, attempt, kind)
+        mac = hmac.new(self.key, context.encode() + header + text, "sha256").hexdigest()
+        return tail.decode() == mac + '"}'
+
+    def assert_signed(self, result):
+        """That the log begins and ends with frames that verify."""
+        for kind, frame in ("started", result.frames[0]), ("ended", result.frames[-1]):
+            header = HEADER.pack(b"LF", frame.kind, frame.stream, len(frame.payload), frame.seq, frame.time_us)
+            self.assertEqual({"started": STARTED, "ended": ENDED}[kind], frame.kind)
+            self.assertTrue(self.is_signed(kind, header, frame.payload), frame)
 
     def read_log(self):
         with open(self.path("spool", "log"), "rb") as file:

@@ -25,6 +25,7 @@ import { Recovery } from './takeover/recovery.js';
 import { Replica } from './replica.js';
 import { RetentionKeeper } from './upkeep/retention-keeper.js';
 import { RunningAttempts } from './attempt/running-attempts.js';
+import { ScriptEvidence } from './attempt/script-evidence.js';
 import { StartPlanner } from './admission/start-planner.js';
 import { WorkerStrays } from './upkeep/worker-strays.js';
 import { WorkloadStarter } from './attempt/workload-starter.js';
@@ -55,6 +56,7 @@ import { WorkloadStarter } from './attempt/workload-starter.js';
     Replica,
     RetentionKeeper,
     RunningAttempts,
+    ScriptEvidence,
     StartPlanner,
     WorkerStrays,
     WorkloadStarter,

@@ -8,6 +8,8 @@ import { WorkspaceLayout } from '../workspace/workspace-layout.js';
 import { WorkspaceSpools } from '../workspace/workspace-spools.js';
 import { SpoolEnds } from './spool-ends.js';
 import { encodeFrame } from '../runner/frames.js';
+import { newKey } from '../runner/key.js';
+import { encodeSignedFrame } from '../runner/signature.js';
 import { SpoolTails } from './spool-tails.js';
 
 const STARTED = encodeFrame({ kind: 'started', atMs: 1000, payload: '{"version":1}' });
@@ -77,6 +79,19 @@ describe('the ends of a spool', () => {
     const said = { startedAtMs: undefined, ended: undefined, isEmpty: false, sizeBytes: 0 };
     expect(await ends.read('w')).toEqual(said);
     expect((await ends.read('w')).sizeBytes).toBe(0);
+  });
+
+  it('tell of nothing that its runner did not sign, where there is a key', async () => {
+    const key = { workload: 'w', key: newKey(), attempt: 1 };
+    const started = encodeSignedFrame({ kind: 'started', atMs: 1000, payload: '{"version":1}' }, key);
+    const ended = encodeSignedFrame({ kind: 'ended', atMs: 2000, payload: '{"exitCode":3}' }, key);
+    write(started, ended);
+    expect(await ends.read('w', key)).toMatchObject({ startedAtMs: 1000, ended: { exitCode: 3 } });
+    expect(await ends.waitForStart('w', new AbortController().signal, key)).toBe(1000);
+    write(STARTED, ENDED);
+    const nothing = { startedAtMs: undefined, ended: undefined, isEmpty: false };
+    expect(await ends.read('w', key)).toMatchObject(nothing);
+    expect(await ends.waitForStart('w', new AbortController().signal, key)).toBeUndefined();
   });
 
   it('tell when the script starts as soon as it does, and stop waiting when asked to', async () => {

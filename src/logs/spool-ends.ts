@@ -2,7 +2,8 @@ import type { FileHandle } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
 import type { EndedFrame } from '../runner/ended.js';
 import { END_FRAME_BYTES, clampTime, findEnded, findStart } from '../runner/ended.js';
-import { isReplaced } from '../workspace/regular-file.js';
+import type { FrameKey } from '../runner/signature.js';
+import { isSpoiled } from '../workspace/regular-file.js';
 import { WorkspaceSpools } from '../workspace/workspace-spools.js';
 import { SpoolTails } from './spool-tails.js';
 
@@ -17,7 +18,7 @@ export interface SpoolSummary {
   sizeBytes: number;
 }
 
-/** The summary of a spool that its script replaced by something else. */
+/** The summary of a spool that its script replaced by something else, or closed. */
 const REPLACED: SpoolSummary = { startedAtMs: undefined, ended: undefined, isEmpty: false, sizeBytes: 0 };
 
 /** The first and the last frame of a spool, read without the log between them. */
@@ -28,32 +29,37 @@ export class SpoolEnds {
     private readonly tails: SpoolTails,
   ) {}
 
-  /** Rejects when the spool cannot be read now. */
-  async read(workspaceId: string): Promise<SpoolSummary> {
+  /** With a key only frames that verify are told of. Rejects when the spool cannot be read now. */
+  async read(workspaceId: string, key?: FrameKey): Promise<SpoolSummary> {
     try {
       const file = await this.spools.open(workspaceId);
-      return file ? await summarize(file).finally(() => file.close()) : { ...REPLACED, isEmpty: true };
+      return file ? await summarize(file, key).finally(() => file.close()) : { ...REPLACED, isEmpty: true };
     } catch (error) {
-      if (isReplaced(error)) return REPLACED;
+      if (isSpoiled(error)) return REPLACED;
       throw error;
     }
   }
 
-  /** Resolves with the time of the `started` frame once it is there; undefined when `signal` aborts before. */
-  async waitForStart(workspaceId: string, signal: AbortSignal): Promise<number | undefined> {
+  /**
+   * Resolves with the time of the `started` frame once it is there; undefined when something else is, or `signal` aborts
+   * before. With a key it must verify.
+   */
+  async waitForStart(workspaceId: string, signal: AbortSignal, key?: FrameKey): Promise<number | undefined> {
     return this.tails.with(workspaceId, async (tail) => {
       await tail.waitBeyond(0, signal);
-      return tail.startedAtMs === undefined ? undefined : clampTime(tail.startedAtMs);
+      if (tail.startedAtMs === undefined) return undefined;
+      return key ? (await this.read(workspaceId, key)).startedAtMs : clampTime(tail.startedAtMs);
     });
   }
 }
 
 /** Most spools are so small that one read has both ends. */
-async function summarize(file: FileHandle): Promise<SpoolSummary> {
+async function summarize(file: FileHandle, key: FrameKey | undefined): Promise<SpoolSummary> {
   const { size } = await file.stat();
   const tail = await readAt(file, Math.max(0, size - END_FRAME_BYTES));
   const head = size <= END_FRAME_BYTES ? tail : await readAt(file, 0);
-  return { startedAtMs: findStart(head), ended: findEnded(tail), isEmpty: size === 0, sizeBytes: size };
+  const [startedAtMs, ended] = [findStart(head, key), findEnded(tail, key)];
+  return { startedAtMs, ended, isEmpty: size === 0, sizeBytes: size };
 }
 
 async function readAt(file: FileHandle, offset: number): Promise<Buffer> {

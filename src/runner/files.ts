@@ -17,3 +17,5 @@ export const REQUEST_FILE = 'request.json';
 export const LOG_FILE = 'log';
 /** In the spool: what a worker says when it waits for its order. */
 export const READY_FILE = 'ready';
+/** In the spool: what the runner signs with. It removes the file before it lets the script go. */
+export const KEY_FILE = 'key';

@@ -1,15 +1,19 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
 import { SYSTEM } from '../../common/principal.js';
 import { LimitsConfig } from '../../config/parts/limits-config.js';
 import type { ClaimedJob, Job } from '../../jobs/record/job.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
-import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { EndedFrame } from '../../runner/ended.js';
 import type { StartFailure } from '../../runtime/runtime-provider.js';
 import type { AttemptEnd, EndEvidence, JobHistory, OutOfReach } from '../outcome/decide-end.js';
-import { NO_HISTORY, decideEnd, isDecidedAlone, notStarted } from '../outcome/decide-end.js';
+import { NO_HISTORY, decideEnd, hasUntoldEnd, isDecidedAlone, notStarted } from '../outcome/decide-end.js';
 import type { Evidence } from '../outcome/outcome.js';
+import { contradicts, isOverdue, withUnsignedHint } from '../outcome/signed-end.js';
 import type { WatchedEnd } from './attempt-watcher.js';
+import type { ScriptTraces } from './script-evidence.js';
+import { ScriptEvidence } from './script-evidence.js';
 
 /** What is known about an attempt's script when it is settled. */
 export interface SettledScript {
@@ -33,32 +37,40 @@ export interface Verdict {
 @Injectable()
 export class AttemptJudge {
   constructor(
-    private readonly spools: SpoolEnds,
+    private readonly evidence: ScriptEvidence,
     private readonly jobs: JobRepository,
     private readonly config: LimitsConfig,
+    @Inject(LOG) private readonly log: Log,
   ) {}
 
   async judge(claim: ClaimedJob, end: WatchedEnd): Promise<Verdict> {
-    const { job, attempt } = claim;
-    const endedAtMs = Date.now();
-    const { startedAtMs, ended, isEmpty, sizeBytes } = await this.spools.read(attempt.workspace);
-    const found: Evidence = {
+    const { job, deadlineInMs } = claim;
+    const traces = await this.evidence.gather(claim);
+    const { ended, started, logBytes } = traces;
+    const startedAtMs = traces.startedAtMs ?? claim.attempt.startedAtMs ?? undefined;
+    const { timeoutSeconds } = job;
+    this.noteContradiction(claim, end, traces);
+    const known = {
       exit: end.exit,
       stoppedFor: end.stoppedFor,
       ended,
-      started: attempt.startedAtMs !== null || !isEmpty,
+      started,
+      isSigned: traces.trust === 'signed',
+    };
+    const found: Evidence = {
+      ...known,
+      isOverdue: hasUntoldEnd(known) && isOverdue({ ...end, timeoutSeconds, startedAtMs, deadlineInMs }),
       ...this.limitsOf(job),
     };
     const history = isDecidedAlone(found) ? NO_HISTORY : await this.historyOf(claim);
-    return toVerdict(
-      { attempt: found, ...history },
-      {
-        startedAtMs: startedAtMs ?? attempt.startedAtMs ?? undefined,
-        ended,
-        endedAtMs,
-        logBytes: sizeBytes,
-      },
-    );
+    const script = {
+      startedAtMs: startedAtMs ?? hiddenStartMs(traces, end),
+      ended,
+      endedAtMs: end.endedAtMs,
+      logBytes,
+    };
+    const verdict = toVerdict({ attempt: found, ...history }, script);
+    return traces.trust === 'unsigned' ? withHint(verdict) : verdict;
   }
 
   /** The workload was never made. */
@@ -80,11 +92,41 @@ export class AttemptJudge {
     const { isCancelRequested, retries } = job;
     return { isCancelRequested, earlier: { started, notStarted: others.length - started, retries } };
   }
+
+  private noteContradiction({ job }: ClaimedJob, { exit }: WatchedEnd, { ended, trust }: ScriptTraces): void {
+    if (trust !== 'signed' || !ended || !contradicts(exit, ended)) return;
+    const { exitCode, signal } = ended;
+    this.log.info(
+      {
+        jobId: job.id,
+        engine: exit.kind,
+        code: 'exitCode' in exit ? exit.exitCode : undefined,
+        exitCode,
+        signal,
+      },
+      'the engine does not tell the end that the runner signed; the runner is believed',
+    );
+  }
+}
+
+/** When a script began, about, that has removed all that told of it, milliseconds since 1970. */
+function hiddenStartMs({ trust, started, ended }: ScriptTraces, end: WatchedEnd): number | undefined {
+  if (trust !== 'signed' || !started) return undefined;
+  return ended ? ended.atMs - ended.wallSeconds * 1000 : end.endedAtMs;
 }
 
 /** The verdict on an attempt whose engine no server reaches. */
 export function judgeOutOfReach(engines: OutOfReach): Verdict {
   return toVerdict({ attempt: engines, ...NO_HISTORY });
+}
+
+/** For the job of an image whose runner signs nothing. */
+function withHint({ end, endIfCancelled, script }: Verdict): Verdict {
+  const hinted = ({ attempt, job }: AttemptEnd): AttemptEnd => ({
+    attempt: withUnsignedHint(attempt),
+    job: 'ends' in job ? { ends: withUnsignedHint(job.ends) } : job,
+  });
+  return { end: hinted(end), endIfCancelled: hinted(endIfCancelled), script };
 }
 
 function toVerdict(evidence: EndEvidence, script?: SettledScript): Verdict {

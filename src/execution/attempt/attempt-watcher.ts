@@ -4,11 +4,11 @@ import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { LimitsConfig } from '../../config/parts/limits-config.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
-import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { RuntimeProvider, WorkloadExit } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { CancelWatch } from './cancel-watch.js';
 import { JobRecorder } from './job-recorder.js';
+import { ScriptEvidence } from './script-evidence.js';
 import type { StopReason } from '../outcome/outcome.js';
 import { StopControl } from './stop-control.js';
 
@@ -29,6 +29,10 @@ export interface WatchedEnd {
   exit: WorkloadExit;
   /** Why we ended it early, if we did. */
   stoppedFor: StopReason | undefined;
+  /** When this server saw it, milliseconds since 1970. */
+  endedAtMs: number;
+  /** For how long it had waited, milliseconds. */
+  watchedMs: number;
 }
 
 /** Watches one live workload: marks its job running, holds its deadline, passes a cancel on, waits for its end. */
@@ -40,13 +44,14 @@ export class AttemptWatcher {
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     @Inject(LOG) private readonly log: Log,
     private readonly recorder: JobRecorder,
-    private readonly spools: SpoolEnds,
+    private readonly evidence: ScriptEvidence,
     private readonly cancels: CancelWatch,
     private readonly config: LimitsConfig,
   ) {}
 
   /** Rejects when `signal` aborts (the workload goes on), or when the job turns out to be another's. */
   async watch(claim: ClaimedJob, handle: string, signal: AbortSignal): Promise<WatchedEnd> {
+    const beganMs = performance.now();
     const live = childSignal(signal);
     const control = new StopControl(this.runtime, handle, this.log, live.signal);
     const stopWatching = this.cancels.watch(
@@ -56,7 +61,8 @@ export class AttemptWatcher {
     const progress = this.seeProgress(claim, handle, control, live.signal);
     try {
       const exit = await Promise.race([this.runtime.wait(handle, live.signal), onlyFailure(progress)]);
-      return { exit, stoppedFor: control.reason };
+      const watchedMs = performance.now() - beganMs;
+      return { exit, stoppedFor: control.reason, endedAtMs: Date.now(), watchedMs };
     } finally {
       stopWatching();
       live.abort();
@@ -90,13 +96,14 @@ export class AttemptWatcher {
     const isWarm = claim.attempt.startKind === 'WARM';
     const patienceMs = isWarm ? this.takingMs : this.runtime.startTimeoutSeconds * 1000;
     const timer = setTimeout(patience.abort, patienceMs);
-    const starting = this.spools.waitForStart(claim.attempt.workspace, patience.signal).finally(() => {
+    const starting = this.evidence.waitForStart(claim, patience.signal).finally(() => {
       clearTimeout(timer);
       patience.release();
     });
     const [startedAtMs] = await Promise.all([starting, this.saveLateHandle(claim, handle, starting, live)]);
     if (live.aborted) return undefined;
-    if (patience.signal.aborted && startedAtMs === undefined) {
+    const isLate = patience.signal.aborted && startedAtMs === undefined;
+    if (isLate && !(await this.evidence.hasHiddenStart(claim))) {
       await control.stop('startTimeout', 0);
       return undefined;
     }

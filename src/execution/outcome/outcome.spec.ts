@@ -25,6 +25,8 @@ function decide(exit: WorkloadExit, frame: Partial<EndedFrame> | undefined, more
     exit,
     ended: frame && { ...FRAME, ...frame },
     started: true,
+    isSigned: false,
+    isOverdue: false,
     stoppedFor: undefined,
     timeoutSeconds: 5,
     memoryMb: 64,

@@ -41,12 +41,14 @@ const TERMINAL = /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/;
 
 describe('execution', () => {
   let engine: FakeEngine;
+  let spool: RunnerSpool;
   let dataDir: string;
   let server: TestingModule;
 
   beforeEach(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'maps-execution-'));
-    engine = new FakeEngine({ spool: new RunnerSpool(), secondMs: 1, allowKillByRemove: true });
+    spool = new RunnerSpool();
+    engine = new FakeEngine({ spool, secondMs: 1, allowKillByRemove: true });
     server = await startServer();
   });
 
@@ -281,7 +283,7 @@ describe('execution', () => {
     await database.onApplicationShutdown();
     const { spec } = engine.workload(`runner-${id}`);
     engine.vanish(`runner-${id}`);
-    await truncate(spoolPath(spec.workspace));
+    spool.forget(spec.workspace);
     server = await startServer();
     expect(await waitForState(id, TERMINAL)).toMatchObject({
       state: 'CANCELLED',
@@ -410,7 +412,7 @@ describe('execution', () => {
     await server.close();
     engine.vanish(`runner-${id}`);
     const paths = workspacePaths(join(dataDir, 'workspaces'), workspace);
-    await truncate(spoolPath(paths));
+    spool.forget(paths);
     server = await startServer();
     (await running(`runner-${id}-2`)).end();
     expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
@@ -426,7 +428,7 @@ describe('execution', () => {
     await server.get(Database).db.updateTable('attempts').set({ handle: null, started_at: null }).execute();
     await server.close();
     engine.vanish(`runner-${id}`);
-    await truncate(spoolPath(spec.workspace));
+    spool.forget(spec.workspace);
     engine.make(spec);
     server = await startServer();
     (await running(`runner-${id}-2`)).end();
