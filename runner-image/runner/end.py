@@ -16,25 +16,29 @@ objects to the permanent generation, which is never collected: step 4 finds noth
 Where there is one, or something that is not known, it changes nothing.
 """
 
+import builtins
+import gc
 import sys
 
 from .endings import Endings
 
 
 def prepare_end():
-    """Called in the script's process before anything else asks to be called at its end; returns the `End`."""
+    """Called in the script's process before anything else asks to be called at its end; returns the `End`.
+
+    What takes time is left to the end: the script waits for this.
+    """
     import atexit
-    from _operator import call
-    from itertools import compress
 
     end = End()
-    # Called from the last to the first, by C code alone: a trace function of the script's sees nothing of this.
-    # A worker's libraries may have one for good, so it is taken away only while `end` runs.
-    switches, before, results = (sys.settrace, sys.setprofile), [], []
-    atexit.register(results.extend, map(call, compress(switches, before), filter(None, before)))
+    # Called from the last to the first. A trace function of the script's is away while `end` runs, and sees nothing of it: all
+    # others are C code.
+    atexit.register(end.results.extend, map(sys.settrace, end.traces))
+    atexit.register(end.results.extend, map(sys.setprofile, end.profiles))
     atexit.register(end)
-    atexit.register(results.extend, map(call, compress(switches, before), (None, None)))
-    atexit.register(before.extend, map(call, (sys.gettrace, sys.getprofile)))
+    atexit.register(sys.settrace, None)
+    atexit.register(sys.setprofile, None)
+    atexit.register(end.found.extend, zip((None,), iter(sys.gettrace, end), iter(sys.getprofile, end)))
     return end
 
 
@@ -44,52 +48,56 @@ class Marker:
 
 class End:
     def __init__(self):
-        import gc
-
-        self.gc = gc
+        self.found, self.traces, self.profiles, self.results = [], [], [], []
         self.modules = sys.modules
-        self.endings = Endings()
+        self.builtins, self.builtins_before = vars(builtins), dict(vars(builtins))
+        self.endings = Endings((sys.stdin, sys.stdout, sys.stderr), sys.path[1:])
         self.marker = Marker()
-        self.has_frozen = False
 
     def freeze_libraries(self):
         """Called when a worker has its libraries: the script's collections need not go through them, nor the look at its end."""
-        if self.find_reason(self.gc.get_objects()) is None:
-            self.endings.accept_present(self.gc.get_objects())
-            self.gc.freeze()
+        from _functools import partial
+        from _weakref import ReferenceType
+
+        self.builtins_before.update(self.builtins)
+        objects = gc.get_objects()
+        if self.endings.find_reason(objects, self.modules) is None:
+            self.endings.accept_present(objects)
+            # Until `atexit` lets go of this, which is when it has called it, or when a script makes it forget.
+            freeze_with(ReferenceType(self, partial(next, iter(gc.unfreeze, self.marker))))
             self.marker = Marker()
-            self.has_frozen = True
 
     def __call__(self):
         try:
-            try:
-                raise LookupError
-            except LookupError as error:  # as sys._getframe() does, of which audit hooks hear
-                is_last = error.__traceback__.tb_frame.f_back is None
-            if is_last:
-                objects = self.gc.get_objects()
-                has_frozen_all = Marker not in map(type, objects)
-                if has_frozen_all or self.find_reason(objects):
-                    del objects
-                    self.leave_to_python(has_frozen_all)
-                else:
+            ((_, trace, profile),) = self.found
+            self.traces += [trace] if trace else []
+            self.profiles += [profile] if profile else []
+            # First of all, as the rest uses them.
+            if self.builtins == self.builtins_before and self.is_called_by_the_interpreter():
+                objects = gc.get_objects()
+                if Marker not in map(type, objects):  # the script has frozen everything: so it stays
+                    freeze_with(self)
+                elif self.endings.find_reason(objects, self.modules) is None:
                     self.let_go()
         except BaseException:  # memory, recursion, a signal: Python's own end needs nothing of this
-            self.leave_to_python()
+            pass
 
-    def find_reason(self, objects):
-        """Why Python has to take everything apart, or None."""
-        return self.endings.find_reason(objects, self.modules)
+    def is_called_by_the_interpreter(self):
+        """And not by a script that calls the functions of `atexit` itself, and goes on."""
+        try:
+            raise LookupError
+        except LookupError as error:  # as sys._getframe() does, of which audit hooks hear
+            return error.__traceback__.tb_frame.f_back.f_back is None
 
     def let_go(self):
-        kept = list(self.modules.values())
-        kept.append(kept)  # nobody else holds it, and what is frozen stays
-        self.gc.freeze()
-        ends = {name: self.modules[name] for name in ("sys", "builtins")}
+        last = {name: self.modules[name] for name in ("sys", "builtins")}
+        freeze_with(self, *self.modules.values())
         self.modules.clear()
-        self.modules.update(ends)
+        self.modules.update(last)
 
-    def leave_to_python(self, has_frozen_all=False):
-        """With what it would have found in a cold start; a script that froze everything has frozen the libraries, too."""
-        if self.has_frozen and not has_frozen_all:
-            self.gc.unfreeze()
+
+def freeze_with(*objects):
+    """Freezes all that there is, with these objects among it, which nobody else need hold."""
+    kept = [*objects]
+    kept.append(kept)
+    gc.freeze()

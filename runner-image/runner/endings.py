@@ -6,6 +6,8 @@ that still runs, a library of C code that nobody has looked through, another ver
 """
 
 import _thread
+import _warnings
+import gc
 import sys
 
 VERSIONS = ((3, 11), (3, 12), (3, 13))  # whose Py_FinalizeEx was read
@@ -50,28 +52,13 @@ module_dict_of = MODULE.__dict__["__dict__"].__get__
 
 
 class Endings:
-    """Made in the script's process before anything is imported there: knows what is there from the beginning."""
+    """Knows what was there before the script: `streams`, the standard ones, and `folders`, those of libraries."""
 
-    def __init__(self):
-        import _io
-        from _weakref import ReferenceType
-
-        self.library_folders = ("<frozen ", *(path.rstrip("/") + "/" for path in sys.path[1:] if path))
+    def __init__(self, streams, folders):
+        self.streams = streams
+        self.folders = folders
         self.accepted_modules = set()
         self.accepted_classes = ()
-        self.streams = sys.stdin, sys.stdout, sys.stderr
-        self.file, self.reader, self.text, self.any_stream = _io.FileIO, _io.BufferedReader, _io.TextIOWrapper, _io._IOBase
-        self.callback_of = vars(ReferenceType)["__callback__"].__get__
-        # Types that alone do not tell, with a function that tells it of an object.
-        self.looks = {
-            _io.BytesIO: None,
-            _io.StringIO: None,
-            _io.FileIO: None,  # has no buffer, and the kernel closes it
-            **{kind: self.is_unwritten for kind in (self.text, self.reader, _io.BufferedWriter, _io.BufferedRandom)},
-            ReferenceType: self.calls_back,
-            type: is_hidden,
-            **looks_at_suspended(),
-        }
 
     def accept_present(self, objects):
         """What is there now has no end."""
@@ -82,8 +69,7 @@ class Endings:
 
     def find_reason(self, objects, modules):
         """Why these objects must not be passed over, or None."""
-        import gc
-
+        self.prepare_looks(modules["_io"], modules["_weakref"].ReferenceType)
         if sys.implementation.name != "cpython" or sys.version_info[:2] not in VERSIONS:
             return "a version of Python that is not known"
         if _thread._count():
@@ -97,6 +83,21 @@ class Endings:
         if any("__del__" in each for each in self.accepted_classes):
             return "a __del__ for what was there before"
         return self.unknown_module(modules) or self.object_with_end(objects)
+
+    def prepare_looks(self, _io, reference):
+        self.library_folders = ("<frozen ", *(path.rstrip("/") + "/" for path in self.folders if path))
+        self.file, self.text, self.any_stream = _io.FileIO, _io.TextIOWrapper, _io._IOBase
+        self.callback_of = vars(reference)["__callback__"].__get__
+        # Types that alone do not tell, with a function that tells it of an object, or None for those without an end.
+        self.looks = {
+            _io.BytesIO: None,
+            _io.StringIO: None,
+            _io.FileIO: None,  # has no buffer, and the kernel closes it
+            **{kind: self.is_unwritten for kind in (self.text, _io.BufferedReader, _io.BufferedWriter, _io.BufferedRandom)},
+            reference: self.calls_back,
+            type: is_hidden,
+            **looks_at_suspended(),
+        }
 
     def unknown_module(self, modules):
         known = KNOWN_PACKAGES | sys.stdlib_module_names
@@ -216,8 +217,6 @@ def is_native(module):
 
 def warns_of_resources(modules):
     """Whether a warning is shown of what is freed without having been closed, which by default is not."""
-    import _warnings
-
     filters = modules["warnings"].filters if "warnings" in modules else _warnings.filters
     for action, message, category, module, line in filters:
         if issubclass(ResourceWarning, category):

@@ -200,13 +200,12 @@ def script_process(child, order, secrets):
     Nothing may be in this process's memory that the script must not see: it can read all of it.
     """
     try:
-        prepare_end()
         stdout, stderr = (pipe.script_end for pipe in child.pipes)
         become_clean_process(stdout, stderr, keep=(child.script_ready, child.script_go))
         script = prepare_script(order, script_environment(base_environment(), order, secrets))
     except BaseException as error:
         give_up(child, error)
-    await_go(child)
+    await_go(child, prepare_end)
     if any(name.startswith(START_UP_VARIABLES) for name in (*order.env, *secrets)):
         os.execv(sys.executable, [sys.executable, "-u", script[0]])
     return script
@@ -217,10 +216,12 @@ def give_up(child, error):
     os._exit(EXIT_RUNNER_FAILED)
 
 
-def await_go(child):
-    """Tells the runner that the script may begin and waits for its word."""
+def await_go(child, meanwhile=None):
+    """Tells the runner that the script may begin and waits for its word, which takes about as long as `meanwhile`."""
     os.write(child.script_ready, b"\0")
     os.close(child.script_ready)
+    if meanwhile:
+        meanwhile()
     if not os.read(child.script_go, 1):  # the runner is gone
         os._exit(EXIT_RUNNER_FAILED)
     os.close(child.script_go)

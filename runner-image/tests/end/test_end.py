@@ -19,10 +19,11 @@ KINDS = sorted(os.listdir(SCRIPTS))
 LIBRARIES = {"h5py", "rasterio"}
 MISSING = {kind for kind in LIBRARIES if not works(PYTHON, "-c", "import " + kind)}
 ADDRESS = re.compile(r"0x[0-9a-f]+")
-# A module that tells when it is taken apart: by a reference of its own, which no end has to heed.
+# A module that tells when it is taken apart: by a weak reference of a library's, which no end has to heed. It outlives the
+# module, and holds nothing of it.
 TOLD = "taken apart\n"
 TELLTALE = """
-import os, weakref
+import os, sys, weakref
 
 class Kept:
     pass
@@ -31,7 +32,7 @@ def tell(reference, write=os.write):
     write(2, b"taken apart\\n")
 
 kept = Kept()
-reference = weakref.ref(kept, tell)
+sys.telltale = weakref.ref(kept, type(tell)(tell.__code__, {}, "tell", tell.__defaults__))
 """
 
 
@@ -83,3 +84,82 @@ class TheEnd(WorkerCase):
             for path, future in [(path, pool.submit(self.compare_apart, path)) for path in wanted]:
                 with self.subTest(os.path.relpath(path, SCRIPTS)):
                     future.result()
+
+
+class TheQuickEnd(WorkerCase):
+    """Whether modules are taken apart is told by one that a library of the test's own is."""
+
+    def setUp(self):
+        super().setUp()
+        self.module("telltale", TELLTALE)
+
+    def is_taken_apart(self, script, warm):
+        run = (lambda: self.run_warm(script, "telltale," + PRELOAD)) if warm else lambda: self.run_script("import telltale\n" + script)
+        result = run()
+        self.assertEqual(result.code, 0, result.text(STDERR))
+        self.clear()
+        return TOLD in result.text(STDERR)
+
+    def assert_end(self, script, is_taken_apart):
+        for warm in (False, True):
+            with self.subTest(script, warm=warm):
+                self.assertEqual(self.is_taken_apart(script, warm), is_taken_apart)
+
+    def test_nothing_is_taken_apart_for_an_ordinary_script(self):
+        self.assert_end("print('done')", False)
+        self.assert_end("import sys\nsys.exit()", False)
+        self.assert_end(ORDINARY, False)
+
+    def test_all_is_taken_apart_where_something_has_an_end(self):
+        for script in (
+            "class C:\n    def __del__(self): pass\nimport json\njson.kept = C()",
+            "kept = open('left.txt', 'w')",
+            "import warnings\nwarnings.simplefilter('always')",
+        ):
+            self.assert_end(script, True)
+
+    def test_a_library_with_an_end_of_its_own_has_it_in_a_worker_too(self):
+        self.module("ending", "class C:\n    def __del__(self): print('gone')\nkept = C()")
+        result = self.run_warm("print('done')", "ending")
+        self.assertEqual(result.text(), "done\ngone\n")
+
+    def test_a_library_of_c_that_nobody_has_looked_through_is_taken_apart(self):
+        self.module("unknown", "__file__ = '/somewhere/unknown.so'")
+        self.assert_end("import unknown", True)
+        result = self.run_warm("print('done')", "telltale,unknown")
+        self.assertIn(TOLD, result.text(STDERR))
+
+    def test_an_interrupted_look_leaves_the_end_to_python(self):
+        broken = self.changed_runner("    kept.append(kept)", "    raise KeyboardInterrupt")
+        self.module("telltale", TELLTALE)
+        result = self.run_script("import telltale\nprint('done')", runner=broken)
+        self.assertEqual((result.code, result.text(), result.text(STDERR)), (0, "done\n", TOLD))
+
+
+ORDINARY = """
+import asyncio, collections, csv, io, json, logging, random, threading, weakref
+
+class Point:
+    def __init__(self, x):
+        self.x, self.itself = x, self
+
+async def main():
+    await asyncio.sleep(0)
+
+def numbers():
+    yield 1
+
+logging.basicConfig(filename="ordinary.log")
+logging.warning("told")
+with open("rows.csv", "w") as file:
+    csv.writer(file).writerow([1, 2])
+unread = open("rows.csv")
+points = [Point(n) for n in range(100)]
+cache = weakref.WeakValueDictionary(first=points[0])
+memory = io.StringIO()
+asyncio.run(main())
+thread = threading.Thread(target=len, args=("",))
+thread.start()
+lazy = numbers()
+print(json.dumps(random.random() < 2))
+"""
