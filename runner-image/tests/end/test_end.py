@@ -18,7 +18,7 @@ SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts")
 KINDS = sorted(os.listdir(SCRIPTS))
 LIBRARIES = {"h5py", "rasterio"}
 MISSING = {kind for kind in LIBRARIES if not works(PYTHON, "-c", "import " + kind)}
-ADDRESS = re.compile(r"0x[0-9a-f]+")
+DIFFERENT = re.compile(r"0x[0-9a-f]+|pid=\d+")
 # A module that tells when it is taken apart: by a weak reference of a library's, which no end has to heed. It outlives the
 # module, and holds nothing of it.
 TOLD = "taken apart\n"
@@ -47,8 +47,8 @@ class TheEnd(WorkerCase):
                     files[os.path.relpath(file.name, self.path("output"))] = file.read()
         return {
             "code": code if code >= 0 else 128 - code,
-            "stdout": ADDRESS.sub("", stdout),
-            "stderr": ADDRESS.sub("", stderr),
+            "stdout": DIFFERENT.sub("", stdout),
+            "stderr": DIFFERENT.sub("", stderr),
             "files": files,
         }
 

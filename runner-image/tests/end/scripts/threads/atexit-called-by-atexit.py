@@ -3,6 +3,7 @@ import sys
 
 
 def again():
+    atexit.unregister(again)
     atexit._run_exitfuncs()
     import colorsys
 
