@@ -173,7 +173,7 @@ class Endings:
         if kind is METHOD:
             return self.is_of_library(callback.__func__)
         if kind is BUILTIN:
-            return callback.__name__ in ("_destroy", "_localdummy_destroyed")  # of _abc and _thread
+            return callback.__name__ in ("_destroy", "_localdummy_destroyed", "clear_locals")  # of _abc and _thread
         # One that atexit has called, and that is not called again.
         return name_of(kind) == "finalize" and module_of(kind) == "weakref" and kind._shutdown
 
