@@ -50,6 +50,6 @@ def full_name(name):
 "the script".extend(load_main()())
 try:
     exec("the script".pop()())
-except:  # noqa: E722 - a name here could be one of the script's
+except:  # of any kind: a name here could be one of the script's
     "the script".pop()()
     raise

@@ -23,6 +23,11 @@ import sys
 from .endings import Endings
 
 
+# Objects of the script above which it is not looked at them: the list of them takes 8 bytes for each at most, and a script may be
+# at the end of its memory.
+MOST_OBJECTS = 3_000_000
+
+
 def prepare_end():
     """Called in the script's process before anything else asks to be called at its end; returns the `End`.
 
@@ -53,6 +58,7 @@ class End:
         self.builtins, self.builtins_before = vars(builtins), dict(vars(builtins))
         self.endings = Endings((sys.stdin, sys.stdout, sys.stderr), sys.path[1:])
         self.marker = Marker()
+        self.blocks_before = 0
 
     def freeze_libraries(self):
         """Called when a worker has its libraries: the script's collections need not go through them, nor the look at its end."""
@@ -66,6 +72,7 @@ class End:
             # Until `atexit` lets go of this, which is when it has called it, or when a script makes it forget.
             freeze_with(ReferenceType(self, partial(next, iter(gc.unfreeze, self.marker))))
             self.marker = Marker()
+            self.blocks_before = sys.getallocatedblocks()
 
     def __call__(self):
         try:
@@ -73,7 +80,8 @@ class End:
             self.traces += [trace] if trace else []
             self.profiles += [profile] if profile else []
             # First of all, as the rest uses them.
-            if self.builtins == self.builtins_before and self.is_called_by_the_interpreter():
+            is_known = self.builtins == self.builtins_before and self.is_called_by_the_interpreter()
+            if is_known and sys.getallocatedblocks() - self.blocks_before < MOST_OBJECTS:
                 objects = gc.get_objects()
                 if Marker not in map(type, objects):  # the script has frozen everything: so it stays
                     freeze_with(self)

@@ -157,6 +157,11 @@ class TheQuickEnd(WorkerCase):
         result = self.run_script("import telltale\nprint('done')", runner=broken)
         self.assertEqual((result.code, result.text(), result.text(STDERR)), (0, "done\n", TOLD))
 
+    def test_objects_that_are_too_many_to_list_are_not_looked_at(self):
+        few = self.changed_runner("MOST_OBJECTS = 3_000_000", "MOST_OBJECTS = 1000")
+        result = self.run_script("import telltale\nprint('done')", runner=few)
+        self.assertEqual((result.code, result.text(), result.text(STDERR)), (0, "done\n", TOLD))
+
 
 ORDINARY = """
 import asyncio, collections, csv, io, json, logging, random, threading, weakref
