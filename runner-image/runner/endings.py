@@ -1,8 +1,8 @@
 """What does something when it goes: the objects that the end of a script must not pass over.
 
-The garbage collector's list is looked through. It has every instance of a class that a script can write (but for one kind,
-`is_hidden`), and all files, generators, coroutines and weak references. Whatever is not known counts as an end: a thread
-that still runs, a library of C code that nobody has looked through, another version of Python.
+The garbage collector's list is looked through. It has every instance of a class that a script can write (but for two kinds,
+`is_of_unseen_objects`), and all files, generators, coroutines and weak references. Whatever is not known counts as an end: a
+thread that still runs, a library of C code that nobody has looked through, another version of Python.
 """
 
 import _thread
@@ -14,8 +14,8 @@ VERSIONS = ((3, 11), (3, 12), (3, 13))  # whose Py_FinalizeEx was read
 
 # Packages whose native code was looked through: their objects have no end but memory, or are among those below.
 KNOWN_PACKAGES = frozenset(
-    "charset_normalizer contourpy fiona kiwisolver markupsafe matplotlib mpl_toolkits numpy pandas PIL pyogrio pyproj"
-    " rasterio scipy shapely".split()
+    "_cyutility charset_normalizer contourpy fiona kiwisolver markupsafe matplotlib mpl_toolkits numpy pandas PIL pyogrio"
+    " pyproj rasterio scipy shapely".split()
 )
 # Types of C code that write or clean up when they are freed, without a `__del__` that would show it.
 ENDS_IN_C = {
@@ -46,7 +46,7 @@ TYPE_IS_COLLECTED = 1 << 14  # Py_TPFLAGS_HAVE_GC
 mro_of, dict_of, flags_of, name_of, module_of = (
     type.__dict__[name].__get__ for name in ("__mro__", "__dict__", "__flags__", "__name__", "__module__")
 )
-FUNCTION, BUILTIN, MODULE, SLOT, GETTER = map(type, (lambda: None, len, sys, object.__init__, type.__dict__["__mro__"]))
+FUNCTION, BUILTIN, MODULE, SLOT, GETTER = map(type, (lambda: None, len, sys, object.__init__, type.__dict__["__dict__"]))
 METHOD = type(type("", (), {"method": lambda self: None})().method)
 module_dict_of = MODULE.__dict__["__dict__"].__get__
 
@@ -95,7 +95,7 @@ class Endings:
             _io.FileIO: None,  # has no buffer, and the kernel closes it
             **{kind: self.is_unwritten for kind in (self.text, _io.BufferedReader, _io.BufferedWriter, _io.BufferedRandom)},
             reference: self.calls_back,
-            type: is_hidden,
+            type: self.is_of_unseen_objects,
             **looks_at_suspended(),
         }
 
@@ -140,6 +140,14 @@ class Endings:
         """What has only that to do at its end is as well passed over."""
         return FREES_MEMORY.get(name_of(kind)) == module_of(kind) and self.is_of_library(dict_of(kind)["__del__"])
 
+    def is_of_unseen_objects(self, kind):
+        """A class with a `__del__` whose objects the collector does not follow, as they can hold nothing, or does not show:
+        a script may have made it the class of something that is frozen."""
+        finalizers = [dict_of(base)["__del__"] for base in mro_of(kind) if "__del__" in dict_of(base)]
+        finalizers = [each for each in finalizers if type(each) is not SLOT]
+        is_collected = flags_of(kind) & TYPE_IS_COLLECTED
+        return any(not is_collected or not self.is_of_library(each) for each in finalizers)
+
     def is_unwritten(self, stream):
         """A buffer for writing that is not closed."""
         if any(stream is own for own in self.streams):
@@ -173,6 +181,8 @@ class Endings:
         if kind is METHOD:
             return self.is_of_library(callback.__func__)
         if kind is BUILTIN:
+            if module_of(type(callback.__self__)) == "pybind11_builtins":
+                return True  # it forgets a type, or lets go of what an object needed
             return callback.__name__ in ("_destroy", "_localdummy_destroyed", "clear_locals")  # of _abc and _thread
         # One that atexit has called, and that is not called again.
         return name_of(kind) == "finalize" and module_of(kind) == "weakref" and kind._shutdown
@@ -194,13 +204,6 @@ def looks_at_suspended():
         type(never_awaited): lambda each: each.cr_frame is not None,
         type(generator()): lambda each: each.ag_frame is not None,
     }
-
-
-def is_hidden(kind):
-    """A class whose objects the collector does not follow, as they can hold nothing, but that has a `__del__`."""
-    return not flags_of(kind) & TYPE_IS_COLLECTED and any(
-        "__del__" in dict_of(base) and type(dict_of(base)["__del__"]) is not SLOT for base in mro_of(kind)
-    )
 
 
 def is_socket(kind):

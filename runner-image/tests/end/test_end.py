@@ -116,8 +116,7 @@ class TheQuickEnd(WorkerCase):
         self.module("telltale", TELLTALE)
 
     def is_taken_apart(self, script, warm):
-        run = (lambda: self.run_warm(script, "telltale," + PRELOAD)) if warm else lambda: self.run_script("import telltale\n" + script)
-        result = run()
+        result = self.run_warm(script, "telltale," + PRELOAD) if warm else self.run_script("import telltale\n" + script)
         self.assertEqual(result.code, 0, result.text(STDERR))
         self.clear()
         return TOLD in result.text(STDERR)
