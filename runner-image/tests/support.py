@@ -236,7 +236,7 @@ class RunnerCase(unittest.TestCase):
     def run_script(self, script, **how):
         return self.finish(self.start(script, **how))
 
-    def run_plain(self, script):
+    def run_plain(self, script, **variables):
         """The same script by a plain `python -u script.py` in the same place: the measure of what is the same."""
         self.write("job", "script.py", content=textwrap.dedent(script))
 
@@ -247,7 +247,7 @@ class RunnerCase(unittest.TestCase):
         return subprocess.run(
             [PYTHON, "-u", self.path("job", "script.py")],
             cwd=self.path("output"),
-            env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1", "HOME": self.root},
+            env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1", "HOME": self.root, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -76,8 +76,8 @@ const BROKEN: Record<string, [file: string, old: string, changed: string, fault:
   ],
   'an error ends with 1 and its traceback': [
     '../loader.py',
-    '    hide_runner_frames()\n    raise',
-    '    os._exit(1)',
+    '    "the script".pop()()\n    raise',
+    '    __import__("os")._exit(1)',
     /stderr is ""/,
   ],
   'a signal is told': [
