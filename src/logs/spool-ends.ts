@@ -1,5 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
+import { sleep } from '../common/async/abort.js';
+import { Bell } from '../common/async/bell.js';
 import type { EndedFrame } from '../runner/ended.js';
 import { END_FRAME_BYTES, clampTime, findEnded, findStart } from '../runner/ended.js';
 import type { FrameKey } from '../runner/signature.js';
@@ -51,7 +53,40 @@ export class SpoolEnds {
       return key ? (await this.read(workspaceId, key)).startedAtMs : clampTime(tail.startedAtMs);
     });
   }
+
+  /** Resolves with the `ended` frame once one that verifies is there; undefined when `signal` aborts before. */
+  async waitForEnd(workspaceId: string, key: FrameKey, signal: AbortSignal): Promise<EndedFrame | undefined> {
+    const bell = new Bell();
+    const stop = this.spools.onOver(workspaceId, () => bell.ring());
+    try {
+      while (!signal.aborted) {
+        const ended = await this.lookForEnd(workspaceId, key);
+        if (ended) return ended;
+        await bell.wait(END_POLL_MS, signal);
+      }
+      return undefined;
+    } finally {
+      stop();
+    }
+  }
+
+  /** A log that cannot be read now is looked at again. */
+  private async lookForEnd(workspaceId: string, key: FrameKey): Promise<EndedFrame | undefined> {
+    try {
+      if (!(await this.spools.isSaidToBeOver(workspaceId))) return undefined;
+      const { ended } = await this.read(workspaceId, key);
+      if (!ended) await sleep(REPEATED_LOOK_MS);
+      return ended;
+    } catch {
+      return undefined;
+    }
+  }
 }
+
+/** How late an end is seen on a file system that tells of nothing. */
+const END_POLL_MS = 500;
+/** Between two looks at a log that only seems to be complete: whoever says so may be the script. */
+const REPEATED_LOOK_MS = 50;
 
 /** Most spools are so small that one read has both ends. */
 async function summarize(file: FileHandle, key: FrameKey | undefined): Promise<SpoolSummary> {

@@ -16,6 +16,10 @@ export interface EndedFrame {
   wallSeconds: number;
   cpuSeconds: number;
   maxRssBytes: number;
+  /** Whether no process of the script was left: nothing can change its outputs any more. */
+  alone: boolean;
+  /** Whether the runner could read how many processes the kernel took for want of memory. */
+  oomCounted: boolean;
 }
 
 /** Larger than any `started` or `ended` frame that a runner writes. */
@@ -87,6 +91,8 @@ function toEnded(frame: Frame): EndedFrame | undefined {
       wallSeconds: toNumber(raw.wallSeconds),
       cpuSeconds: toNumber(raw.cpuSeconds),
       maxRssBytes: toInteger(raw.maxRssBytes) ?? 0,
+      alone: raw.alone === true,
+      oomCounted: raw.oomCounted === true,
     };
   } catch {
     return undefined;

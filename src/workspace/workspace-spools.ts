@@ -1,3 +1,4 @@
+import { watch } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import { errnoOf } from '../common/app-error.js';
 import { KiB } from '../common/bytes.js';
 import { isSpoiled, openRegular } from './regular-file.js';
 import { WorkspaceLayout } from './workspace-layout.js';
-import { KEY_FILE, READY_FILE, SCRIPT_FILE } from '../runner/files.js';
+import { KEY_FILE, OVER_FILE, READY_FILE, SCRIPT_FILE } from '../runner/files.js';
 import type { WorkloadKey } from '../runner/key.js';
 import { toKeyFile } from '../runner/key.js';
 import { spoolPath } from './workspace-paths.js';
@@ -46,6 +47,25 @@ export class WorkspaceSpools {
   /** What a worker has said when it was ready; undefined while it has not. At most 64 KiB of it. */
   async readReady(id: string): Promise<string | undefined> {
     return readIfThere(join(this.folder(id), READY_FILE), MAX_READY_BYTES);
+  }
+
+  /** Whether somebody says that the log is complete: the runner, or a script. */
+  async isSaidToBeOver(id: string): Promise<boolean> {
+    return isThere(join(this.folder(id), OVER_FILE));
+  }
+
+  /** Calls `listener` when that may have come to be so, on file systems that tell. Returns how to stop it. */
+  onOver(id: string, listener: () => void): () => void {
+    try {
+      const watcher = watch(this.folder(id), { persistent: false }, (_, name) => {
+        if (name === OVER_FILE) listener();
+      });
+      const close = (): void => watcher.close();
+      watcher.on('error', close);
+      return close;
+    } catch {
+      return () => undefined; // no watches left
+    }
   }
 
   /** Rejects when that cannot be told now. */

@@ -30,7 +30,7 @@ export class AttemptRunner {
     const started = await this.starter.start(claim, signal);
     if (typeof started !== 'string') {
       await this.settler.settle(claim, await this.judge.judgeStart(claim, started), signal);
-      return this.cleaner.clean(claim, undefined);
+      return this.cleaner.clean(claim, undefined, undefined, signal);
     }
     await this.watch(claim, started, signal);
   }
@@ -86,6 +86,6 @@ export class AttemptRunner {
       verdict = await this.judge.judge(claim, end);
     }
     await this.settler.settle(claim, verdict, signal);
-    if (!isAgain) await this.cleaner.clean(claim, handle);
+    if (!isAgain) await this.cleaner.clean(claim, handle, end.told, signal);
   }
 }

@@ -9,7 +9,9 @@ import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { CancelWatch } from './cancel-watch.js';
 import { JobRecorder } from './job-recorder.js';
 import { ScriptEvidence } from './script-evidence.js';
+import type { EndedFrame } from '../../runner/ended.js';
 import type { StopReason } from '../outcome/outcome.js';
+import { isWholeStory, toExit } from '../outcome/signed-end.js';
 import { StopControl } from './stop-control.js';
 
 /** The runner holds deadline and grace by itself. The server stops the workload this much later. */
@@ -33,6 +35,8 @@ export interface WatchedEnd {
   endedAtMs: number;
   /** For how long it had waited, milliseconds. */
   watchedMs: number;
+  /** What the runner signed, where that came first: the engine still takes the workload down. */
+  told?: EndedFrame | undefined;
 }
 
 /** Watches one live workload: marks its job running, holds its deadline, passes a cancel on, waits for its end. */
@@ -60,15 +64,31 @@ export class AttemptWatcher {
     );
     const progress = this.seeProgress(claim, handle, control, live.signal);
     try {
-      const exit = await Promise.race([this.runtime.wait(handle, live.signal), onlyFailure(progress)]);
+      const { exit, told } = await Promise.race([
+        this.runtime.wait(handle, live.signal).then((exit) => ({ exit, told: undefined })),
+        onlyFailure(progress),
+        this.seeEnd(claim, control, live.signal),
+      ]);
       const watchedMs = performance.now() - beganMs;
-      return { exit, stoppedFor: control.reason, endedAtMs: Date.now(), watchedMs };
+      return { exit, stoppedFor: control.reason, endedAtMs: Date.now(), watchedMs, told };
     } finally {
       stopWatching();
       live.abort();
       live.release();
       await progress.catch(() => undefined);
     }
+  }
+
+  /** The end as the runner tells it, if that is the whole story; never resolves otherwise. */
+  private async seeEnd(
+    claim: ClaimedJob,
+    control: StopControl,
+    live: AbortSignal,
+  ): Promise<{ exit: WorkloadExit; told: EndedFrame }> {
+    const told = await this.evidence.waitForEnd(claim, live);
+    // One promise for each watch: what waits for a promise is kept as long as that is.
+    if (!told || !isWholeStory(told, control.reason)) return new Promise(() => undefined);
+    return { exit: toExit(told, false), told };
   }
 
   /** Waits for the script to begin, then for its deadline. Rejects when the job is another's; ends with `live`. */

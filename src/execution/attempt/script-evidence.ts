@@ -33,6 +33,12 @@ export class ScriptEvidence {
     return this.ends.waitForStart(claim.attempt.workspace, signal, frameKeyOf(claim));
   }
 
+  /** Resolves with what the runner signed about the script's end; undefined when it signs nothing, or `signal` aborts before. */
+  async waitForEnd(claim: ClaimedJob, signal: AbortSignal): Promise<EndedFrame | undefined> {
+    const key = frameKeyOf(claim);
+    return key && this.ends.waitForEnd(claim.attempt.workspace, key, signal);
+  }
+
   /** Whether a script was let go that leaves its log empty. */
   async hasHiddenStart(claim: ClaimedJob): Promise<boolean> {
     const key = frameKeyOf(claim);

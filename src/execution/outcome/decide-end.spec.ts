@@ -18,6 +18,8 @@ const FRAME: EndedFrame = {
   wallSeconds: 1,
   cpuSeconds: 1,
   maxRssBytes: 1,
+  alone: true,
+  oomCounted: true,
 };
 const ENGINE: StartFailure = { kind: 'failed', message: 'The engine said no.', retryable: true };
 const NO_IMAGE: StartFailure = { kind: 'imageUnavailable', message: 'no image', retryable: false };

@@ -18,6 +18,8 @@ const FRAME: EndedFrame = {
   wallSeconds: 1,
   cpuSeconds: 1,
   maxRssBytes: 1,
+  alone: true,
+  oomCounted: true,
 };
 
 function decide(exit: WorkloadExit, frame: Partial<EndedFrame> | undefined, more: Partial<Evidence> = {}) {

@@ -3,7 +3,7 @@ import type { EndedFrame } from '../../runner/ended.js';
 import type { WorkloadExit } from '../../runtime/runtime-provider.js';
 import type { Evidence, Outcome } from './outcome.js';
 import { decideOutcome } from './outcome.js';
-import { contradicts, isOverdue, withUnsignedHint } from './signed-end.js';
+import { contradicts, isOverdue, isWholeStory, withUnsignedHint } from './signed-end.js';
 
 const FRAME: EndedFrame = {
   atMs: 0,
@@ -17,6 +17,8 @@ const FRAME: EndedFrame = {
   wallSeconds: 1,
   cpuSeconds: 1,
   maxRssBytes: 1,
+  alone: true,
+  oomCounted: true,
 };
 const GONE = { message: 'gone' };
 const KILLED = { exitCode: null, signal: 9 };
@@ -85,6 +87,19 @@ describe('an end that the runner signed', () => {
       reason: 'START_FAILED',
       retryable: false,
     });
+  });
+});
+
+describe('a signed end needs no word of the engine', () => {
+  it.each<[string, Partial<EndedFrame>, 'cancel' | undefined, boolean]>([
+    ['when the script ended with 0', { oomCounted: false }, undefined, true],
+    ['when it failed and kills for memory were counted', { exitCode: 1 }, undefined, true],
+    ['when this server stopped it', { ...KILLED, stopped: true }, 'cancel', true],
+    ['but when something of it was left', { alone: false }, undefined, false],
+    ['but when it was stopped by somebody else', { exitCode: 0, stopped: true }, undefined, false],
+    ['but when kills for memory could not be counted', { ...KILLED, oomCounted: false }, undefined, false],
+  ])('%s', (_, frame, stoppedFor, isWhole) => {
+    expect(isWholeStory({ ...FRAME, ...frame }, stoppedFor)).toBe(isWhole);
   });
 });
 

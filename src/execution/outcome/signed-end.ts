@@ -1,5 +1,6 @@
 import type { EndedFrame } from '../../runner/ended.js';
 import type { WorkloadExit } from '../../runtime/runtime-provider.js';
+import type { StopReason } from './outcome.js';
 
 /** The start of a script is seen, and stored, this much later than it happened. */
 const SEEN_LATE_MS = 500;
@@ -19,6 +20,17 @@ export function toExit({ exitCode, signal }: EndedFrame, oomKilled: boolean): Wo
 export function believedExit(exit: WorkloadExit, ended: EndedFrame): WorkloadExit {
   if (ended.stopped && EXPLAINED.includes(exit.kind)) return exit;
   return toExit(ended, 'oomKilled' in exit && exit.oomKilled);
+}
+
+/**
+ * Whether a signed end needs no word of the engine: nothing of the script is left, and the engine knows no reason that the
+ * runner does not. `stoppedFor` is why this server ended it, if it did.
+ */
+export function isWholeStory(ended: EndedFrame, stoppedFor: StopReason | undefined): boolean {
+  if (!ended.alone) return false;
+  // Somebody else asked the workload to end: the engine knows whether it was evicted, deleted or out of its own time.
+  if (ended.stopped && stoppedFor === undefined) return false;
+  return ended.exitCode === 0 || ended.oomCounted || ended.oomKills > 0;
 }
 
 /** Whether an engine tells another end than the runner. */

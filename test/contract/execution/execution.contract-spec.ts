@@ -21,6 +21,7 @@ import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
 import { JobService } from '../../../src/jobs/job.service.js';
 import { FakeEngine } from '../../support/runtimes/fake/fake-engine.js';
 import type { FakeWorkload } from '../../support/runtimes/fake/fake-workload.js';
+import { exited } from '../../support/runtimes/fake/fake-workload.js';
 import { FakeRuntime } from '../../support/runtimes/fake/fake.runtime.js';
 import { RuntimeHealthMonitor } from '../../../src/runtime/runtime-health.js';
 import { WorkspaceSpools } from '../../../src/workspace/workspace-spools.js';
@@ -80,6 +81,22 @@ describe('execution', () => {
       exitCode: 0,
     });
     await waitFor(async () => (await new FakeRuntime(engine).list()).length === 0);
+  });
+
+  it('tells the end that the runner signed at once, and frees the slot when the engine is through', async () => {
+    const ids = await Promise.all(Array.from({ length: PLACES }, () => submit()));
+    const workloads = await Promise.all(ids.map((id) => running(`runner-${id}`)));
+    const waiting = await submit();
+    workloads[0]!.endScript();
+    expect(await waitForState(ids[0]!, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', exitCode: 0 });
+    expect(workloads[0]!.state).toBe('running');
+    expect((await waitForState(waiting, /./)).state).toBe('QUEUED');
+    expect(server.get(RunningAttempts).free).toBe(0);
+    await server.get(JobService).delete(CALLER, ids[0]!);
+    workloads[0]!.settle(exited(0));
+    (await running(`runner-${waiting}`)).end();
+    workloads[1]!.end();
+    for (const id of [waiting, ids[1]!]) await waitForState(id, TERMINAL);
   });
 
   /** Jobs are taken as they are stored from when the server has looked for those of others. */

@@ -4,7 +4,7 @@ import type { FakeOrder, FakeSpool } from './fake-workload.js';
 import type { WorkloadExit } from '../../../../src/runtime/runtime-provider.js';
 import type { WorkspacePaths } from '../../../../src/workspace/workspace-paths.js';
 import { encodeFrame } from '../../../../src/runner/frames.js';
-import { KEY_FILE, ORDER_FILE, READY_FILE } from '../../../../src/runner/files.js';
+import { KEY_FILE, ORDER_FILE, OVER_FILE, READY_FILE } from '../../../../src/runner/files.js';
 import { toKeyFile } from '../../../../src/runner/key.js';
 import type { WorkloadKey } from '../../../../src/runner/key.js';
 import type { FrameKey } from '../../../../src/runner/signature.js';
@@ -45,8 +45,11 @@ export class RunnerSpool implements FakeSpool {
       wallSeconds: 0.1,
       cpuSeconds: 0.1,
       maxRssBytes: 10_000_000,
+      alone: true,
+      oomCounted: true,
     };
     this.decide(paths, 'ended', JSON.stringify(report));
+    if (this.signs) writeFileSync(join(paths.spoolDir, OVER_FILE), '');
   }
 
   ready(paths: WorkspacePaths): void {

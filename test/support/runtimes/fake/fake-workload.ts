@@ -76,6 +76,11 @@ export class FakeWorkload {
     this.settle(exit);
   }
 
+  /** Its script ends, and its runner says so; the engine takes it down when `settle` is called. */
+  endScript(exit: WorkloadExit = exited(0)): void {
+    this.spool?.ended(this.spec.workspace, exit);
+  }
+
   /** Takes it away, in whatever state: whoever waits is told `exit`. */
   settle(exit: WorkloadExit): void {
     clearTimeout(this.killTimer);
