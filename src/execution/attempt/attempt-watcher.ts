@@ -10,7 +10,7 @@ import { CancelWatch } from './cancel-watch.js';
 import { JobRecorder } from './job-recorder.js';
 import { ScriptEvidence } from './script-evidence.js';
 import type { EndedFrame } from '../../runner/ended.js';
-import type { StopReason } from '../outcome/outcome.js';
+import type { StopReason } from '../outcome/stop-reason.js';
 import { isWholeStory, toExit } from '../outcome/signed-end.js';
 import { StopControl } from './stop-control.js';
 

@@ -1,7 +1,7 @@
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { retry } from '../../common/async/retry.js';
-import type { StopReason } from '../outcome/outcome.js';
+import type { StopReason } from '../outcome/stop-reason.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
 
 /** Ends one workload early. The first reason is kept; a later one can only shorten the grace. */

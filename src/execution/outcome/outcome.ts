@@ -6,9 +6,7 @@ import { RUNNER_EXIT_CODES, RUNNER_REFUSALS } from '../../runner/exit-codes.js';
 import { publicMessage } from '../../runtime/public-message.js';
 import type { StartFailure, WorkloadExit } from '../../runtime/runtime-provider.js';
 import { believedExit, toExit } from './signed-end.js';
-
-/** Why the service ends a workload early. */
-export type StopReason = 'cancel' | 'deadline' | 'startTimeout';
+import type { StopReason } from './stop-reason.js';
 
 /** Everything that is known about how an attempt ended. */
 export interface Evidence {

@@ -1,6 +1,6 @@
 import type { EndedFrame } from '../../runner/ended.js';
 import type { WorkloadExit } from '../../runtime/runtime-provider.js';
-import type { StopReason } from './outcome.js';
+import type { StopReason } from './stop-reason.js';
 
 /** The start of a script is seen, and stored, this much later than it happened. */
 const SEEN_LATE_MS = 500;
