@@ -1,6 +1,6 @@
 import { watch } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { lstat } from 'node:fs/promises';
+import { lstat, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { errnoOf } from '../common/app-error.js';
@@ -14,9 +14,12 @@ import { spoolPath } from './workspace-paths.js';
 
 const MAX_READY_BYTES = 64 * KiB;
 const MAX_KEY_BYTES = 4 * KiB;
+/** A key that the server took first. Only the runner and the server know its content. */
+const WITHDRAWN_KEY_FILE = `${KEY_FILE}.withdrawn`;
 
 /**
- * What became of a workload's key. `lies`: as it was made, so that no script was let go, or one whose runner signs nothing.
+ * What became of a workload's key. `lies`: as it was made, or taken by the server, so that no script was let go, or one whose
+ * runner signs nothing.
  * `taken`: a script was let go. `notMade`: the workspace was never finished, so nothing can start from it.
  */
 export type KeyState = 'lies' | 'taken' | 'notMade';
@@ -68,17 +71,31 @@ export class WorkspaceSpools {
     }
   }
 
+  /**
+   * Takes the key before the runner does, which then lets no script go. False when the runner, or its script, was first.
+   * Rejects when the folder cannot be changed now.
+   */
+  async withdrawKey(id: string, key: WorkloadKey): Promise<boolean> {
+    try {
+      await rename(join(this.folder(id), KEY_FILE), join(this.folder(id), WITHDRAWN_KEY_FILE));
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    }
+    return (await this.readKey(id, WITHDRAWN_KEY_FILE)) === toKeyFile(key);
+  }
+
   /** Rejects when that cannot be told now. */
   async keyState(id: string, key: WorkloadKey): Promise<KeyState> {
-    if ((await this.readKey(id)) === toKeyFile(key)) return 'lies';
+    for (const file of [KEY_FILE, WITHDRAWN_KEY_FILE])
+      if ((await this.readKey(id, file)) === toKeyFile(key)) return 'lies';
     // The script is written after the key.
     return (await isThere(join(this.layout.paths(id).jobDir, SCRIPT_FILE))) ? 'taken' : 'notMade';
   }
 
   /** Undefined where there is none, or something that no server has put there. */
-  private async readKey(id: string): Promise<string | undefined> {
+  private async readKey(id: string, file: string): Promise<string | undefined> {
     try {
-      return await readIfThere(join(this.folder(id), KEY_FILE), MAX_KEY_BYTES);
+      return await readIfThere(join(this.folder(id), file), MAX_KEY_BYTES);
     } catch (error) {
       if (isSpoiled(error)) return undefined;
       throw error;

@@ -5,6 +5,7 @@ import { LOG } from '../../common/log.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import type { RuntimeProvider, WorkloadExit } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
+import { ScriptEvidence } from './script-evidence.js';
 import type { EndedFrame } from '../../runner/ended.js';
 import { contradicts } from '../outcome/signed-end.js';
 import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
@@ -21,6 +22,7 @@ export class AttemptCleaner {
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     @Inject(LOG) private readonly log: Log,
+    private readonly evidence: ScriptEvidence,
     private readonly orders: WorkspaceOrders,
     private readonly upkeep: WorkspaceUpkeep,
   ) {}
@@ -29,8 +31,11 @@ export class AttemptCleaner {
    * Makes certain that no server starts the attempt's script any more, before another attempt is made. The folders stay,
    * with the order withdrawn: a server that was only paused may still try to start the workload.
    */
-  async retire({ job, attempt }: ClaimedJob, handle: string | undefined, exit: WorkloadExit): Promise<void> {
+  async retire(claim: ClaimedJob, handle: string | undefined, exit: WorkloadExit): Promise<void> {
+    const { job, attempt } = claim;
     await this.orders.withdraw(attempt.workspace);
+    // For a runner that has read its order already.
+    await this.evidence.preventStart(claim);
     if (handle === undefined) return;
     try {
       await this.runtime.remove(handle, AbortSignal.timeout(REMOVAL_MS));

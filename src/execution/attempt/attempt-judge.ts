@@ -9,8 +9,8 @@ import type { EndedFrame } from '../../runner/ended.js';
 import type { StartFailure } from '../../runtime/runtime-provider.js';
 import type { AttemptEnd, EndEvidence, JobHistory, OutOfReach } from '../outcome/decide-end.js';
 import { NO_HISTORY, decideEnd, hasUntoldEnd, isDecidedAlone, notStarted } from '../outcome/decide-end.js';
-import type { Evidence } from '../outcome/outcome.js';
-import { contradicts, isOverdue, withUnsignedHint } from '../outcome/signed-end.js';
+import type { Evidence, Outcome } from '../outcome/outcome.js';
+import { UNSIGNED_HINT, contradicts, isOverdue } from '../outcome/signed-end.js';
 import type { WatchedEnd } from './attempt-watcher.js';
 import type { ScriptTraces } from './script-evidence.js';
 import { ScriptEvidence } from './script-evidence.js';
@@ -23,6 +23,8 @@ export interface SettledScript {
   endedAtMs: number;
   /** Final size of its log. */
   logBytes: number;
+  /** False while something of it may still write. */
+  isOver: boolean;
 }
 
 export interface Verdict {
@@ -32,6 +34,9 @@ export interface Verdict {
   /** Undefined where no workload was looked at. */
   readonly script: SettledScript | undefined;
 }
+
+const UNHEARD_HINT =
+  'The engine did not say that the workload has ended. What is left of it is removed when it answers; outputs were not kept.';
 
 /** Gathers the evidence of how an attempt ended, and has it decided. */
 @Injectable()
@@ -63,14 +68,19 @@ export class AttemptJudge {
       ...this.limitsOf(job),
     };
     const history = isDecidedAlone(found) ? NO_HISTORY : await this.historyOf(claim);
+    const isOver = !end.isUnheard || ended?.alone === true;
+    // A script that may still run is not run once more beside itself.
+    const earlier = isOver ? history.earlier : { ...history.earlier, retries: 0 };
     const script = {
       startedAtMs: startedAtMs ?? hiddenStartMs(traces, end),
       ended,
       endedAtMs: end.endedAtMs,
       logBytes,
+      isOver,
     };
-    const verdict = toVerdict({ attempt: found, ...history }, script);
-    return traces.trust === 'unsigned' ? withHint(verdict) : verdict;
+    const verdict = toVerdict({ attempt: found, ...history, earlier }, script);
+    if (!isOver) return withHint(verdict, UNHEARD_HINT);
+    return traces.trust === 'unsigned' ? withHint(verdict, UNSIGNED_HINT) : verdict;
   }
 
   /** The workload was never made. */
@@ -120,11 +130,12 @@ export function judgeOutOfReach(engines: OutOfReach): Verdict {
   return toVerdict({ attempt: engines, ...NO_HISTORY });
 }
 
-/** For the job of an image whose runner signs nothing. */
-function withHint({ end, endIfCancelled, script }: Verdict): Verdict {
+/** Where an end has no hint of its own. */
+function withHint({ end, endIfCancelled, script }: Verdict, hint: string): Verdict {
+  const add = (outcome: Outcome): Outcome => ({ ...outcome, hint: outcome.hint ?? hint });
   const hinted = ({ attempt, job }: AttemptEnd): AttemptEnd => ({
-    attempt: withUnsignedHint(attempt),
-    job: 'ends' in job ? { ends: withUnsignedHint(job.ends) } : job,
+    attempt: add(attempt),
+    job: 'ends' in job ? { ends: add(job.ends) } : job,
   });
   return { end: hinted(end), endIfCancelled: hinted(endIfCancelled), script };
 }

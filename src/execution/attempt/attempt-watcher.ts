@@ -35,6 +35,8 @@ export interface WatchedEnd {
   endedAtMs: number;
   /** For how long it had waited, milliseconds. */
   watchedMs: number;
+  /** The engine did not carry out a stop, or does not say so: something of the workload may still run. */
+  isUnheard?: boolean | undefined;
   /** What the runner signed, where that came first: the engine still takes the workload down. */
   told?: EndedFrame | undefined;
 }
@@ -43,6 +45,8 @@ export interface WatchedEnd {
 @Injectable()
 export class AttemptWatcher {
   protected readonly takingMs: number = TAKING_MS;
+  /** How long a stop may have no effect, milliseconds; undefined: as long as is usual. */
+  protected readonly stopPatienceMs: number | undefined = undefined;
 
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
@@ -57,26 +61,50 @@ export class AttemptWatcher {
   async watch(claim: ClaimedJob, handle: string, signal: AbortSignal): Promise<WatchedEnd> {
     const beganMs = performance.now();
     const live = childSignal(signal);
-    const control = new StopControl(this.runtime, handle, this.log, live.signal);
+    const control = new StopControl(this.runtime, handle, this.log, live.signal, this.stopPatienceMs);
+    let preventStart: () => void = () => undefined;
+    const prevented = new Promise<void>((resolve) => (preventStart = resolve));
     const stopWatching = this.cancels.watch(
       claim.job.id,
-      () => void control.stop('cancel', this.config.STOP_GRACE_SECONDS),
+      () => void this.cancel(claim, control).then((isPrevented) => isPrevented && preventStart()),
     );
     const progress = this.seeProgress(claim, handle, control, live.signal);
     try {
-      const { exit, told } = await Promise.race([
-        this.runtime.wait(handle, live.signal).then((exit) => ({ exit, told: undefined })),
+      const end = await Promise.race([
+        this.runtime.wait(handle, live.signal).then((exit) => ({ exit })),
         onlyFailure(progress),
         this.seeEnd(claim, control, live.signal),
+        prevented.then(() => ({ exit: PREVENTED, stoppedFor: 'cancel' as const })),
+        control.ignored.then(() => this.giveUpOn(claim, control)),
       ]);
       const watchedMs = performance.now() - beganMs;
-      return { exit, stoppedFor: control.reason, endedAtMs: Date.now(), watchedMs, told };
+      return { stoppedFor: control.reason, ...end, endedAtMs: Date.now(), watchedMs };
     } finally {
       stopWatching();
       live.abort();
       live.release();
       await progress.catch(() => undefined);
     }
+  }
+
+  /**
+   * Before the script was let go, its workload is kept from doing so, and that is the end of the job: true. After that, or
+   * where the runner knows no key, the workload is asked to end.
+   */
+  private async cancel(claim: ClaimedJob, control: StopControl): Promise<boolean> {
+    const hasBegun = claim.attempt.startedAtMs !== null;
+    if (!hasBegun && (await this.evidence.preventStart(claim).catch(() => false))) return true;
+    void control.stop('cancel', this.config.STOP_GRACE_SECONDS);
+    return false;
+  }
+
+  /** The engine did not carry out a stop, or does not say so: the job does not wait for it for ever. */
+  private giveUpOn(claim: ClaimedJob, control: StopControl): { exit: WorkloadExit; isUnheard: true } {
+    this.log.error(
+      { jobId: claim.job.id, reason: control.reason },
+      'a workload was told to end and the engine does not say that it has; its job ends without',
+    );
+    return { exit: UNHEARD, isUnheard: true };
   }
 
   /** The end as the runner tells it, if that is the whole story; never resolves otherwise. */
@@ -155,6 +183,10 @@ export class AttemptWatcher {
     claim.attempt = { ...claim.attempt, handle };
   }
 }
+
+/** A workload that was kept from letting its script go, or whose engine does not tell what became of it. */
+const PREVENTED: WorkloadExit = { kind: 'lost', message: 'The script was kept from beginning.' };
+const UNHEARD: WorkloadExit = { kind: 'lost', message: 'The engine does not say how the workload ended.' };
 
 /** Never resolves; rejects when `promise` does. */
 function onlyFailure(promise: Promise<void>): Promise<never> {

@@ -39,6 +39,14 @@ export class ScriptEvidence {
     return key && this.ends.waitForEnd(claim.attempt.workspace, key, signal);
   }
 
+  /** Takes the key from a runner that has not let its script go. True when it never will. */
+  async preventStart(claim: ClaimedJob): Promise<boolean> {
+    const key = frameKeyOf(claim);
+    if (!key || !(await this.spools.withdrawKey(claim.attempt.workspace, key))) return false;
+    // A runner that signs nothing takes no key.
+    return (await this.ends.read(claim.attempt.workspace)).isEmpty;
+  }
+
   /** Whether a script was let go that leaves its log empty. */
   async hasHiddenStart(claim: ClaimedJob): Promise<boolean> {
     const key = frameKeyOf(claim);

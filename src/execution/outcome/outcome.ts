@@ -60,8 +60,9 @@ function withPublicMessage(exit: WorkloadExit): WorkloadExit {
 function completed(evidence: Evidence): Evidence {
   const { exit, ended, isSigned } = evidence;
   if (ended && isSigned) return { ...evidence, exit: believedExit(exit, ended) };
-  if (!ended || !isExitUnknown(exit)) return evidence;
-  return { ...evidence, exit: toExit(ended, false) };
+  // After a stop an engine may not tell any more what became of the workload.
+  const isUnknown = isExitUnknown(exit) || (exit.kind === 'lost' && evidence.stoppedFor !== undefined);
+  return ended && isUnknown ? { ...evidence, exit: toExit(ended, false) } : evidence;
 }
 
 /**

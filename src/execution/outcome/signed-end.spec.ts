@@ -3,7 +3,7 @@ import type { EndedFrame } from '../../runner/ended.js';
 import type { WorkloadExit } from '../../runtime/runtime-provider.js';
 import type { Evidence, Outcome } from './outcome.js';
 import { decideOutcome } from './outcome.js';
-import { contradicts, isOverdue, isWholeStory, withUnsignedHint } from './signed-end.js';
+import { contradicts, isOverdue, isWholeStory } from './signed-end.js';
 
 const FRAME: EndedFrame = {
   atMs: 0,
@@ -143,12 +143,5 @@ describe('the time of a script', () => {
   it('is over by the watch where no start was seen', () => {
     const unseen = { ...time, startedAtMs: undefined, endedAtMs: 99_000 };
     expect([9_000, 10_000].map((watchedMs) => isOverdue({ ...unseen, watchedMs }))).toEqual([false, true]);
-  });
-});
-
-describe('the hint of an image whose runner signs nothing', () => {
-  it('is told where there is no other', () => {
-    expect(withUnsignedHint({ hint: null }).hint).toMatch(/does not sign .* build the image/);
-    expect(withUnsignedHint({ hint: 'Raise memoryMb.' }).hint).toBe('Raise memoryMb.');
   });
 });

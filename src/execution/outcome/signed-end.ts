@@ -7,7 +7,8 @@ const SEEN_LATE_MS = 500;
 /** Ends for which the engine has a reason, where the runner only knows that it was asked to end. */
 const EXPLAINED: readonly WorkloadExit['kind'][] = ['evicted', 'deadlineExceeded', 'removed'];
 
-const UNSIGNED_HINT =
+/** For the owner of a job whose script could have written how it ended. */
+export const UNSIGNED_HINT =
   'The image’s runner does not sign how a script ends, so the script could have written it: build the image with the ' +
   'current runner (runner-image).';
 
@@ -59,9 +60,4 @@ export function isOverdue(time: ScriptTime): boolean {
   const { startedAtMs, endedAtMs, watchedMs, timeoutSeconds } = time;
   const ranMs = startedAtMs === undefined ? watchedMs : endedAtMs - startedAtMs;
   return ranMs + SEEN_LATE_MS >= timeoutSeconds * 1000;
-}
-
-/** Tells the owner of a job that its script could have written how it ended. */
-export function withUnsignedHint<T extends { hint: string | null }>(outcome: T): T {
-  return { ...outcome, hint: outcome.hint ?? UNSIGNED_HINT };
 }

@@ -12,6 +12,7 @@ import type { Job } from '../../../src/jobs/record/job.js';
 import { DataOwnership } from '../../../src/execution/upkeep/data-ownership.js';
 import { OrphanSweeper } from '../../../src/execution/upkeep/orphan-sweeper.js';
 import { Recovery } from '../../../src/execution/takeover/recovery.js';
+import { AttemptWatcher } from '../../../src/execution/attempt/attempt-watcher.js';
 import { RunningAttempts } from '../../../src/execution/attempt/running-attempts.js';
 import { ClaimRepository } from '../../../src/jobs/store/claim.repository.js';
 import { JobEvents } from '../../../src/jobs/record/job-events.js';
@@ -287,6 +288,38 @@ describe('execution', () => {
       reason: 'CANCELLED_BY_USER',
     });
     expect(workload.stops).toContain(1);
+  });
+
+  it('ends a job although its engine ignores the stop, says so, and does not touch what may still be written', async () => {
+    Object.assign(server.get(AttemptWatcher), { stopPatienceMs: 10 });
+    const id = await submit({ retries: 3 });
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    workload.obeysKill = false;
+    await server.get(JobService).cancel(CALLER, id);
+    expect(await waitForState(id, TERMINAL)).toMatchObject({
+      state: 'CANCELLED',
+      attempt: 1,
+      hint: expect.stringContaining('did not say that the workload has ended'),
+    });
+    expect(await server.get(JobRepository).attempt(CALLER, id, 1)).toMatchObject({
+      skippedOutputs: [{ path: '.', why: 'the script may still be writing' }],
+    });
+  });
+
+  it('ends a job that is cancelled before its script begins at once, and keeps the script from beginning', async () => {
+    const start = jest.spyOn(RunnerSpool.prototype, 'started').mockImplementation(() => undefined);
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await server.get(JobService).cancel(CALLER, id);
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'CANCELLED', exitCode: null });
+    expect(workload.stops).toEqual([]);
+    const { spoolDir } = workload.spec.workspace;
+    expect([existsSync(join(spoolDir, 'key')), existsSync(join(spoolDir, 'key.withdrawn'))]).toEqual([
+      false,
+      true,
+    ]);
+    start.mockRestore();
   });
 
   it('calls a job cancelled that was cancelled while the platform could not start it', async () => {
