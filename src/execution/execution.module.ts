@@ -8,6 +8,7 @@ import { AttemptJudge } from './attempt/attempt-judge.js';
 import { AttemptRunner } from './attempt/attempt-runner.js';
 import { AttemptSettler } from './attempt/attempt-settler.js';
 import { AttemptWatcher } from './attempt/attempt-watcher.js';
+import { StartCancel } from './attempt/start-cancel.js';
 import { CancelWatch } from './attempt/cancel-watch.js';
 import { DataOwnership } from './upkeep/data-ownership.js';
 import { Dispatcher } from './admission/dispatcher.js';
@@ -40,6 +41,7 @@ import { WorkloadStarter } from './attempt/workload-starter.js';
     AttemptSettler,
     AttemptWatcher,
     CancelWatch,
+    StartCancel,
     DataOwnership,
     Dispatcher,
     ExecutionLoops,

@@ -185,7 +185,7 @@ export class AttemptWatcher {
 }
 
 /** A workload that was kept from letting its script go, or whose engine does not tell what became of it. */
-const PREVENTED: WorkloadExit = { kind: 'lost', message: 'The script was kept from beginning.' };
+export const PREVENTED: WorkloadExit = { kind: 'lost', message: 'The script was kept from beginning.' };
 const UNHEARD: WorkloadExit = { kind: 'lost', message: 'The engine does not say how the workload ended.' };
 
 /** Never resolves; rejects when `promise` does. */

@@ -39,6 +39,13 @@ export class ScriptEvidence {
     return key && this.ends.waitForEnd(claim.attempt.workspace, key, signal);
   }
 
+  /** As `preventStart`, of a workspace that may still be made, and whose order was withdrawn. */
+  async isStartPrevented(claim: ClaimedJob): Promise<boolean> {
+    if (await this.preventStart(claim)) return true;
+    const key = frameKeyOf(claim);
+    return key !== undefined && (await this.spools.keyState(claim.attempt.workspace, key)) === 'notMade';
+  }
+
   /** Takes the key from a runner that has not let its script go. True when it never will. */
   async preventStart(claim: ClaimedJob): Promise<boolean> {
     const key = frameKeyOf(claim);

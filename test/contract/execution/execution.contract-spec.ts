@@ -307,6 +307,17 @@ describe('execution', () => {
     });
   });
 
+  it('ends a job at once that is cancelled while its engine is away, and takes away what was started all the same', async () => {
+    engine.goAway();
+    const id = await submit();
+    await waitForState(id, /STARTING/);
+    await server.get(JobService).cancel(CALLER, id);
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'CANCELLED', startedAtMs: null });
+    engine.comeBack();
+    await waitFor(async () => (await new FakeRuntime(engine).list()).length === 0);
+    await waitFor(() => server.get(RunningAttempts).count === 0);
+  });
+
   it('ends a job that is cancelled before its script begins at once, and keeps the script from beginning', async () => {
     const start = jest.spyOn(RunnerSpool.prototype, 'started').mockImplementation(() => undefined);
     const id = await submit();
