@@ -23,6 +23,7 @@ def bundle():
     places = {
         "the modules": tuple(each for each in modules if not is_of_worker(each)),
         "the modules of a worker": marshal.dumps(tuple(filter(is_of_worker, modules))),
+        "the script": [],
     }
     constants = tuple(places.pop(each, each) if isinstance(each, str) else each for each in loader.co_consts)
     assert not places, "loader.py has no place for " + ", ".join(places)

@@ -45,23 +45,11 @@ def full_name(name):
     return PACKAGE + "." + name
 
 
-def hide_runner_frames():
-    """Makes the traceback that is about to be shown start at the script's own frames."""
-    show = sys.excepthook
-
-    def show_script_frames(kind, error, traceback):
-        traceback = traceback and traceback.tb_next
-        show(kind, error.with_traceback(traceback), traceback)
-
-    sys.excepthook = show_script_frames
-
-
-script_path, script_namespace = load_main()()
-# At the top level, so that a single frame is below the script's and the interpreter's own end does the rest.
+# At the top level, so that a single frame is below the script's, and the interpreter's own end does the rest. This module is
+# the script's by then: the one place that is left is a constant, which bundle.py makes a list.
+"the script".extend(load_main()())
 try:
-    with open(script_path, "rb") as script_file:
-        script_code = compile(script_file.read(), script_path, "exec", dont_inherit=True)
-    exec(script_code, script_namespace)
-except BaseException:
-    hide_runner_frames()
+    exec("the script".pop()())
+except:  # of any kind: a name here could be one of the script's
+    "the script".pop()()
     raise

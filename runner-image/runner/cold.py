@@ -7,6 +7,7 @@ from .order import bad_order, parse_order, read_order
 from .script import script_process
 from .secrets import read_secrets
 from .signals import SignalReader
+from .signature import find_signer, signer_for
 from .stop import find_stop_file, refuse_to_begin, wait_for_any
 from .supervise import hide, supervise
 
@@ -30,6 +31,8 @@ def cold_start(child):
         for pipe in child.pipes:
             pipe.mask = SecretMask(secrets.values())
     hide()
+    # Not before the fork: what is in this memory then is in the script's.
+    signer = signer_for(order, find_signer())
     signals = SignalReader()
 
     def pause(seconds):
@@ -37,4 +40,4 @@ def cold_start(child):
 
     # While the script's process sets itself up; it cannot go on before it is told to.
     network = gate.pass_through(pause) if gate else None
-    return supervise(order, log_fd, child, signals, stop_file, network=network)
+    return supervise(order, log_fd, child, signals, stop_file, signer=signer, network=network)

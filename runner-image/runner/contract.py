@@ -32,6 +32,8 @@ ORDER_FILE = JOB_DIR + "/job.json"
 REQUEST_FILE = INPUT_DIR + "/request.json"
 LOG_FILE = SPOOL_DIR + "/log"
 READY_FILE = SPOOL_DIR + "/ready"
+KEY_FILE = SPOOL_DIR + "/key"
+OVER_FILE = SPOOL_DIR + "/over"
 
 # Frames.
 MAGIC = b"LF"

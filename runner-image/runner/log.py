@@ -1,6 +1,7 @@
 """The log: what the script printed, as frames in a file."""
 
 import os
+import stat
 import sys
 import time
 
@@ -20,15 +21,20 @@ from .contract import (
     STDOUT,
     Refusal,
 )
+from .put_back import put_back
+from .signature import TAIL_BYTES as SIGNATURE_BYTES
 
 TAIL_BYTES = SLACK_BYTES - 4 * KIB
 
 
 def open_log():
     """The empty `/spool/log`; `Refusal` where a job has been run before."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     fd = os.open(LOG_FILE, flags, 0o644)
-    if os.fstat(fd).st_size > 0:
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("%s is not a file" % LOG_FILE)
+    if status.st_size > 0:
         raise Refusal(EXIT_SPOOL_IN_USE, "%s is not empty: a job is never run twice" % LOG_FILE)
     return fd
 
@@ -36,9 +42,12 @@ def open_log():
 class Log:
     """The frames of `/spool/log`. When its limit or a failing write closes it, the newest output is kept for the end."""
 
-    def __init__(self, fd, max_bytes):
+    def __init__(self, fd, max_bytes, signer=None):
         self.fd = fd
+        self.signer = signer
+        self.max_bytes = max_bytes
         self.room = max_bytes
+        self.deciding = []  # the frames without which nobody knows what became of the script
         self.seq = 0
         self.closed = False
         self.torn = b""  # what is missing of a frame that a failing write left half done: the next write begins with it
@@ -50,7 +59,7 @@ class Log:
     def started(self, pid, network=None):
         more = ',"network":' + network if network else ""
         payload = '{"version":1,"pid":%d,"python":"%s"%s}' % (pid, sys.version.split()[0], more)
-        if not self._write([(STARTED, 0, now_us(), payload.encode())]):
+        if not self._write([self._deciding("started", STARTED, now_us(), payload.encode())]):
             raise OSError("cannot write to the spool")
 
     def output(self, stream, data):
@@ -75,8 +84,20 @@ class Log:
         time_us = now_us()
         frames = [(GAP, stream, time_us, b"%d" % lost) for stream, lost in self.dropped.items() if lost]
         frames += [(OUTPUT,) + kept for kept in self.tail[self.tail_start :]]
-        frames.append((ENDED, 0, time_us, payload))
+        frames.append(self._deciding("ended", ENDED, time_us, payload))
         return self._write(frames) == len(frames) and not self.torn
+
+    def put_back(self):
+        """Makes certain that the server finds this log, when nobody is left who could put another one there."""
+        return put_back(self.fd, self.max_bytes + SLACK_BYTES, self.deciding)
+
+    def _deciding(self, name, kind, time_us, payload):
+        """A frame that decides what is made of the job: signed, and kept for a log that has to be put back."""
+        if self.signer:
+            size = len(payload) - 1 + SIGNATURE_BYTES
+            payload = self.signer.sign(name, HEADER.pack(MAGIC, kind, 0, size, 0, time_us), payload)
+        self.deciding += HEADER.pack(MAGIC, kind, 0, len(payload), 0, time_us), payload
+        return kind, 0, time_us, payload
 
     def _keep(self, stream, time_us, payload):
         self.tail.append((stream, time_us, payload))

@@ -23,14 +23,15 @@ import os
 
 from .complain import complain
 from .contract import EXIT_RUNNER_FAILED, Refusal
-from .script import ScriptChild
+from .script import ScriptChild, compile_script, hide_runner_frames
 from .signals import HANDLED_SIGNALS, kill_tree, reap_all
 
 
 def main(start):
-    """Runs the job and never returns in the runner; in the script's process returns (path, namespace) to run.
+    """Runs the job and never returns in the runner.
 
-    `start(child)` is `cold_start` or `warm_start`: it returns the exit code in the runner.
+    `start(child)` is `cold_start` or `warm_start`. In the script's process returns two functions for the loader: one for an error
+    of the script, and one, the last, that compiles it.
     """
     # First of all: a signal that comes before this is lost to a PID 1, one that comes after it waits for the signalfd.
     signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
@@ -39,7 +40,7 @@ def main(start):
     try:
         result = start(child)
         if child.pid == 0:
-            return result
+            return hide_runner_frames, compile_script
         os._exit(result)
     except Refusal as refusal:
         exit_code = refusal.exit_code

@@ -11,6 +11,10 @@ class OomKills:
         self.path = next((path for path in self._candidates() if self._read(path) is not None), None)
         self.before = self._count()
 
+    @property
+    def are_counted(self):
+        return self.path is not None
+
     def since_start(self):
         return self._count() - self.before
 

@@ -14,12 +14,14 @@ class Order:
         if not isinstance(fields, dict) or fields.get("version") != 1:
             raise ValueError("it must be an object of version 1")
         self.job_id = _expect(fields, "jobId", str)
+        self.attempt = _expect(fields, "attempt", int)
         self.env = _expect(fields, "env", dict)
         self.timeout_seconds = _expect(fields, "timeoutSeconds", (int, float))
         self.grace_seconds = _expect(fields, "graceSeconds", (int, float))
         self.max_log_bytes = _expect(fields, "maxLogBytes", int)
         self.max_output_bytes = _expect(fields, "maxOutputBytes", int)
         self.secret_names = fields.get("secrets") or []
+        self.signed = fields.get("signed") is True
         limits = fields.get("limits") or {}
         self.rlimits = {
             resource.RLIMIT_CORE: 0,

@@ -17,6 +17,7 @@ from .contract import (
     STDERR,
     STDOUT,
 )
+from .end import prepare_end
 from .libc import PR_SET_PDEATHSIG, libc_function
 from .pipes import Pipe
 
@@ -125,22 +126,49 @@ def prepare_script(order, env):
 
 
 def become_script_module():
-    """Puts a fresh `__main__` for the script in the place of the runner's; returns its path and namespace."""
+    """Makes `__main__`, in which the loader runs, what a script finds in it; returns the script's path and namespace.
+
+    It is not another module, because the interpreter holds this one: when the script is over it deletes `__file__` from
+    it, and it is this one that its end takes apart.
+    """
     from _frozen_importlib_external import SourceFileLoader  # importlib.machinery imports 0.7 ms of more
 
-    main = type(sys)("__main__")
-    main.__file__ = SCRIPT_FILE
-    main.__cached__ = None
-    main.__builtins__ = builtins
-    main.__annotations__ = {}
-    main.__loader__ = SourceFileLoader("__main__", SCRIPT_FILE)
-    sys.modules["__main__"] = main
+    namespace = sys.modules["__main__"].__dict__
+    namespace.clear()
+    namespace.update(
+        __name__="__main__",
+        __doc__=None,
+        __package__=None,
+        __loader__=SourceFileLoader("__main__", SCRIPT_FILE),
+        __spec__=None,
+        __annotations__={},
+        __builtins__=builtins,
+        __file__=SCRIPT_FILE,
+        __cached__=None,
+    )
     sys.argv = [SCRIPT_FILE]
     sys.path[0] = JOB_DIR
     sys.path_importer_cache.pop(JOB_DIR, None)  # a worker may have looked before there was anything
     if hasattr(sys, "orig_argv"):
         sys.orig_argv = [sys.executable, "-u", SCRIPT_FILE]
-    return SCRIPT_FILE, main.__dict__
+    return SCRIPT_FILE, namespace
+
+
+def compile_script():
+    with open(SCRIPT_FILE, "rb") as file:
+        return compile(file.read(), SCRIPT_FILE, "exec", dont_inherit=True)
+
+
+def hide_runner_frames():
+    """Makes the traceback that is about to be shown start at the script's own frames."""
+    show = sys.excepthook
+
+    def show_script_frames(kind, error, traceback):
+        while traceback and traceback.tb_frame.f_code.co_filename != SCRIPT_FILE:
+            traceback = traceback.tb_next
+        show(kind, error.with_traceback(traceback), traceback)
+
+    sys.excepthook = show_script_frames
 
 
 class ScriptChild:
@@ -177,7 +205,7 @@ def script_process(child, order, secrets):
         script = prepare_script(order, script_environment(base_environment(), order, secrets))
     except BaseException as error:
         give_up(child, error)
-    await_go(child)
+    await_go(child, prepare_end)
     if any(name.startswith(START_UP_VARIABLES) for name in (*order.env, *secrets)):
         os.execv(sys.executable, [sys.executable, "-u", script[0]])
     return script
@@ -188,10 +216,12 @@ def give_up(child, error):
     os._exit(EXIT_RUNNER_FAILED)
 
 
-def await_go(child):
-    """Tells the runner that the script may begin and waits for its word."""
+def await_go(child, meanwhile=None):
+    """Tells the runner that the script may begin and waits for its word, which takes about as long as `meanwhile`."""
     os.write(child.script_ready, b"\0")
     os.close(child.script_ready)
+    if meanwhile:
+        meanwhile()
     if not os.read(child.script_go, 1):  # the runner is gone
         os._exit(EXIT_RUNNER_FAILED)
     os.close(child.script_go)

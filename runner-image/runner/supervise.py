@@ -8,7 +8,7 @@ import time
 from time import monotonic as clock
 
 from .complain import complain
-from .contract import EXIT_RUNNER_FAILED, KIB, OUTPUT_DIR, STDERR, STDOUT, Refusal
+from .contract import EXIT_RUNNER_FAILED, KIB, OUTPUT_DIR, OVER_FILE, STDERR, STDOUT, Refusal
 from .json_text import json_bool
 from .libc import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, libc_function
 from .log import Log
@@ -24,18 +24,28 @@ def hide():
     prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def supervise(order, log_fd, child, signals, stop_file, cpu_before=0.0, network=None):
+def supervise(order, log_fd, child, signals, stop_file, signer=None, cpu_before=0.0, network=None):
     """The runner's part from the fork to the end; returns the exit code."""
     oom_kills = OomKills()
-    log = Log(log_fd, order.max_log_bytes)
+    log = Log(log_fd, order.max_log_bytes, signer)
     answer = os.read(child.ready, 4 * KIB)
     if answer != b"\0":
         raise Refusal(EXIT_RUNNER_FAILED, "the script could not be set up: " + answer.decode("utf-8", "replace"))
     log.started(child.pid, network)
     runner = Runner(order, log, child.pid, child.pipes, signals, oom_kills, stop_file, cpu_before)
+    if signer:
+        signer.remove_key()  # the last thing before the script may begin: a file that is there proves that it has not
     os.write(child.go, b"\0")
     runner.watch()
     return runner.finish()
+
+
+def ring():
+    """Tells a server that listens that the log is complete. Where that fails it hears it from the engine."""
+    try:
+        os.close(os.open(OVER_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644))
+    except OSError:
+        pass
 
 
 class Runner:
@@ -153,6 +163,7 @@ class Runner:
     def finish(self):
         """Ends what the script left behind, completes the log and returns the exit code."""
         self.kill()
+        is_alone = not self.reap()
         for pipe in self.pipes:
             if pipe.open:
                 self.record(pipe.stream, pipe.drain())
@@ -162,7 +173,7 @@ class Runner:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         ended = (
             '{"exitCode":%s,"signal":%s,"timedOut":%s,"stopped":%s,"diskExceeded":%s,"oomKills":%d,'
-            '"droppedBytes":%d,"wallSeconds":%.6f,"cpuSeconds":%.6f,"maxRssBytes":%d}'
+            '"droppedBytes":%d,"wallSeconds":%.6f,"cpuSeconds":%.6f,"maxRssBytes":%d,"alone":%s,"oomCounted":%s}'
         ) % (
             self.status if self.status >= 0 else "null",
             -self.status if self.status < 0 else "null",
@@ -174,9 +185,14 @@ class Runner:
             self.wall_seconds,
             max(0.0, usage.ru_utime + usage.ru_stime - self.cpu_before),
             usage.ru_maxrss * KIB,
+            json_bool(is_alone),
+            json_bool(self.oom_kills.are_counted),
         )
-        if not self.log.ended(ended.encode()):
+        is_written = self.log.ended(ended.encode())
+        if not self.log.put_back() or not is_written:
             complain("the end of the log could not be written")
+        else:
+            ring()
         return self.status if self.status >= 0 else 128 - self.status
 
     def count_oom_kills(self):

@@ -10,6 +10,7 @@ skip is a failure. RUNNER_TEST_PYTHON chooses the interpreter.
 import atexit
 import collections
 import contextlib
+import hmac
 import json
 import os
 import re
@@ -185,6 +186,27 @@ class RunnerCase(unittest.TestCase):
         with open(self.path(*parts), "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
 
+    def give_key(self):
+        """A key as a server gives it, where the runner looks."""
+        self.key = os.urandom(32)
+        self.workload = "runner-job-1"
+        self.key_text = json.dumps({"version": 1, "workload": self.workload, "key": self.key.hex()}) + "\n"
+        self.write("spool", "key", content=self.key_text)
+        os.chmod(self.path("spool", "key"), 0o600)
+
+    def is_signed(self, kind, header, payload, attempt=1):
+        text, _, tail = payload.rpartition(b',"mac":"')
+        context = "maps-runner-1\0%s\0%d\0%s\0" % (self.workload, attempt, kind)
+        mac = hmac.new(self.key, context.encode() + header + text, "sha256").hexdigest()
+        return tail.decode() == mac + '"}'
+
+    def assert_signed(self, result):
+        """That the log begins and ends with frames that verify."""
+        for kind, frame in ("started", result.frames[0]), ("ended", result.frames[-1]):
+            header = HEADER.pack(b"LF", frame.kind, frame.stream, len(frame.payload), frame.seq, frame.time_us)
+            self.assertEqual({"started": STARTED, "ended": ENDED}[kind], frame.kind)
+            self.assertTrue(self.is_signed(kind, header, frame.payload), frame)
+
     def read_log(self):
         with open(self.path("spool", "log"), "rb") as file:
             return file.read()
@@ -214,7 +236,7 @@ class RunnerCase(unittest.TestCase):
     def run_script(self, script, **how):
         return self.finish(self.start(script, **how))
 
-    def run_plain(self, script):
+    def run_plain(self, script, **variables):
         """The same script by a plain `python -u script.py` in the same place: the measure of what is the same."""
         self.write("job", "script.py", content=textwrap.dedent(script))
 
@@ -225,7 +247,7 @@ class RunnerCase(unittest.TestCase):
         return subprocess.run(
             [PYTHON, "-u", self.path("job", "script.py")],
             cwd=self.path("output"),
-            env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1", "HOME": self.root},
+            env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1", "HOME": self.root, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

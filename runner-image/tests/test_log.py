@@ -43,10 +43,11 @@ class TheFrames(RunnerCase):
         self.assertEqual(
             sorted(result.ended),
             sorted(
-                "exitCode signal timedOut stopped diskExceeded oomKills droppedBytes wallSeconds cpuSeconds maxRssBytes".split()
+                "exitCode signal timedOut stopped diskExceeded oomKills droppedBytes wallSeconds cpuSeconds maxRssBytes "
+                "alone oomCounted".split()
             ),
         )
-        self.assert_ended(result, exitCode=0, signal=None, timedOut=False, stopped=False, diskExceeded=False, oomKills=0)
+        self.assert_ended(result, exitCode=0, signal=None, timedOut=False, stopped=False, diskExceeded=False, oomKills=0, alone=True)
         self.assertTrue(0.2 <= result.ended["wallSeconds"] < after - before)
         self.assertTrue(0.001 < result.ended["cpuSeconds"] < 5)
         self.assertTrue(1 << 20 < result.ended["maxRssBytes"] < 1 << 30)

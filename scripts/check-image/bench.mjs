@@ -24,6 +24,8 @@ export class Bench {
     limits: { addressSpaceBytes: null, processes: null, openFiles: 1024 },
     secrets: [],
   };
+  /** What the runner signs with; undefined until it is given a key. */
+  key;
   /** What the runner that ended last said on its stderr. */
   complaint = '';
   #runs = [];
@@ -77,11 +79,22 @@ export class Bench {
     await rename(`${path}.new`, path);
   }
 
+  /** Puts a key where the runner looks for it. */
+  async giveKey() {
+    const { KEY_FILE, newKey, toKeyFile } = this.contract;
+    this.key = { workload: 'runner-check-image', key: newKey(), attempt: this.order.attempt };
+    this.order.signed = true;
+    const path = join(this.folders.spool, KEY_FILE);
+    await writeFile(path, toKeyFile(this.key), { mode: 0o600 });
+    const { uid, gid } = this.runner.user;
+    if (process.getuid?.() === 0) await chown(path, uid, gid);
+  }
+
   async readLog() {
     const bytes = await readFile(join(this.folders.spool, this.contract.LOG_FILE)).catch(() =>
       Buffer.alloc(0),
     );
-    return new LogContent(bytes, this.contract);
+    return new LogContent(bytes, this.contract, this.key);
   }
 
   /** Where the runner has its folders. */
@@ -147,10 +160,12 @@ class Run {
 
 /** The frames of a log. */
 class LogContent {
-  constructor(bytes, { parseFrames, findEnded }) {
+  constructor(bytes, { parseFrames, findEnded, findStart }, key) {
     this.bytes = bytes.length;
     this.frames = parseFrames(bytes, 0);
     this.ended = findEnded(bytes);
+    this.signedStart = key && findStart(bytes, key);
+    this.signedEnd = key && findEnded(bytes, key);
   }
 
   get isEmpty() {

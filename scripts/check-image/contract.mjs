@@ -1,6 +1,9 @@
 import { fromDist } from '../../tools/paths.mjs';
 
-const MODULES = ['ended', 'exit-codes', 'files', 'frames', 'order', 'ready', 'secrets', 'variables'];
+const MODULES = [
+  ...['ended', 'exit-codes', 'files', 'frames', 'key', 'order', 'ready', 'secrets', 'signature'],
+  'variables',
+];
 
 /** The server's side of the contract, and the user its workloads run as. */
 export async function loadContract() {

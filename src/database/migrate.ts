@@ -6,6 +6,7 @@ import { createJobs } from './migrations/0001-jobs.js';
 import { addJobSecrets } from './migrations/0002-job-secrets.js';
 import { addRetention } from './migrations/0003-retention.js';
 import { addOutbox } from './migrations/0004-outbox.js';
+import { addAttemptKey } from './migrations/0005-attempt-key.js';
 
 function migrations(dialect: DialectName): Record<string, Migration> {
   return {
@@ -13,6 +14,7 @@ function migrations(dialect: DialectName): Record<string, Migration> {
     '0002-job-secrets': addJobSecrets,
     '0003-retention': addRetention,
     '0004-outbox': addOutbox(dialect),
+    '0005-attempt-key': addAttemptKey,
   };
 }
 

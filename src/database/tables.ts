@@ -101,6 +101,8 @@ export interface AttemptsTable {
   workload: string;
   workspace: string;
   handle: string | null;
+  /** What its workload signs with, hexadecimal, until it has ended. Shown to nobody. */
+  key: string | null;
   /** Committed before the engine is told to start: after it only positive proof permits another attempt. */
   start_intent_at: number;
   /** `COLD` or `WARM`, and why. */

@@ -8,6 +8,7 @@ import { AttemptJudge } from './attempt/attempt-judge.js';
 import { AttemptRunner } from './attempt/attempt-runner.js';
 import { AttemptSettler } from './attempt/attempt-settler.js';
 import { AttemptWatcher } from './attempt/attempt-watcher.js';
+import { StartCancel } from './attempt/start-cancel.js';
 import { CancelWatch } from './attempt/cancel-watch.js';
 import { DataOwnership } from './upkeep/data-ownership.js';
 import { Dispatcher } from './admission/dispatcher.js';
@@ -25,6 +26,7 @@ import { Recovery } from './takeover/recovery.js';
 import { Replica } from './replica.js';
 import { RetentionKeeper } from './upkeep/retention-keeper.js';
 import { RunningAttempts } from './attempt/running-attempts.js';
+import { ScriptEvidence } from './attempt/script-evidence.js';
 import { StartPlanner } from './admission/start-planner.js';
 import { WorkerStrays } from './upkeep/worker-strays.js';
 import { WorkloadStarter } from './attempt/workload-starter.js';
@@ -39,6 +41,7 @@ import { WorkloadStarter } from './attempt/workload-starter.js';
     AttemptSettler,
     AttemptWatcher,
     CancelWatch,
+    StartCancel,
     DataOwnership,
     Dispatcher,
     ExecutionLoops,
@@ -55,6 +58,7 @@ import { WorkloadStarter } from './attempt/workload-starter.js';
     Replica,
     RetentionKeeper,
     RunningAttempts,
+    ScriptEvidence,
     StartPlanner,
     WorkerStrays,
     WorkloadStarter,

@@ -7,7 +7,11 @@ import { spoolPath } from '../workspace/workspace-paths.js';
 import { WorkspaceLayout } from '../workspace/workspace-layout.js';
 import { WorkspaceSpools } from '../workspace/workspace-spools.js';
 import { SpoolEnds } from './spool-ends.js';
+import { sleep } from '../common/async/abort.js';
+import { OVER_FILE } from '../runner/files.js';
 import { encodeFrame } from '../runner/frames.js';
+import { newKey } from '../runner/key.js';
+import { encodeSignedFrame } from '../runner/signature.js';
 import { SpoolTails } from './spool-tails.js';
 
 const STARTED = encodeFrame({ kind: 'started', atMs: 1000, payload: '{"version":1}' });
@@ -21,12 +25,14 @@ describe('the ends of a spool', () => {
   let folder: string;
   let ends: SpoolEnds;
   let write: (...parts: Buffer[]) => void;
+  let ring: () => void;
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'maps-ends-'));
     const layout = new WorkspaceLayout(loadConfig({ DATA_DIR: folder }).storage);
     mkdirSync(layout.paths('w').spoolDir, { recursive: true });
     write = (...parts) => writeFileSync(spoolPath(layout.paths('w')), Buffer.concat(parts));
+    ring = () => writeFileSync(join(layout.paths('w').spoolDir, OVER_FILE), '');
     const spools = new WorkspaceSpools(layout);
     ends = new SpoolEnds(spools, new SpoolTails(spools));
   });
@@ -79,6 +85,19 @@ describe('the ends of a spool', () => {
     expect((await ends.read('w')).sizeBytes).toBe(0);
   });
 
+  it('tell of nothing that its runner did not sign, where there is a key', async () => {
+    const key = { workload: 'w', key: newKey(), attempt: 1 };
+    const started = encodeSignedFrame({ kind: 'started', atMs: 1000, payload: '{"version":1}' }, key);
+    const ended = encodeSignedFrame({ kind: 'ended', atMs: 2000, payload: '{"exitCode":3}' }, key);
+    write(started, ended);
+    expect(await ends.read('w', key)).toMatchObject({ startedAtMs: 1000, ended: { exitCode: 3 } });
+    expect(await ends.waitForStart('w', new AbortController().signal, key)).toBe(1000);
+    write(STARTED, ENDED);
+    const nothing = { startedAtMs: undefined, ended: undefined, isEmpty: false };
+    expect(await ends.read('w', key)).toMatchObject(nothing);
+    expect(await ends.waitForStart('w', new AbortController().signal, key)).toBeUndefined();
+  });
+
   it('tell when the script starts as soon as it does, and stop waiting when asked to', async () => {
     const waiting = ends.waitForStart('w', new AbortController().signal);
     write(STARTED);
@@ -88,5 +107,20 @@ describe('the ends of a spool', () => {
     const stopped = ends.waitForStart('w', controller.signal);
     controller.abort();
     expect(await stopped).toBeUndefined();
+  });
+
+  it('tell how the script ended as soon as its runner rings, and believe no other', async () => {
+    const key = { workload: 'runner-1', key: newKey(), attempt: 1 };
+    const stopped = new AbortController();
+    const seen = ends.waitForEnd('w', key, stopped.signal);
+    const payload = '{"exitCode":3,"signal":null,"alone":true}';
+    write(STARTED, ENDED);
+    ring();
+    expect(await Promise.race([seen, sleep(200)])).toBeUndefined();
+    write(encodeSignedFrame({ kind: 'ended', atMs: 2000, payload }, key));
+    ring();
+    expect(await seen).toMatchObject({ exitCode: 3, alone: true, oomCounted: false });
+    stopped.abort();
+    expect(await ends.waitForEnd('w', key, stopped.signal)).toBeUndefined();
   });
 });

@@ -1,8 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
+import { sleep } from '../common/async/abort.js';
+import { Bell } from '../common/async/bell.js';
 import type { EndedFrame } from '../runner/ended.js';
 import { END_FRAME_BYTES, clampTime, findEnded, findStart } from '../runner/ended.js';
-import { isReplaced } from '../workspace/regular-file.js';
+import type { FrameKey } from '../runner/signature.js';
+import { isSpoiled } from '../workspace/regular-file.js';
 import { WorkspaceSpools } from '../workspace/workspace-spools.js';
 import { SpoolTails } from './spool-tails.js';
 
@@ -17,7 +20,7 @@ export interface SpoolSummary {
   sizeBytes: number;
 }
 
-/** The summary of a spool that its script replaced by something else. */
+/** The summary of a spool that its script replaced by something else, or closed. */
 const REPLACED: SpoolSummary = { startedAtMs: undefined, ended: undefined, isEmpty: false, sizeBytes: 0 };
 
 /** The first and the last frame of a spool, read without the log between them. */
@@ -28,32 +31,70 @@ export class SpoolEnds {
     private readonly tails: SpoolTails,
   ) {}
 
-  /** Rejects when the spool cannot be read now. */
-  async read(workspaceId: string): Promise<SpoolSummary> {
+  /** With a key only frames that verify are told of. Rejects when the spool cannot be read now. */
+  async read(workspaceId: string, key?: FrameKey): Promise<SpoolSummary> {
     try {
       const file = await this.spools.open(workspaceId);
-      return file ? await summarize(file).finally(() => file.close()) : { ...REPLACED, isEmpty: true };
+      return file ? await summarize(file, key).finally(() => file.close()) : { ...REPLACED, isEmpty: true };
     } catch (error) {
-      if (isReplaced(error)) return REPLACED;
+      if (isSpoiled(error)) return REPLACED;
       throw error;
     }
   }
 
-  /** Resolves with the time of the `started` frame once it is there; undefined when `signal` aborts before. */
-  async waitForStart(workspaceId: string, signal: AbortSignal): Promise<number | undefined> {
+  /**
+   * Resolves with the time of the `started` frame once it is there; undefined when something else is, or `signal` aborts
+   * before. With a key it must verify.
+   */
+  async waitForStart(workspaceId: string, signal: AbortSignal, key?: FrameKey): Promise<number | undefined> {
     return this.tails.with(workspaceId, async (tail) => {
       await tail.waitBeyond(0, signal);
-      return tail.startedAtMs === undefined ? undefined : clampTime(tail.startedAtMs);
+      if (tail.startedAtMs === undefined) return undefined;
+      return key ? (await this.read(workspaceId, key)).startedAtMs : clampTime(tail.startedAtMs);
     });
+  }
+
+  /** Resolves with the `ended` frame once one that verifies is there; undefined when `signal` aborts before. */
+  async waitForEnd(workspaceId: string, key: FrameKey, signal: AbortSignal): Promise<EndedFrame | undefined> {
+    const bell = new Bell();
+    const stop = this.spools.onOver(workspaceId, () => bell.ring());
+    try {
+      while (!signal.aborted) {
+        const ended = await this.lookForEnd(workspaceId, key);
+        if (ended) return ended;
+        await bell.wait(END_POLL_MS, signal);
+      }
+      return undefined;
+    } finally {
+      stop();
+    }
+  }
+
+  /** A log that cannot be read now is looked at again. */
+  private async lookForEnd(workspaceId: string, key: FrameKey): Promise<EndedFrame | undefined> {
+    try {
+      if (!(await this.spools.isSaidToBeOver(workspaceId))) return undefined;
+      const { ended } = await this.read(workspaceId, key);
+      if (!ended) await sleep(REPEATED_LOOK_MS);
+      return ended;
+    } catch {
+      return undefined;
+    }
   }
 }
 
+/** How late an end is seen on a file system that tells of nothing. */
+const END_POLL_MS = 500;
+/** Between two looks at a log that only seems to be complete: whoever says so may be the script. */
+const REPEATED_LOOK_MS = 50;
+
 /** Most spools are so small that one read has both ends. */
-async function summarize(file: FileHandle): Promise<SpoolSummary> {
+async function summarize(file: FileHandle, key: FrameKey | undefined): Promise<SpoolSummary> {
   const { size } = await file.stat();
   const tail = await readAt(file, Math.max(0, size - END_FRAME_BYTES));
   const head = size <= END_FRAME_BYTES ? tail : await readAt(file, 0);
-  return { startedAtMs: findStart(head), ended: findEnded(tail), isEmpty: size === 0, sizeBytes: size };
+  const [startedAtMs, ended] = [findStart(head, key), findEnded(tail, key)];
+  return { startedAtMs, ended, isEmpty: size === 0, sizeBytes: size };
 }
 
 async function readAt(file: FileHandle, offset: number): Promise<Buffer> {

@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { findEnded } from './ended.js';
 import { RUNNER_EXIT_CODES } from './exit-codes.js';
-import { LOG_FILE, ORDER_FILE, READY_FILE, REQUEST_FILE, RUNNER_FOLDERS, SCRIPT_FILE } from './files.js';
+import {
+  KEY_FILE,
+  LOG_FILE,
+  ORDER_FILE,
+  READY_FILE,
+  REQUEST_FILE,
+  RUNNER_FOLDERS,
+  SCRIPT_FILE,
+} from './files.js';
 import type { FrameKind, FrameStream } from './frames.js';
 import { FRAME_HEADER_BYTES, FRAME_MAGIC, MAX_FRAME_PAYLOAD_BYTES, encodeFrame } from './frames.js';
 import { UNFIT_VARIABLES } from './unfit-variables.js';
@@ -129,12 +137,21 @@ describe('the contract is the same in TypeScript, in Python and on its page:', (
       REQUEST_FILE: `${input}/${REQUEST_FILE}`,
       LOG_FILE: `${spool}/${LOG_FILE}`,
       READY_FILE: `${spool}/${READY_FILE}`,
+      KEY_FILE: `${spool}/${KEY_FILE}`,
     };
     const folders = { JOB_DIR: job, INPUT_DIR: input, OUTPUT_DIR: output, SPOOL_DIR: spool };
     expect(python.texts).toEqual({ ...files, ...folders });
     const found = tableOf('path', 'content', 'access');
     const paths = found.flatMap(([path]) => quoted(path!));
-    expect(paths).toEqual([files.SCRIPT_FILE, files.ORDER_FILE, input, output, spool, '/tmp']);
+    expect(paths).toEqual([
+      files.SCRIPT_FILE,
+      files.ORDER_FILE,
+      input,
+      output,
+      spool,
+      files.KEY_FILE,
+      '/tmp',
+    ]);
     expect(found[2]?.[1]).toContain(`\`${REQUEST_FILE}\``);
     expect(PAGE).toContain(`\n## The spool: \`${files.LOG_FILE}\`\n`);
     expect(PAGE).toContain(`\n\`${files.READY_FILE}\`:\n`);

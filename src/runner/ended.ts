@@ -1,7 +1,9 @@
 import type { Frame } from './frames.js';
 import { FRAME_MAGIC, SpoolDamagedError, parseFrame } from './frames.js';
+import type { FrameKey } from './signature.js';
+import { isSignedFrame } from './signature.js';
 
-/** The runner's account of how the script ended; see docs/runner-contract.md. Hostile until the engine agrees. */
+/** The runner's account of how the script ended; see docs/runner-contract.md. Hostile until it verifies, or the engine agrees. */
 export interface EndedFrame {
   atMs: number;
   exitCode: number | null;
@@ -14,6 +16,10 @@ export interface EndedFrame {
   wallSeconds: number;
   cpuSeconds: number;
   maxRssBytes: number;
+  /** Whether no process of the script was left: nothing can change its outputs any more. */
+  alone: boolean;
+  /** Whether the runner could read how many processes the kernel took for want of memory. */
+  oomCounted: boolean;
 }
 
 /** Larger than any `started` or `ended` frame that a runner writes. */
@@ -25,22 +31,30 @@ const MAX_SIGNAL = 64;
 const MAX_SECONDS = 1e9;
 const MAX_TIME_MS = 8.64e15;
 
-/** The time of the `started` frame with which the log begins, milliseconds since 1970; undefined without one. */
-export function findStart(head: Buffer): number | undefined {
+/**
+ * The time of the `started` frame with which the log begins, milliseconds since 1970; undefined without one. With a key only
+ * one that verifies is one; so it is for `findEnded`.
+ */
+export function findStart(head: Buffer, key?: FrameKey): number | undefined {
   const first = safeParse(head, 0);
-  return first?.kind === 'started' ? clampTime(first.atMs) : undefined;
+  return first?.kind === 'started' && isBelieved(first, key) ? clampTime(first.atMs) : undefined;
 }
 
 /**
  * The `ended` frame with which the log ends, if one does; `tail` is the log's end. Looks backwards from one frame's
  * beginning to the one before, until a frame ends where the log does.
  */
-export function findEnded(tail: Buffer): EndedFrame | undefined {
+export function findEnded(tail: Buffer, key?: FrameKey): EndedFrame | undefined {
   for (let at = lastMagic(tail, tail.length); at >= 0; at = lastMagic(tail, at)) {
     const frame = safeParse(tail, at);
-    if (frame?.kind === 'ended' && frame.endOffset === tail.length) return toEnded(frame);
+    if (frame?.kind === 'ended' && frame.endOffset === tail.length)
+      return isBelieved(frame, key) ? toEnded(frame) : undefined;
   }
   return undefined;
+}
+
+function isBelieved(frame: Frame, key: FrameKey | undefined): boolean {
+  return key === undefined || isSignedFrame(frame, key);
 }
 
 /** A time from a log as one that every date can hold. */
@@ -77,6 +91,8 @@ function toEnded(frame: Frame): EndedFrame | undefined {
       wallSeconds: toNumber(raw.wallSeconds),
       cpuSeconds: toNumber(raw.cpuSeconds),
       maxRssBytes: toInteger(raw.maxRssBytes) ?? 0,
+      alone: raw.alone === true,
+      oomCounted: raw.oomCounted === true,
     };
   } catch {
     return undefined;

@@ -17,3 +17,7 @@ export const REQUEST_FILE = 'request.json';
 export const LOG_FILE = 'log';
 /** In the spool: what a worker says when it waits for its order. */
 export const READY_FILE = 'ready';
+/** In the spool: what the runner signs with. It removes the file before it lets the script go. */
+export const KEY_FILE = 'key';
+/** In the spool: made when the log is complete, so that a server need not look at it all the time. Proves nothing. */
+export const OVER_FILE = 'over';

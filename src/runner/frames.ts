@@ -73,6 +73,11 @@ export function parseFrame(bytes: Buffer, at: number, offset: number): Frame | u
   };
 }
 
+/** The header of a frame that was parsed: it lies just before the payload. */
+export function headerOf({ payload }: Frame): Buffer {
+  return Buffer.from(payload.buffer, payload.byteOffset - FRAME_HEADER_BYTES, FRAME_HEADER_BYTES);
+}
+
 /** Builds one frame; for tests and for the fake runtime. */
 export function encodeFrame(frame: {
   kind: FrameKind;

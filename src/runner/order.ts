@@ -13,6 +13,8 @@ export interface JobOrder {
   limits: { addressSpaceBytes: number | null; processes: number | null; openFiles: number | null };
   /** Names of variables whose values reach the runner another way; none when absent. */
   secrets?: readonly string[];
+  /** A key was given: a runner that finds none has been run before. */
+  signed?: true;
 }
 
 /** The order in place of one that must not be carried out any more. */

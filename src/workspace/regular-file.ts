@@ -22,3 +22,8 @@ export class NotRegularFileError extends Error {
 export function isReplaced(error: unknown): boolean {
   return error instanceof NotRegularFileError || errnoOf(error) === 'ELOOP';
 }
+
+/** Whether what a script has left for good cannot be opened because of the script: replaced, or closed to everybody. */
+export function isSpoiled(error: unknown): boolean {
+  return isReplaced(error) || errnoOf(error) === 'EACCES';
+}

@@ -10,7 +10,9 @@ import type { InputFile, WorkspaceContent, WorkspaceTexts } from './workspace-co
 import { toTexts } from './workspace-content.js';
 import { WorkspaceLayout } from './workspace-layout.js';
 import type { WorkspacePaths } from './workspace-paths.js';
-import { ORDER_FILE, REQUEST_FILE, SCRIPT_FILE } from '../runner/files.js';
+import { KEY_FILE, ORDER_FILE, REQUEST_FILE, SCRIPT_FILE } from '../runner/files.js';
+import type { WorkloadKey } from '../runner/key.js';
+import { toKeyFile } from '../runner/key.js';
 import { WORKSPACE_ROOTS } from './workspace-paths.js';
 import { writeBeside } from './write-beside.js';
 
@@ -28,11 +30,11 @@ export class WorkspaceMaker {
     this.fileCalls = await chooseFileCalls(roots);
   }
 
-  /** Makes and fills the folders of a workspace that does not exist yet. */
-  async make(id: string, content: WorkspaceContent): Promise<WorkspacePaths> {
+  /** Makes and fills the folders of a workspace that does not exist yet. Without a key its runner signs nothing. */
+  async make(id: string, content: WorkspaceContent, key?: WorkloadKey): Promise<WorkspacePaths> {
     const texts = toTexts(content);
     const calls = this.fileCalls(texts.bytes);
-    const paths = await this.makeFolders(id, calls);
+    const paths = await this.makeFolders(id, calls, key);
     await writeTexts(paths, texts, calls);
     // Last: an order that is there says that the workspace is whole.
     await calls.writeFile(join(paths.jobDir, ORDER_FILE), texts.order, { flag: 'wx', mode: 0o644 });
@@ -40,9 +42,9 @@ export class WorkspaceMaker {
   }
 
   /** Makes the folders of a worker, whose job is not known yet. */
-  async makeForWorker(id: string): Promise<WorkspacePaths> {
+  async makeForWorker(id: string, key?: WorkloadKey): Promise<WorkspacePaths> {
     const calls = this.fileCalls(0);
-    const paths = await this.makeFolders(id, calls);
+    const paths = await this.makeFolders(id, calls, key);
     // Empty is no order; network file systems remember for a while that a file was not there.
     await calls.writeFile(join(paths.jobDir, ORDER_FILE), '', { flag: 'wx', mode: 0o644 });
     return paths;
@@ -67,7 +69,11 @@ export class WorkspaceMaker {
     await Promise.all([dirname(inputDir), outputDir, spoolDir].map(removeTree));
   }
 
-  private async makeFolders(id: string, calls: FileCalls): Promise<WorkspacePaths> {
+  private async makeFolders(
+    id: string,
+    calls: FileCalls,
+    key: WorkloadKey | undefined,
+  ): Promise<WorkspacePaths> {
     const paths = this.layout.paths(id);
     await Promise.all([
       calls.mkdir(paths.inputDir, { recursive: true }),
@@ -75,6 +81,8 @@ export class WorkspaceMaker {
       makeRunnerFolder(paths.outputDir, calls),
       makeRunnerFolder(paths.spoolDir, calls),
     ]);
+    // Before the script: a workspace without a key and with a script is one whose key was taken.
+    if (key) await writeForRunner(join(paths.spoolDir, KEY_FILE), toKeyFile(key), calls);
     return paths;
   }
 }
@@ -95,6 +103,14 @@ async function makeRunnerFolder(path: string, calls: FileCalls): Promise<void> {
   const { uid, gid } = runnerUser();
   await calls.chown(path, uid, gid);
   await calls.chmod(path, 0o700);
+}
+
+/** A file that only the workload's user (and the server) can read. */
+async function writeForRunner(path: string, text: string, calls: FileCalls): Promise<void> {
+  await calls.writeFile(path, text, { flag: 'wx', mode: 0o600 });
+  if (!isRoot()) return;
+  const { uid, gid } = runnerUser();
+  await calls.chown(path, uid, gid);
 }
 
 async function writeInput(inputDir: string, file: InputFile, calls: FileCalls): Promise<void> {

@@ -41,7 +41,7 @@ def preload(modules, report_fd):
             except BaseException as error:
                 raise PreloadFailed(name, "%s: %s" % (type(error).__name__, error)) from error
             imported.append({"module": name, "milliseconds": round((clock() - began) * 1000, 1)})
-            gc.collect()  # and no gc.freeze(): what the script hangs into a library would never be closed
+            gc.collect()
             kept = what_stays(name, descriptors)
     try:
         state.put_back()
@@ -131,6 +131,7 @@ class ProcessState:
         import builtins
 
         self.env = dict(os.environ)
+        self.main = sys.modules["__main__"]
         self.namespaces = [(vars(module), dict(vars(module))) for module in (sys, builtins)]
         self.lists = [(value, list(value)) for value in (sys.path, sys.warnoptions, sys.argv)]
         self.settings = [(read, write, read()) for read, write in process_settings()]
@@ -151,6 +152,7 @@ class ProcessState:
         for read, write, before in self.settings:
             if read() != before:
                 write(before)
+        sys.modules["__main__"] = self.main
         put_back_signals()
         put_back_modules()
 

@@ -3,6 +3,7 @@
 import os
 
 from ..contract import EXIT_RUNNER_FAILED, OUTPUT_DIR, SCRIPT_FILE
+from ..end import prepare_end
 from ..json_text import parse_json
 from ..order import Order
 from ..script import (
@@ -23,6 +24,7 @@ from .preload import NOTHING_PRELOADED, PreloadFailed, preload
 def warm_script_process(child, modules):
     """The forked child of a worker: what a script finds, then libraries, then the order, then as in a cold start."""
     try:
+        end = prepare_end()
         outputs = [pipe.script_end for pipe in child.pipes]
         base = base_environment()
         # What an import prints is not the script's: it goes where the runner complains.
@@ -33,7 +35,10 @@ def warm_script_process(child, modules):
         become_script_module()
         # The first compilation makes all types of the syntax tree, 2 ms that the script need not wait for.
         compile("", SCRIPT_FILE, "exec")
-        report = preload(modules, child.script_ready) if modules else NOTHING_PRELOADED
+        report = NOTHING_PRELOADED
+        if modules:
+            report = preload(modules, child.script_ready)
+            end.freeze_libraries()
         say(child.script_ready, {"ready": report})
         data = read_message(child.script_go)
         for fd, number in zip(outputs, (1, 2)):

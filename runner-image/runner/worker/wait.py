@@ -22,6 +22,7 @@ from ..log import open_log, write_all
 from ..network import find_network_gate
 from ..order import bad_order, parse_order, read_order
 from ..signals import SignalReader, descendants, kill_tree, reap_all
+from ..signature import find_signer, signer_for
 from ..stop import find_stop_file, refuse_to_begin, wait_for_any
 from ..supervise import hide, supervise
 from .messages import parse_message
@@ -44,12 +45,13 @@ def warm_start(child):
     data = worker.await_order()
     order = parse_order(data)
     refuse_unfit(order, worker.environment_read)
+    signer = signer_for(order, worker.signer)
     refuse_to_begin(worker.stop_file)
     # Before the order is told: what the waiting process has used is the worker's, not the job's.
     cpu_before = child_cpu_seconds(child.pid)
     if write_all(child.go, [struct.pack("<Q", len(data)), data]) < len(data):
         raise Refusal(EXIT_RUNNER_FAILED, "the script's process has ended")
-    return supervise(order, worker.log_fd, child, worker.signals, worker.stop_file, cpu_before, worker.network)
+    return supervise(order, worker.log_fd, child, worker.signals, worker.stop_file, signer, cpu_before, worker.network)
 
 
 class Worker:
@@ -64,6 +66,7 @@ class Worker:
         self.stop_file = find_stop_file()
         self.gate = find_network_gate()
         self.network = None
+        self.signer = None
         self.environment_read = []
 
     def get_ready(self):
@@ -86,6 +89,7 @@ class Worker:
                 modules = []
         # Not earlier: the script's process is to be an ordinary one, and may have been forked for a second time.
         hide()
+        self.signer = find_signer()
         self.environment_read = report.get("environmentRead", [])
         if self.gate:
             self.network = self.gate.pass_through(lambda seconds: self.wait([], seconds))
@@ -121,8 +125,9 @@ class Worker:
     def write_ready(self, fields):
         import json
 
+        text = json.dumps(fields)
         with open(READY_FILE + ".new", "w") as file:
-            file.write(json.dumps(fields))
+            file.write(self.signer.sign("ready", b"", text.encode()).decode() if self.signer else text)
         os.rename(READY_FILE + ".new", READY_FILE)
 
     def await_order(self):

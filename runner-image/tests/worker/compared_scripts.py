@@ -78,7 +78,7 @@ def is_own(fd):  # not a file that a library keeps open, which the contract allo
 fds = [fd for fd in map(int, os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd/%d" % fd)]
 print("descriptors", [(fd, os.readlink("/proc/self/fd/%d" % fd).split(":")[0]) for fd in sorted(fds) if is_own(fd)])
 print("locale", locale.setlocale(locale.LC_ALL), locale.getpreferredencoding(), sys.getfilesystemencoding(), time.tzname)
-print("gc", gc.isenabled(), gc.get_threshold(), gc.get_debug(), gc.get_freeze_count())
+print("gc", gc.isenabled(), gc.get_threshold(), gc.get_debug())
 print("debug", faulthandler.is_enabled(), tracemalloc.is_tracing())
 print("threads", threading.enumerate() == [threading.main_thread()], threading.excepthook is threading.__excepthook__,
     threading.stack_size(), threading.main_thread().ident == threading.get_ident(), getattr(threading, "gettrace", int)())

@@ -23,6 +23,33 @@ class Waiting(WorkerCase):
         process = self.start_worker("json", RUNNER_WORKER_IDLE_SECONDS="0.3")
         self.assert_nothing_ran(process, 118, r"\Ajob_runner: no job came in 0\.3 s\n\Z")
 
+    def test_it_signs_what_it_says_and_keeps_its_key_until_the_script_begins(self):
+        self.give_key()
+        self.order["signed"] = True
+        process = self.start_worker("json")
+        self.ready()
+        with open(self.path("spool", "ready"), "rb") as file:
+            self.assertTrue(self.is_signed("ready", b"", file.read(), attempt=0))
+        with open(self.path("spool", "key")) as file:
+            self.assertEqual(file.read(), self.key_text)
+        self.hand_over("import os; print(os.path.exists(%r))" % self.path("spool", "key"))
+        result = self.finish(process)
+        self.assertEqual(result.text(), "False\n")
+        self.assert_signed(result)
+
+    def test_it_signs_after_a_module_that_cannot_be_imported(self):
+        self.give_key()
+        process = self.start_worker("nosuch")
+        self.assertEqual(self.ready()["failed"][0]["module"], "nosuch")
+        self.hand_over("print(1)")
+        self.assert_signed(self.finish(process))
+
+    def test_it_takes_no_signed_order_without_a_key(self):
+        process = self.start_worker("json")
+        self.ready()
+        self.hand_over("open('ran', 'w')", {**self.order, "signed": True})
+        self.assert_nothing_ran(process, 121, "a job is never run twice")
+
     def test_it_shows_that_it_is_alive(self):
         process = self.start_worker("json", runner=self.changed_runner("BEAT_SECONDS = 2", "BEAT_SECONDS = 0.05"))
         self.assertEqual(self.ready()["heartbeatSeconds"], 0.05)

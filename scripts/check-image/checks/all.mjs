@@ -4,6 +4,7 @@ import { LOG_CHECKS } from './log.mjs';
 import { ORDER_CHECKS } from './order.mjs';
 import { SCRIPT_CHECKS } from './script.mjs';
 import { SECRET_CHECKS } from './secrets.mjs';
+import { SIGNATURE_CHECKS } from './signature.mjs';
 import { STOP_CHECKS } from './stop.mjs';
 import { WORKER_CHECKS } from './worker.mjs';
 
@@ -15,6 +16,7 @@ export const CHECKS = [
   ...SECRET_CHECKS,
   ...STOP_CHECKS,
   ...LIMIT_CHECKS,
+  ...SIGNATURE_CHECKS,
   ...WORKER_CHECKS,
 ];
 

@@ -7,6 +7,7 @@ import type { WarmWorker } from '../../runtime/pool/warm-worker.js';
 import type { RuntimeProvider } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { workloadName } from '../../runtime/workload-name.js';
+import { newKey } from '../../runner/key.js';
 import { toWorkloadLimits } from '../attempt/workload-spec.js';
 
 /** The part of a job that decides where it starts. It is known before the job is stored. */
@@ -32,13 +33,14 @@ export class StartPlanner {
     const where = { runtime: this.runtime.name, scope: this.runtime.scope };
     const worker = this.workerFor(job, spec);
     if (typeof worker !== 'string') {
-      const { workload, id: workspace, handle } = worker;
+      const { workload, id: workspace, handle, key } = worker;
       const start = { startKind: 'WARM', startWhy: 'A worker was waiting.' } as const;
-      return { attempt: { ...where, workload, workspace, handle, ...start }, worker };
+      return { attempt: { ...where, workload, workspace, handle, key, ...start }, worker };
     }
     const workload = workloadName(job.id, job.attempt);
     const start = { startKind: 'COLD', startWhy: worker } as const;
-    return { attempt: { ...where, workload, workspace: newId(), handle: null, ...start }, worker: undefined };
+    const attempt = { ...where, workload, workspace: newId(), handle: null, key: newKey(), ...start };
+    return { attempt, worker: undefined };
   }
 
   /** The job has been taken with its plan. */

@@ -1,15 +1,19 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Log } from '../../common/log.js';
+import { LOG } from '../../common/log.js';
 import { SYSTEM } from '../../common/principal.js';
 import { LimitsConfig } from '../../config/parts/limits-config.js';
 import type { ClaimedJob, Job } from '../../jobs/record/job.js';
 import { JobRepository } from '../../jobs/store/job.repository.js';
-import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { EndedFrame } from '../../runner/ended.js';
 import type { StartFailure } from '../../runtime/runtime-provider.js';
 import type { AttemptEnd, EndEvidence, JobHistory, OutOfReach } from '../outcome/decide-end.js';
-import { NO_HISTORY, decideEnd, isDecidedAlone, notStarted } from '../outcome/decide-end.js';
-import type { Evidence } from '../outcome/outcome.js';
+import { NO_HISTORY, decideEnd, hasUntoldEnd, isDecidedAlone, notStarted } from '../outcome/decide-end.js';
+import type { Evidence, Outcome } from '../outcome/outcome.js';
+import { UNSIGNED_HINT, contradicts, isOverdue } from '../outcome/signed-end.js';
 import type { WatchedEnd } from './attempt-watcher.js';
+import type { ScriptTraces } from './script-evidence.js';
+import { ScriptEvidence } from './script-evidence.js';
 
 /** What is known about an attempt's script when it is settled. */
 export interface SettledScript {
@@ -19,6 +23,8 @@ export interface SettledScript {
   endedAtMs: number;
   /** Final size of its log. */
   logBytes: number;
+  /** False while something of it may still write. */
+  isOver: boolean;
 }
 
 export interface Verdict {
@@ -29,36 +35,52 @@ export interface Verdict {
   readonly script: SettledScript | undefined;
 }
 
+const UNHEARD_HINT =
+  'The engine did not say that the workload has ended. What is left of it is removed when it answers; outputs were not kept.';
+
 /** Gathers the evidence of how an attempt ended, and has it decided. */
 @Injectable()
 export class AttemptJudge {
   constructor(
-    private readonly spools: SpoolEnds,
+    private readonly evidence: ScriptEvidence,
     private readonly jobs: JobRepository,
     private readonly config: LimitsConfig,
+    @Inject(LOG) private readonly log: Log,
   ) {}
 
   async judge(claim: ClaimedJob, end: WatchedEnd): Promise<Verdict> {
-    const { job, attempt } = claim;
-    const endedAtMs = Date.now();
-    const { startedAtMs, ended, isEmpty, sizeBytes } = await this.spools.read(attempt.workspace);
-    const found: Evidence = {
+    const { job, deadlineInMs } = claim;
+    const traces = await this.evidence.gather(claim);
+    const { ended, started, logBytes } = traces;
+    const startedAtMs = traces.startedAtMs ?? claim.attempt.startedAtMs ?? undefined;
+    const { timeoutSeconds } = job;
+    this.noteContradiction(claim, end, traces);
+    const known = {
       exit: end.exit,
       stoppedFor: end.stoppedFor,
       ended,
-      started: attempt.startedAtMs !== null || !isEmpty,
+      started,
+      isSigned: traces.trust === 'signed',
+    };
+    const found: Evidence = {
+      ...known,
+      isOverdue: hasUntoldEnd(known) && isOverdue({ ...end, timeoutSeconds, startedAtMs, deadlineInMs }),
       ...this.limitsOf(job),
     };
     const history = isDecidedAlone(found) ? NO_HISTORY : await this.historyOf(claim);
-    return toVerdict(
-      { attempt: found, ...history },
-      {
-        startedAtMs: startedAtMs ?? attempt.startedAtMs ?? undefined,
-        ended,
-        endedAtMs,
-        logBytes: sizeBytes,
-      },
-    );
+    const isOver = !end.isUnheard || ended?.alone === true;
+    // A script that may still run is not run once more beside itself.
+    const earlier = isOver ? history.earlier : { ...history.earlier, retries: 0 };
+    const script = {
+      startedAtMs: startedAtMs ?? hiddenStartMs(traces, end),
+      ended,
+      endedAtMs: end.endedAtMs,
+      logBytes,
+      isOver,
+    };
+    const verdict = toVerdict({ attempt: found, ...history, earlier }, script);
+    if (!isOver) return withHint(verdict, UNHEARD_HINT);
+    return traces.trust === 'unsigned' ? withHint(verdict, UNSIGNED_HINT) : verdict;
   }
 
   /** The workload was never made. */
@@ -80,11 +102,42 @@ export class AttemptJudge {
     const { isCancelRequested, retries } = job;
     return { isCancelRequested, earlier: { started, notStarted: others.length - started, retries } };
   }
+
+  private noteContradiction({ job }: ClaimedJob, { exit }: WatchedEnd, { ended, trust }: ScriptTraces): void {
+    if (trust !== 'signed' || !ended || !contradicts(exit, ended)) return;
+    const { exitCode, signal } = ended;
+    this.log.info(
+      {
+        jobId: job.id,
+        engine: exit.kind,
+        code: 'exitCode' in exit ? exit.exitCode : undefined,
+        exitCode,
+        signal,
+      },
+      'the engine does not tell the end that the runner signed; the runner is believed',
+    );
+  }
+}
+
+/** When a script began, about, that has removed all that told of it, milliseconds since 1970. */
+function hiddenStartMs({ trust, started, ended }: ScriptTraces, end: WatchedEnd): number | undefined {
+  if (trust !== 'signed' || !started) return undefined;
+  return ended ? ended.atMs - ended.wallSeconds * 1000 : end.endedAtMs;
 }
 
 /** The verdict on an attempt whose engine no server reaches. */
 export function judgeOutOfReach(engines: OutOfReach): Verdict {
   return toVerdict({ attempt: engines, ...NO_HISTORY });
+}
+
+/** Where an end has no hint of its own. */
+function withHint({ end, endIfCancelled, script }: Verdict, hint: string): Verdict {
+  const add = (outcome: Outcome): Outcome => ({ ...outcome, hint: outcome.hint ?? hint });
+  const hinted = ({ attempt, job }: AttemptEnd): AttemptEnd => ({
+    attempt: add(attempt),
+    job: 'ends' in job ? { ends: add(job.ends) } : job,
+  });
+  return { end: hinted(end), endIfCancelled: hinted(endIfCancelled), script };
 }
 
 function toVerdict(evidence: EndEvidence, script?: SettledScript): Verdict {

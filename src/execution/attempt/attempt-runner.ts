@@ -2,6 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
+import type { ChildSignal } from '../../common/async/abort.js';
+import { childSignal, settledWithin } from '../../common/async/abort.js';
 import { retry } from '../../common/async/retry.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import { StaleFenceError } from '../../jobs/record/job.errors.js';
@@ -10,8 +12,12 @@ import { AttemptCleaner } from './attempt-cleaner.js';
 import { AttemptJudge } from './attempt-judge.js';
 import { AttemptSettler } from './attempt-settler.js';
 import type { WatchedEnd } from './attempt-watcher.js';
-import { AttemptWatcher } from './attempt-watcher.js';
+import { AttemptWatcher, PREVENTED } from './attempt-watcher.js';
+import { StartCancel } from './start-cancel.js';
 import { WorkloadStarter } from './workload-starter.js';
+
+/** How long after its job was cancelled a start is waited for, so that what it has made can be removed at once. */
+const START_PATIENCE_MS = 10_000;
 
 /** One attempt's life, from the claim to the final write. */
 @Injectable()
@@ -22,17 +28,40 @@ export class AttemptRunner {
     private readonly settler: AttemptSettler,
     private readonly cleaner: AttemptCleaner,
     private readonly judge: AttemptJudge,
+    private readonly cancels: StartCancel,
     @Inject(LOG) private readonly log: Log,
   ) {}
 
   /** Starts a freshly claimed attempt and sees it through. Rejects when this server stops or the job is another's. */
   async run(claim: ClaimedJob, signal: AbortSignal): Promise<void> {
-    const started = await this.starter.start(claim, signal);
-    if (typeof started !== 'string') {
+    const own = childSignal(signal);
+    try {
+      const starting = this.starter.start(claim, own.signal);
+      const { prevented, stop } = this.cancels.watch(claim);
+      const started = await Promise.race([starting, prevented]).finally(stop);
+      if (started === undefined) return await this.cancelStart(claim, starting, own);
+      if (typeof started === 'string') return await this.watch(claim, started, signal);
       await this.settler.settle(claim, await this.judge.judgeStart(claim, started), signal);
-      return this.cleaner.clean(claim, undefined);
+      await this.cleaner.clean(claim, undefined, undefined, signal);
+    } finally {
+      own.release();
     }
-    await this.watch(claim, started, signal);
+  }
+
+  /** The job is cancelled whatever its engine does. What was started all the same is taken away, if that is heard of soon. */
+  private async cancelStart(
+    claim: ClaimedJob,
+    starting: ReturnType<WorkloadStarter['start']>,
+    own: ChildSignal,
+  ): Promise<void> {
+    const end = { exit: PREVENTED, stoppedFor: 'cancel', endedAtMs: Date.now(), watchedMs: 0 } as const;
+    await this.settler.settle(claim, await this.judge.judge(claim, end), own.signal);
+    const started = starting.catch(() => undefined);
+    await settledWithin(started, START_PATIENCE_MS);
+    own.abort(new Error('the job was cancelled'));
+    const handle = await started;
+    // Its folders stay with the order withdrawn, as long as an engine may still come to start it.
+    if (typeof handle === 'string') await this.cleaner.clean(claim, handle, undefined, own.signal);
   }
 
   /**
@@ -86,6 +115,6 @@ export class AttemptRunner {
       verdict = await this.judge.judge(claim, end);
     }
     await this.settler.settle(claim, verdict, signal);
-    if (!isAgain) await this.cleaner.clean(claim, handle);
+    if (!isAgain) await this.cleaner.clean(claim, handle, end.told, signal);
   }
 }

@@ -32,7 +32,7 @@ export class AttemptSettler {
     { end, endIfCancelled, script }: Verdict,
     signal: AbortSignal,
   ): Promise<void> {
-    const outputs = script?.startedAtMs === undefined ? NO_OUTPUTS : await this.keepOutputs(claim, signal);
+    const outputs = await this.outputsOf(claim, script, signal);
     const nowMs = this.clock.nowMs();
     const logBytes = script?.logBytes ?? (await this.spools.read(claim.attempt.workspace)).sizeBytes;
     const toResult = (each: AttemptEnd): JobResult =>
@@ -46,6 +46,17 @@ export class AttemptSettler {
     if (delayMs === undefined) return this.recorder.finish(claim.fence, result, signal);
     const again = { result, delayMs, ifCancelled: toResult(endIfCancelled) };
     await this.recorder.requeue(claim.fence, again, signal);
+  }
+
+  private async outputsOf(
+    claim: ClaimedJob,
+    script: SettledScript | undefined,
+    signal: AbortSignal,
+  ): Promise<KeptOutputs> {
+    if (script?.startedAtMs === undefined) return NO_OUTPUTS;
+    if (!script.isOver)
+      return { ...NO_OUTPUTS, skipped: [{ path: '.', why: 'the script may still be writing' }] };
+    return this.keepOutputs(claim, signal);
   }
 
   private async keepOutputs(claim: ClaimedJob, signal: AbortSignal): Promise<KeptOutputs> {

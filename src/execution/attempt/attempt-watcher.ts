@@ -4,12 +4,14 @@ import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { LimitsConfig } from '../../config/parts/limits-config.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
-import { SpoolEnds } from '../../logs/spool-ends.js';
 import type { RuntimeProvider, WorkloadExit } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { CancelWatch } from './cancel-watch.js';
 import { JobRecorder } from './job-recorder.js';
-import type { StopReason } from '../outcome/outcome.js';
+import { ScriptEvidence } from './script-evidence.js';
+import type { EndedFrame } from '../../runner/ended.js';
+import type { StopReason } from '../outcome/stop-reason.js';
+import { isWholeStory, toExit } from '../outcome/signed-end.js';
 import { StopControl } from './stop-control.js';
 
 /** The runner holds deadline and grace by itself. The server stops the workload this much later. */
@@ -29,40 +31,92 @@ export interface WatchedEnd {
   exit: WorkloadExit;
   /** Why we ended it early, if we did. */
   stoppedFor: StopReason | undefined;
+  /** When this server saw it, milliseconds since 1970. */
+  endedAtMs: number;
+  /** For how long it had waited, milliseconds. */
+  watchedMs: number;
+  /** The engine did not carry out a stop, or does not say so: something of the workload may still run. */
+  isUnheard?: boolean | undefined;
+  /** What the runner signed, where that came first: the engine still takes the workload down. */
+  told?: EndedFrame | undefined;
 }
 
 /** Watches one live workload: marks its job running, holds its deadline, passes a cancel on, waits for its end. */
 @Injectable()
 export class AttemptWatcher {
   protected readonly takingMs: number = TAKING_MS;
+  /** How long a stop may have no effect, milliseconds; undefined: as long as is usual. */
+  protected readonly stopPatienceMs: number | undefined = undefined;
 
   constructor(
     @Inject(RUNTIME_PROVIDER) private readonly runtime: RuntimeProvider,
     @Inject(LOG) private readonly log: Log,
     private readonly recorder: JobRecorder,
-    private readonly spools: SpoolEnds,
+    private readonly evidence: ScriptEvidence,
     private readonly cancels: CancelWatch,
     private readonly config: LimitsConfig,
   ) {}
 
   /** Rejects when `signal` aborts (the workload goes on), or when the job turns out to be another's. */
   async watch(claim: ClaimedJob, handle: string, signal: AbortSignal): Promise<WatchedEnd> {
+    const beganMs = performance.now();
     const live = childSignal(signal);
-    const control = new StopControl(this.runtime, handle, this.log, live.signal);
+    const control = new StopControl(this.runtime, handle, this.log, live.signal, this.stopPatienceMs);
+    let preventStart: () => void = () => undefined;
+    const prevented = new Promise<void>((resolve) => (preventStart = resolve));
     const stopWatching = this.cancels.watch(
       claim.job.id,
-      () => void control.stop('cancel', this.config.STOP_GRACE_SECONDS),
+      () => void this.cancel(claim, control).then((isPrevented) => isPrevented && preventStart()),
     );
     const progress = this.seeProgress(claim, handle, control, live.signal);
     try {
-      const exit = await Promise.race([this.runtime.wait(handle, live.signal), onlyFailure(progress)]);
-      return { exit, stoppedFor: control.reason };
+      const end = await Promise.race([
+        this.runtime.wait(handle, live.signal).then((exit) => ({ exit })),
+        onlyFailure(progress),
+        this.seeEnd(claim, control, live.signal),
+        prevented.then(() => ({ exit: PREVENTED, stoppedFor: 'cancel' as const })),
+        control.ignored.then(() => this.giveUpOn(claim, control)),
+      ]);
+      const watchedMs = performance.now() - beganMs;
+      return { stoppedFor: control.reason, ...end, endedAtMs: Date.now(), watchedMs };
     } finally {
       stopWatching();
       live.abort();
       live.release();
       await progress.catch(() => undefined);
     }
+  }
+
+  /**
+   * Before the script was let go, its workload is kept from doing so, and that is the end of the job: true. After that, or
+   * where the runner knows no key, the workload is asked to end.
+   */
+  private async cancel(claim: ClaimedJob, control: StopControl): Promise<boolean> {
+    const hasBegun = claim.attempt.startedAtMs !== null;
+    if (!hasBegun && (await this.evidence.preventStart(claim).catch(() => false))) return true;
+    void control.stop('cancel', this.config.STOP_GRACE_SECONDS);
+    return false;
+  }
+
+  /** The engine did not carry out a stop, or does not say so: the job does not wait for it for ever. */
+  private giveUpOn(claim: ClaimedJob, control: StopControl): { exit: WorkloadExit; isUnheard: true } {
+    this.log.error(
+      { jobId: claim.job.id, reason: control.reason },
+      'a workload was told to end and the engine does not say that it has; its job ends without',
+    );
+    return { exit: UNHEARD, isUnheard: true };
+  }
+
+  /** The end as the runner tells it, if that is the whole story; never resolves otherwise. */
+  private async seeEnd(
+    claim: ClaimedJob,
+    control: StopControl,
+    live: AbortSignal,
+  ): Promise<{ exit: WorkloadExit; told: EndedFrame }> {
+    const told = await this.evidence.waitForEnd(claim, live);
+    // One promise for each watch: what waits for a promise is kept as long as that is.
+    if (!told || !isWholeStory(told, control.reason)) return new Promise(() => undefined);
+    return { exit: toExit(told, false), told };
   }
 
   /** Waits for the script to begin, then for its deadline. Rejects when the job is another's; ends with `live`. */
@@ -90,13 +144,14 @@ export class AttemptWatcher {
     const isWarm = claim.attempt.startKind === 'WARM';
     const patienceMs = isWarm ? this.takingMs : this.runtime.startTimeoutSeconds * 1000;
     const timer = setTimeout(patience.abort, patienceMs);
-    const starting = this.spools.waitForStart(claim.attempt.workspace, patience.signal).finally(() => {
+    const starting = this.evidence.waitForStart(claim, patience.signal).finally(() => {
       clearTimeout(timer);
       patience.release();
     });
     const [startedAtMs] = await Promise.all([starting, this.saveLateHandle(claim, handle, starting, live)]);
     if (live.aborted) return undefined;
-    if (patience.signal.aborted && startedAtMs === undefined) {
+    const isLate = patience.signal.aborted && startedAtMs === undefined;
+    if (isLate && !(await this.evidence.hasHiddenStart(claim))) {
       await control.stop('startTimeout', 0);
       return undefined;
     }
@@ -128,6 +183,10 @@ export class AttemptWatcher {
     claim.attempt = { ...claim.attempt, handle };
   }
 }
+
+/** A workload that was kept from letting its script go, or whose engine does not tell what became of it. */
+export const PREVENTED: WorkloadExit = { kind: 'lost', message: 'The script was kept from beginning.' };
+const UNHEARD: WorkloadExit = { kind: 'lost', message: 'The engine does not say how the workload ended.' };
 
 /** Never resolves; rejects when `promise` does. */
 function onlyFailure(promise: Promise<void>): Promise<never> {

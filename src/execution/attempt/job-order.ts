@@ -16,7 +16,7 @@ const OTHERS_THREADS = 4096;
 
 /** What the runner is told. Pure. Limits the engine enforces on the whole workload are not repeated per process. */
 export function toJobOrder(
-  { fence, job, spec }: ClaimedJob,
+  { fence, job, key, spec }: ClaimedJob,
   capabilities: RuntimeCapabilities,
   { limits, execution }: Pick<AppConfig, 'limits' | 'execution'>,
 ): JobOrder {
@@ -39,6 +39,7 @@ export function toJobOrder(
       openFiles: OPEN_FILES,
     },
     secrets: spec.secrets,
+    ...(key === null ? {} : { signed: true as const }),
   };
 }
 

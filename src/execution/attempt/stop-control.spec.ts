@@ -51,6 +51,25 @@ describe('StopControl', () => {
     expect([stops, lines.length, control.reason]).toEqual([1, 1, 'cancel']);
   });
 
+  it('says when a stop has had no effect, by the shortest grace that was asked for', async () => {
+    const control = controlOver(() => undefined);
+    let isIgnored = false;
+    void control.ignored.then(() => (isIgnored = true));
+    await control.stop('cancel', 60);
+    await control.stop('deadline', 1);
+    await jest.advanceTimersByTimeAsync(20_999);
+    expect(isIgnored).toBe(false);
+    await jest.advanceTimersByTimeAsync(1);
+    expect([isIgnored, control.reason]).toEqual([true, 'cancel']);
+  });
+
+  it('waits for no effect once the workload is over', async () => {
+    const control = controlOver(() => undefined);
+    await control.stop('cancel', 1);
+    over.abort();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
   it('logs no failure that the end of the workload has caused', async () => {
     await controlOver(() => {
       over.abort();

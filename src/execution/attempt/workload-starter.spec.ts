@@ -14,6 +14,7 @@ const CLAIM = {
   fence: { attempt: 1 },
   job: { id: 'job', environment: 'default' },
   attempt: { handle: null, workload: 'runner-job' },
+  key: null,
   spec: {},
   files: [],
 };

@@ -17,6 +17,7 @@ import type { WorkspaceContent } from '../../workspace/workspace-content.js';
 import { WorkspaceMaker } from '../../workspace/workspace-maker.js';
 import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
 import { toJobOrder } from './job-order.js';
+import { frameKeyOf } from './script-evidence.js';
 import { toWorkloadSpec } from './workload-spec.js';
 
 /** Makes an attempt's folders and starts its workload, or gives it to the worker that was planned for it. */
@@ -38,7 +39,8 @@ export class WorkloadStarter {
     if (handle !== null) return this.handOut(claim, handle);
     let workspace: WorkspacePaths;
     try {
-      workspace = await this.workspaces.make(claim.attempt.workspace, await this.contentOf(claim));
+      const content = await this.contentOf(claim);
+      workspace = await this.workspaces.make(claim.attempt.workspace, content, frameKeyOf(claim));
     } catch (error) {
       this.log.error({ jobId: claim.job.id, err: messageOf(error) }, 'a workspace could not be made');
       return { kind: 'failed', message: 'The folders of the job could not be made.', retryable: true };

@@ -18,6 +18,8 @@ const FRAME: EndedFrame = {
   wallSeconds: 1,
   cpuSeconds: 1,
   maxRssBytes: 1,
+  alone: true,
+  oomCounted: true,
 };
 const ENGINE: StartFailure = { kind: 'failed', message: 'The engine said no.', retryable: true };
 const NO_IMAGE: StartFailure = { kind: 'imageUnavailable', message: 'no image', retryable: false };
@@ -25,7 +27,8 @@ const NO_IMAGE: StartFailure = { kind: 'imageUnavailable', message: 'no image', 
 function ran(exitCode: number, frame: Partial<EndedFrame> = {}, more: Partial<Evidence> = {}): Evidence {
   const exit: WorkloadExit = { kind: 'exited', exitCode, oomKilled: false };
   const ended = { ...FRAME, exitCode, ...frame };
-  return { exit, ended, started: true, stoppedFor: undefined, ...LIMITS, ...more };
+  const unsigned = { isSigned: false, isOverdue: false };
+  return { exit, ended, started: true, stoppedFor: undefined, ...unsigned, ...LIMITS, ...more };
 }
 
 function refused(failure: StartFailure): Evidence {

@@ -52,19 +52,32 @@ export function decideEnd({ attempt: found, isCancelRequested, earlier }: EndEvi
 
 /** Whether the job's history has no say: the script did its work, and nobody stopped it. Most attempts end so. */
 export function isDecidedAlone(found: Evidence): boolean {
-  return !found.ended?.stopped && decideOutcome(found).state === 'SUCCEEDED';
+  return !found.ended?.stopped && !hasUntoldEnd(found) && decideOutcome(found).state === 'SUCCEEDED';
 }
 
 /** The evidence of an attempt whose workload could not be started. */
 export function notStarted(
   failure: StartFailure,
-): Pick<Evidence, 'exit' | 'ended' | 'started' | 'stoppedFor'> {
-  return { exit: { kind: 'startFailed', failure }, ended: undefined, started: false, stoppedFor: undefined };
+): Pick<Evidence, 'exit' | 'ended' | 'started' | 'stoppedFor' | 'isSigned' | 'isOverdue'> {
+  return {
+    exit: { kind: 'startFailed', failure },
+    ended: undefined,
+    started: false,
+    stoppedFor: undefined,
+    isSigned: false,
+    isOverdue: false,
+  };
+}
+
+/** A script that began, and whose runner could not say how it ended, or was kept from it. */
+export function hasUntoldEnd(found: Pick<Evidence, 'isSigned' | 'started' | 'ended'>): boolean {
+  return found.isSigned && found.started && found.ended === undefined;
 }
 
 /** A server before this one may have passed a cancel on and died before it saw the end. */
-function stopReason({ stoppedFor, ended }: Evidence, isCancelRequested: boolean): Evidence['stoppedFor'] {
-  return stoppedFor ?? (ended?.stopped && isCancelRequested ? 'cancel' : undefined);
+function stopReason(found: Evidence, isCancelRequested: boolean): Evidence['stoppedFor'] {
+  const mayBeStopped = found.ended?.stopped === true || hasUntoldEnd(found);
+  return found.stoppedFor ?? (mayBeStopped && isCancelRequested ? 'cancel' : undefined);
 }
 
 function ends(attempt: Outcome): AttemptEnd {

@@ -18,6 +18,8 @@ const FRAME: EndedFrame = {
   wallSeconds: 1,
   cpuSeconds: 1,
   maxRssBytes: 1,
+  alone: true,
+  oomCounted: true,
 };
 
 function decide(exit: WorkloadExit, frame: Partial<EndedFrame> | undefined, more: Partial<Evidence> = {}) {
@@ -25,6 +27,8 @@ function decide(exit: WorkloadExit, frame: Partial<EndedFrame> | undefined, more
     exit,
     ended: frame && { ...FRAME, ...frame },
     started: true,
+    isSigned: false,
+    isOverdue: false,
     stoppedFor: undefined,
     timeoutSeconds: 5,
     memoryMb: 64,

@@ -5,15 +5,18 @@ import type { EndedFrame } from '../../runner/ended.js';
 import { RUNNER_EXIT_CODES, RUNNER_REFUSALS } from '../../runner/exit-codes.js';
 import { publicMessage } from '../../runtime/public-message.js';
 import type { StartFailure, WorkloadExit } from '../../runtime/runtime-provider.js';
-
-/** Why the service ends a workload early. */
-export type StopReason = 'cancel' | 'deadline' | 'startTimeout';
+import { believedExit, toExit } from './signed-end.js';
+import type { StopReason } from './stop-reason.js';
 
 /** Everything that is known about how an attempt ended. */
 export interface Evidence {
   exit: WorkloadExit;
-  /** The runner's own account; believed only where the engine's exit agrees. */
+  /** The runner's own account; believed where it is signed, else only where the engine's exit agrees. */
   ended: EndedFrame | undefined;
+  /** Whether the runner signs its account, so that no script could have written it. */
+  isSigned: boolean;
+  /** Whether the script had used up its time, where the runner should have signed how it ended and did not. */
+  isOverdue: boolean;
   /** Whether the script ran or may have run. False is proof that it did not. */
   started: boolean;
   /** Why we stopped the workload before it ended; undefined when we did not. */
@@ -53,12 +56,13 @@ function withPublicMessage(exit: WorkloadExit): WorkloadExit {
   return 'message' in exit ? { ...exit, message: publicMessage(exit) } : exit;
 }
 
-/** Where the engine does not know how a run ended, the runner's own account is used, if there is one. */
+/** Where the runner signed its account, or the engine does not know how a run ended, the runner's account is used. */
 function completed(evidence: Evidence): Evidence {
-  const { exit, ended } = evidence;
-  if (!ended || !isExitUnknown(exit)) return evidence;
-  const exitCode = ended.exitCode ?? 128 + (ended.signal ?? 0);
-  return { ...evidence, exit: { kind: 'exited', exitCode, oomKilled: false } };
+  const { exit, ended, isSigned } = evidence;
+  if (ended && isSigned) return { ...evidence, exit: believedExit(exit, ended) };
+  // After a stop an engine may not tell any more what became of the workload.
+  const isUnknown = isExitUnknown(exit) || (exit.kind === 'lost' && evidence.stoppedFor !== undefined);
+  return ended && isUnknown ? { ...evidence, exit: toExit(ended, false) } : evidence;
 }
 
 /**
@@ -79,10 +83,11 @@ function stoppedByUs(evidence: Evidence): Outcome | undefined {
   if (stoppedFor === 'cancel' && !wasInTime) {
     return outcome('CANCELLED', 'CANCELLED_BY_USER', 'The job was cancelled.', { ...how });
   }
-  if ((stoppedFor === 'deadline' && !wasInTime) || (ended?.timedOut && how.isAgreed)) {
+  const isLate = evidence.isOverdue && (how.exitCode !== null || how.signal !== null);
+  if ((stoppedFor === 'deadline' && !wasInTime) || isLate || (ended?.timedOut && how.isAgreed)) {
     return timedOut(evidence.timeoutSeconds, how);
   }
-  if (stoppedFor === 'startTimeout') return beganTooLate();
+  if (stoppedFor === 'startTimeout' && !wasInTime) return beganTooLate(evidence.started);
   if (ended?.diskExceeded && how.isAgreed && !isCleanEnd(how)) {
     const message = `The script wrote more than ${megabytes(evidence.maxOutputBytes)} to /output.`;
     return outcome('FAILED', 'DISK_LIMIT', message, {
@@ -147,7 +152,7 @@ function forgotten(exit: WorkloadExit): Outcome {
 
 /** The engine's deadline allows for the start and for the runner's own deadline before it. */
 function engineDeadline({ started, timeoutSeconds }: Evidence): Outcome {
-  return started ? timedOut(timeoutSeconds) : beganTooLate();
+  return started ? timedOut(timeoutSeconds) : beganTooLate(started);
 }
 
 function timedOut(timeoutSeconds: number, how?: HowItEnded): Outcome {
@@ -157,9 +162,9 @@ function timedOut(timeoutSeconds: number, how?: HowItEnded): Outcome {
   });
 }
 
-function beganTooLate(): Outcome {
+function beganTooLate(started: boolean): Outcome {
   const message = 'The workload was started but the script did not begin in time.';
-  return outcome('FAILED', 'START_FAILED', message, { retryable: true });
+  return outcome('FAILED', 'START_FAILED', message, { retryable: !started });
 }
 
 function endedByItself(evidence: Evidence): Outcome {

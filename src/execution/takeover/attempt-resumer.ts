@@ -19,7 +19,8 @@ import { AttemptSettler } from '../attempt/attempt-settler.js';
  *
  * Without a stored handle the workload is looked for by its name. When it is absent, its order is withdrawn, so that a
  * server that was only paused cannot start it any more, and it is looked for once again. A workload that is still absent
- * and has an empty spool never ran and never will: another attempt is permitted. An absent one with a spool is LOST.
+ * and has an empty spool and its key never ran and never will: another attempt is permitted. Any other absent one is LOST, unless
+ * its runner signed how its script ended.
  */
 @Injectable()
 export class AttemptResumer {
@@ -64,7 +65,8 @@ export class AttemptResumer {
 
   /** Settles an attempt whose workload is certainly not there, by what its spool says. */
   private conclude(claim: ClaimedJob, message: string, signal: AbortSignal): Promise<void> {
-    const end = { exit: { kind: 'lost', message }, stoppedFor: undefined } as const;
+    const exit = { kind: 'lost', message } as const;
+    const end = { exit, stoppedFor: undefined, endedAtMs: Date.now(), watchedMs: 0 };
     return this.runner.conclude(claim, undefined, end, signal);
   }
 

@@ -82,10 +82,13 @@ export interface Label {
 export type StartKind = 'COLD' | 'WARM';
 
 /** An attempt that was planned for a job that is not taken yet. */
-export type NewAttempt = Pick<
+export interface NewAttempt extends Pick<
   Attempt,
   'runtime' | 'scope' | 'workload' | 'workspace' | 'handle' | 'startKind' | 'startWhy'
->;
+> {
+  /** What its workload signs with, hexadecimal; null for one that signs nothing. */
+  readonly key: string | null;
+}
 
 /** Who may write. Every write to a live job compares all members; a writer that fails the comparison stops. */
 export interface Fence {
@@ -101,6 +104,8 @@ export interface ClaimedJob {
   readonly job: Job;
   /** The attempt as it was stored, with what this server has seen since. */
   attempt: Attempt;
+  /** As in `NewAttempt`; null also for a job of an earlier version. It is shown to nobody, so it is no part of the attempt. */
+  readonly key: string | null;
   readonly spec: JobSpec;
   /** Set for a job that was just submitted, until the files are in its workspace. Otherwise they are read from the store. */
   files?: readonly InputFile[];

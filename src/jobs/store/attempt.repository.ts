@@ -142,6 +142,8 @@ export class AttemptRepository {
       ended_at: result.endedAtMs,
       reason: result.reason,
       message: result.message,
+      // Nobody judges it any more.
+      key: null,
       skipped_outputs: JSON.stringify(result.outputs.skipped),
     });
     const rows = result.outputs.files.map((file) => ({

@@ -6,11 +6,11 @@ import type { Tables } from '../../database/tables.js';
 import type { AdoptableJob, ClaimedJob, Job, JobSpec, NewAttempt } from '../record/job.js';
 import { changeJobs } from './change-jobs.js';
 import { isLive } from './is-live.js';
-import { toAttempt, toAttemptRow, toClaim, toJob, toJobSpec } from './rows.js';
+import { toAttemptRow, toClaim, toJob, toJobSpec } from './rows.js';
 
 /** Longer than any wait before another attempt (retry-policy.ts). */
 const MAX_WAIT_MS = 10 * 60_000;
-/** Jobs of one claim: a statement of SQLite has room for 2,184 of their attempts (32,766 variables, 15 each). */
+/** Jobs of one claim: a statement of SQLite has room for 2,047 of their attempts (32,766 variables, 16 each). */
 const MAX_CLAIM = 500;
 
 /** Plans the next attempt of a job as it is taken. */
@@ -58,7 +58,7 @@ export class ClaimRepository {
         .insertInto('attempts')
         .values(planned.map(({ attempt }) => attempt))
         .execute();
-      return planned.map(({ job, spec, attempt }) => toClaim(job, toAttempt(attempt), spec, owner));
+      return planned.map(({ job, spec, attempt }) => toClaim(job, attempt, spec, owner));
     });
   }
 
@@ -187,7 +187,7 @@ export class ClaimRepository {
     // The update above set the lease by the database's clock, so its end tells what time that clock has.
     const nowMs = (adopted.lease_until ?? 0) - leaseMs;
     const deadlineInMs = adopted.deadline_at === null ? null : adopted.deadline_at - nowMs;
-    return { ...toClaim(toJob(adopted), toAttempt(attempt), toJobSpec(spec), owner), deadlineInMs };
+    return { ...toClaim(toJob(adopted), attempt, toJobSpec(spec), owner), deadlineInMs };
   }
 
   /**

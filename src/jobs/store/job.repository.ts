@@ -15,7 +15,7 @@ import type { DeletedJob } from './deleted-job.js';
 import type { JobEnd } from './end-job.js';
 import { endJob } from './end-job.js';
 import { isLive } from './is-live.js';
-import { toAttempt, toJob, toJobSpec, toOutputFile } from './rows.js';
+import { ATTEMPT_COLUMNS, toAttempt, toJob, toJobSpec, toOutputFile } from './rows.js';
 import { ofTenant, ofTenantsJob } from './of-tenant.js';
 
 /** Which jobs are asked for: those that match all that is given. */
@@ -129,7 +129,7 @@ export class JobRepository {
   async attempts(principal: Principal, ids: readonly string[]): Promise<Map<string, Attempt[]>> {
     const rows = await this.db
       .selectFrom('attempts')
-      .selectAll()
+      .select(ATTEMPT_COLUMNS)
       .where('job_id', 'in', ids)
       .where(ofTenantsJob(principal, 'attempts.job_id'))
       .orderBy('number')
@@ -144,7 +144,7 @@ export class JobRepository {
   async attempt(principal: Principal, id: string, number: number): Promise<Attempt | undefined> {
     const row = await this.db
       .selectFrom('attempts')
-      .selectAll()
+      .select(ATTEMPT_COLUMNS)
       .where('job_id', '=', id)
       .where('number', '=', number)
       .where(ofTenantsJob(principal, 'attempts.job_id'))

@@ -48,7 +48,25 @@ export function toJobSpec(row: JobSpecRow): JobSpec {
   };
 }
 
-export function toAttempt(row: AttemptRow): Attempt {
+/** All that anybody is told of an attempt: its key is not among them. */
+export const ATTEMPT_COLUMNS = [
+  'job_id',
+  'number',
+  'runtime',
+  'scope',
+  'workload',
+  'workspace',
+  'handle',
+  'start_kind',
+  'start_why',
+  'started_at',
+  'ended_at',
+  'reason',
+  'message',
+  'skipped_outputs',
+] as const satisfies readonly (keyof AttemptRow)[];
+
+export function toAttempt(row: Pick<AttemptRow, (typeof ATTEMPT_COLUMNS)[number]>): Attempt {
   return {
     jobId: row.job_id,
     number: row.number,
@@ -122,6 +140,7 @@ export function toAttemptRow(job: Job, nowMs: number, plan: NewAttempt): Attempt
     workload: plan.workload,
     workspace: plan.workspace,
     handle: plan.handle,
+    key: plan.key,
     start_intent_at: nowMs,
     start_kind: plan.startKind,
     start_why: plan.startWhy,
@@ -134,7 +153,7 @@ export function toAttemptRow(job: Job, nowMs: number, plan: NewAttempt): Attempt
 }
 
 /** A job that `owner` has taken for an attempt that has not begun. */
-export function toClaim(job: Job, attempt: Attempt, spec: JobSpec, owner: string): ClaimedJob {
+export function toClaim(job: Job, attempt: AttemptRow, spec: JobSpec, owner: string): ClaimedJob {
   const fence = { jobId: job.id, attempt: job.attempt, epoch: job.epoch, owner };
-  return { fence, job, attempt, spec, deadlineInMs: null };
+  return { fence, job, attempt: toAttempt(attempt), key: attempt.key, spec, deadlineInMs: null };
 }

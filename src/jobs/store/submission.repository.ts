@@ -10,7 +10,7 @@ import type { JobSubmission } from '../record/job-submission.js';
 import { submissionDigest } from '../record/job-submission.js';
 import { insertJob } from './change-jobs.js';
 import { JobRepository } from './job.repository.js';
-import { toAttempt, toAttemptRow, toClaim, toJob, toJobRow, toSpecRow } from './rows.js';
+import { toAttemptRow, toClaim, toJob, toJobRow, toSpecRow } from './rows.js';
 
 /** How a job is taken by the very commit that stores it. */
 export interface Take {
@@ -111,7 +111,7 @@ export class SubmissionRepository {
     if (!take) return { job };
     const attempt = toAttemptRow(job, nowMs, take.attempt);
     await tx.insertInto('attempts').values(attempt).execute();
-    return { job, claim: { ...toClaim(job, toAttempt(attempt), submission, take.owner), files } };
+    return { job, claim: { ...toClaim(job, attempt, submission, take.owner), files } };
   }
 
   /** The columns as a claim would leave them. */

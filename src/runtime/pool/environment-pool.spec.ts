@@ -66,6 +66,7 @@ class FakeWorkers {
       id,
       workload: workerWorkload(id),
       handle: id,
+      key: 'key',
       environment: 'default',
       readySinceMs: Date.now(),
       imageVersion: 'first',

@@ -10,6 +10,8 @@ export interface WarmWorker {
   /** The name of its workload. */
   readonly workload: string;
   readonly handle: string;
+  /** What it signs with, hexadecimal; shown to nobody. */
+  readonly key: string;
   readonly environment: string;
   /** When it was ready, milliseconds since 1970. */
   readonly readySinceMs: number;

@@ -2,8 +2,11 @@ import { childSignal, sleep } from '../../common/async/abort.js';
 import { AppError, messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { RUNNER_REFUSALS } from '../../runner/exit-codes.js';
+import type { WorkloadKey } from '../../runner/key.js';
+import { newKey } from '../../runner/key.js';
+import { readyTrust } from '../../runner/signature.js';
 import type { WorkspaceMaker } from '../../workspace/workspace-maker.js';
-import type { WorkspaceSpools } from '../../workspace/workspace-spools.js';
+import type { KeyState, WorkspaceSpools } from '../../workspace/workspace-spools.js';
 import { publicMessage } from '../public-message.js';
 import type { RuntimeProvider, WorkloadExit, WorkloadSpec } from '../runtime-provider.js';
 import { WorkloadStartError } from '../runtime.errors.js';
@@ -49,15 +52,16 @@ export class WorkerLauncher {
 
   /** Resolves when the worker waits for its job. @throws when it does not come up; nothing of it is left then */
   async launch(spec: WorkerSpec, signal: AbortSignal): Promise<LaunchedWorker> {
+    const { id, environment } = spec;
+    const key: WorkloadKey = { workload: workerWorkload(id), key: newKey() };
     let handle: string | undefined;
     try {
       const imageVersion = await this.runtime.imageVersion(spec.image, signal);
-      handle = await this.runtime.start(await this.toWorkloadSpec(spec), signal);
-      const report = await this.awaitReady(spec.id, handle, signal);
-      const { id, environment } = spec;
+      handle = await this.runtime.start(await this.toWorkloadSpec(spec, key), signal);
+      const report = await this.awaitReady(id, handle, key, signal);
       const worker: WarmWorker = {
+        ...key,
         id,
-        workload: workerWorkload(id),
         handle,
         environment,
         readySinceMs: Date.now(),
@@ -97,14 +101,14 @@ export class WorkerLauncher {
     return (await this.runtime.list(signal)).find((workload) => workload.name === name)?.handle;
   }
 
-  private async toWorkloadSpec(spec: WorkerSpec): Promise<WorkloadSpec> {
+  private async toWorkloadSpec(spec: WorkerSpec, key: WorkloadKey): Promise<WorkloadSpec> {
     const { id, image, limits, network, timeoutSeconds, graceSeconds, preload, idleSeconds } = spec;
     return {
-      name: workerWorkload(id),
+      name: key.workload,
       jobId: null,
       attempt: null,
       image,
-      workspace: await this.workspaces.makeForWorker(id),
+      workspace: await this.workspaces.makeForWorker(id, key),
       limits,
       network,
       // An engine that holds deadlines counts from the start of the workload, not of the job.
@@ -115,7 +119,12 @@ export class WorkerLauncher {
     };
   }
 
-  private async awaitReady(id: string, handle: string, signal: AbortSignal): Promise<ReadyReport> {
+  private async awaitReady(
+    id: string,
+    handle: string,
+    key: WorkloadKey,
+    signal: AbortSignal,
+  ): Promise<ReadyReport> {
     const patience = childSignal(signal);
     const tooLate = new WorkerFailedError('A worker did not get ready in time.');
     const timer = setTimeout(() => patience.abort(tooLate), this.patienceMs);
@@ -126,7 +135,7 @@ export class WorkerLauncher {
     try {
       for (let looks = 0; ; looks++) {
         const text = await this.spools.readReady(id);
-        if (text !== undefined) return understood(text);
+        if (text !== undefined) return understood(text, key, await this.spools.keyState(id, key));
         const lookMs = looks < QUICK_LOOKS ? LOOK_MS : LOOK_LATER_MS;
         await Promise.race([sleep(lookMs, patience.signal), ending]);
         patience.signal.throwIfAborted();
@@ -143,7 +152,12 @@ export class WorkerLauncher {
   }
 }
 
-function understood(text: string): ReadyReport {
+/** @throws for what its runner has not said, or has said in a way that nobody knows */
+function understood(text: string, key: WorkloadKey, keyState: KeyState): ReadyReport {
+  const trust = readyTrust(text, key);
+  // The key of a runner that signs nothing lies there for good.
+  if (trust === 'forged' || (trust === 'none' && keyState !== 'lies'))
+    throw new WorkerFailedError('What a worker said was not signed by its runner.');
   const report = parseReadyReport(text);
   if (!report) throw new WorkerFailedError('A worker said something that is not understood.');
   return report;

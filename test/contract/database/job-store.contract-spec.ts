@@ -97,6 +97,7 @@ describeTier('postgres', whyNoPostgres, () => {
           workload: `runner-${id}`,
           workspace: id,
           handle: null,
+          key: null,
           startKind: 'COLD',
           startWhy: '',
         }));

@@ -327,6 +327,23 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
       expect((await jobs.find(CALLER, fence.jobId))?.state).toBe('SUCCEEDED');
     });
 
+    it('keeps the key of an attempt for whoever runs it, until it ends, and tells it to nobody', async () => {
+      await insert();
+      const old = await claimOne();
+      const { jobId } = old.fence;
+      const adopted = (await claims.adopt(old.job, 'b', LEASE_MS))!;
+      expect([old.key, adopted.key]).toEqual(['key-1', 'key-1']);
+      const told = [old.attempt, adopted.attempt, await jobs.attempt(CALLER, jobId, 1)];
+      expect(JSON.stringify([...told, await jobs.attemptsOf(CALLER, jobId)])).not.toContain('key');
+      await attempts.requeue(adopted.fence, requeued());
+      const again = await claimOne();
+      const keys = (): Promise<unknown> =>
+        database.db.selectFrom('attempts').select('key').orderBy('number').execute();
+      expect(await keys()).toEqual([{ key: null }, { key: 'key-2' }]);
+      await attempts.finish(again.fence, result());
+      expect(await keys()).toEqual([{ key: null }, { key: null }]);
+    });
+
     it('refuses every write of an owner whose job was adopted', async () => {
       await insert();
       const old = await claimOne('a');
@@ -479,7 +496,14 @@ export function describeJobStore(name: string, open: () => Promise<Database>): v
 
 function plan({ id, attempt }: Pick<Job, 'id' | 'attempt'>): NewAttempt {
   const workload = `w-${id}-${attempt}`;
-  const where = { runtime: 'fake', scope: 's', workload, workspace: newId(), handle: null };
+  const where = {
+    runtime: 'fake',
+    scope: 's',
+    workload,
+    workspace: newId(),
+    handle: null,
+    key: `key-${attempt}`,
+  };
   return { ...where, startKind: 'COLD', startWhy: 'test' };
 }
 

@@ -520,7 +520,7 @@ function many(count: number) {
 function plan({ id, attempt }: Pick<Job, 'id' | 'attempt'>): NewAttempt {
   const workload = `w-${id}-${attempt}`;
   const where = { runtime: 'fake', scope: 's', workload, workspace: newId(), handle: null };
-  return { ...where, startKind: 'COLD', startWhy: 'test' };
+  return { ...where, startKind: 'COLD', startWhy: 'test', key: 'key' };
 }
 
 function result(more: Partial<JobResult> = {}): JobResult {

@@ -12,6 +12,7 @@ import type { Job } from '../../../src/jobs/record/job.js';
 import { DataOwnership } from '../../../src/execution/upkeep/data-ownership.js';
 import { OrphanSweeper } from '../../../src/execution/upkeep/orphan-sweeper.js';
 import { Recovery } from '../../../src/execution/takeover/recovery.js';
+import { AttemptWatcher } from '../../../src/execution/attempt/attempt-watcher.js';
 import { RunningAttempts } from '../../../src/execution/attempt/running-attempts.js';
 import { ClaimRepository } from '../../../src/jobs/store/claim.repository.js';
 import { JobEvents } from '../../../src/jobs/record/job-events.js';
@@ -21,6 +22,7 @@ import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
 import { JobService } from '../../../src/jobs/job.service.js';
 import { FakeEngine } from '../../support/runtimes/fake/fake-engine.js';
 import type { FakeWorkload } from '../../support/runtimes/fake/fake-workload.js';
+import { exited } from '../../support/runtimes/fake/fake-workload.js';
 import { FakeRuntime } from '../../support/runtimes/fake/fake.runtime.js';
 import { RuntimeHealthMonitor } from '../../../src/runtime/runtime-health.js';
 import { WorkspaceSpools } from '../../../src/workspace/workspace-spools.js';
@@ -41,12 +43,14 @@ const TERMINAL = /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/;
 
 describe('execution', () => {
   let engine: FakeEngine;
+  let spool: RunnerSpool;
   let dataDir: string;
   let server: TestingModule;
 
   beforeEach(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'maps-execution-'));
-    engine = new FakeEngine({ spool: new RunnerSpool(), secondMs: 1, allowKillByRemove: true });
+    spool = new RunnerSpool();
+    engine = new FakeEngine({ spool, secondMs: 1, allowKillByRemove: true });
     server = await startServer();
   });
 
@@ -78,6 +82,22 @@ describe('execution', () => {
       exitCode: 0,
     });
     await waitFor(async () => (await new FakeRuntime(engine).list()).length === 0);
+  });
+
+  it('tells the end that the runner signed at once, and frees the slot when the engine is through', async () => {
+    const ids = await Promise.all(Array.from({ length: PLACES }, () => submit()));
+    const workloads = await Promise.all(ids.map((id) => running(`runner-${id}`)));
+    const waiting = await submit();
+    workloads[0]!.endScript();
+    expect(await waitForState(ids[0]!, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', exitCode: 0 });
+    expect(workloads[0]!.state).toBe('running');
+    expect((await waitForState(waiting, /./)).state).toBe('QUEUED');
+    expect(server.get(RunningAttempts).free).toBe(0);
+    await server.get(JobService).delete(CALLER, ids[0]!);
+    workloads[0]!.settle(exited(0));
+    (await running(`runner-${waiting}`)).end();
+    workloads[1]!.end();
+    for (const id of [waiting, ids[1]!]) await waitForState(id, TERMINAL);
   });
 
   /** Jobs are taken as they are stored from when the server has looked for those of others. */
@@ -270,6 +290,49 @@ describe('execution', () => {
     expect(workload.stops).toContain(1);
   });
 
+  it('ends a job although its engine ignores the stop, says so, and does not touch what may still be written', async () => {
+    Object.assign(server.get(AttemptWatcher), { stopPatienceMs: 10 });
+    const id = await submit({ retries: 3 });
+    const workload = await running(`runner-${id}`);
+    await waitForState(id, /RUNNING/);
+    workload.obeysKill = false;
+    await server.get(JobService).cancel(CALLER, id);
+    expect(await waitForState(id, TERMINAL)).toMatchObject({
+      state: 'CANCELLED',
+      attempt: 1,
+      hint: expect.stringContaining('did not say that the workload has ended'),
+    });
+    expect(await server.get(JobRepository).attempt(CALLER, id, 1)).toMatchObject({
+      skippedOutputs: [{ path: '.', why: 'the script may still be writing' }],
+    });
+  });
+
+  it('ends a job at once that is cancelled while its engine is away, and takes away what was started all the same', async () => {
+    engine.goAway();
+    const id = await submit();
+    await waitForState(id, /STARTING/);
+    await server.get(JobService).cancel(CALLER, id);
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'CANCELLED', startedAtMs: null });
+    engine.comeBack();
+    await waitFor(async () => (await new FakeRuntime(engine).list()).length === 0);
+    await waitFor(() => server.get(RunningAttempts).count === 0);
+  });
+
+  it('ends a job that is cancelled before its script begins at once, and keeps the script from beginning', async () => {
+    const start = jest.spyOn(RunnerSpool.prototype, 'started').mockImplementation(() => undefined);
+    const id = await submit();
+    const workload = await running(`runner-${id}`);
+    await server.get(JobService).cancel(CALLER, id);
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'CANCELLED', exitCode: null });
+    expect(workload.stops).toEqual([]);
+    const { spoolDir } = workload.spec.workspace;
+    expect([existsSync(join(spoolDir, 'key')), existsSync(join(spoolDir, 'key.withdrawn'))]).toEqual([
+      false,
+      true,
+    ]);
+    start.mockRestore();
+  });
+
   it('calls a job cancelled that was cancelled while the platform could not start it', async () => {
     const id = await submit();
     await running(`runner-${id}`);
@@ -281,7 +344,7 @@ describe('execution', () => {
     await database.onApplicationShutdown();
     const { spec } = engine.workload(`runner-${id}`);
     engine.vanish(`runner-${id}`);
-    await truncate(spoolPath(spec.workspace));
+    spool.forget(spec.workspace);
     server = await startServer();
     expect(await waitForState(id, TERMINAL)).toMatchObject({
       state: 'CANCELLED',
@@ -410,7 +473,7 @@ describe('execution', () => {
     await server.close();
     engine.vanish(`runner-${id}`);
     const paths = workspacePaths(join(dataDir, 'workspaces'), workspace);
-    await truncate(spoolPath(paths));
+    spool.forget(paths);
     server = await startServer();
     (await running(`runner-${id}-2`)).end();
     expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
@@ -426,7 +489,7 @@ describe('execution', () => {
     await server.get(Database).db.updateTable('attempts').set({ handle: null, started_at: null }).execute();
     await server.close();
     engine.vanish(`runner-${id}`);
-    await truncate(spoolPath(spec.workspace));
+    spool.forget(spec.workspace);
     engine.make(spec);
     server = await startServer();
     (await running(`runner-${id}-2`)).end();

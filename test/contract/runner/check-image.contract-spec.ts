@@ -40,7 +40,7 @@ const BROKEN: Record<string, [file: string, old: string, changed: string, fault:
   ],
   'a script is never run twice': [
     'log.py',
-    'if os.fstat(fd).st_size > 0:',
+    'if status.st_size > 0:',
     'if False:',
     /second run is 0, not 121/,
   ],
@@ -76,8 +76,8 @@ const BROKEN: Record<string, [file: string, old: string, changed: string, fault:
   ],
   'an error ends with 1 and its traceback': [
     '../loader.py',
-    '    hide_runner_frames()\n    raise',
-    '    os._exit(1)',
+    '    "the script".pop()()\n    raise',
+    '    __import__("os")._exit(1)',
     /stderr is ""/,
   ],
   'a signal is told': [
@@ -170,6 +170,36 @@ const BROKEN: Record<string, [file: string, old: string, changed: string, fault:
     '    limit_resources(order.rlimits)\n',
     '',
     /not "\(123, 123\)/,
+  ],
+  'the first frame and the last are signed': [
+    'log.py',
+    'self._deciding("ended", ENDED, time_us, payload)',
+    '(ENDED, 0, time_us, payload)',
+    /`ended` is not signed/,
+  ],
+  'the key is gone when the script runs': [
+    'supervise.py',
+    'signer.remove_key()',
+    'pass',
+    /what is in \/spool is "\['key', 'log'\]/,
+  ],
+  'a signed order without its key is refused': [
+    'signature.py',
+    'elif order.signed:',
+    'elif False:',
+    /exit code is 0, not 121/,
+  ],
+  'a log that the script put something else in place of is put back': [
+    'put_back.py',
+    'if not is_at(LOG_FILE, status):',
+    'if False:',
+    /log does not end with `ended`/,
+  ],
+  'a worker signs that it is ready, and its job': [
+    'worker/wait.py',
+    '"ready", b"", text.encode()',
+    '"ended", b"", text.encode()',
+    /ready report is "forged", not "signed"/,
   ],
   'a worker says that it is ready, and takes one job': [
     'worker/wait.py',

@@ -4,6 +4,7 @@ import { RuntimeBench } from '../../support/runtimes/runtime-bench.js';
 import type { RuntimeSetup } from '../../support/runtimes/runtime-setups.js';
 import { describeTier } from '../../support/runtimes/runtime-tier.js';
 import { waitFor } from '../../support/wait-for.js';
+import { FORGERY_CASES } from './cases/forgery.cases.js';
 import { ISOLATION_CASES } from './cases/isolation.cases.js';
 import { LIFECYCLE_CASES } from './cases/lifecycle.cases.js';
 import { LIMIT_CASES } from './cases/limit.cases.js';
@@ -21,6 +22,7 @@ export const CASES: readonly RuntimeCase[] = [
   ...LIMIT_CASES,
   ...LOG_CASES,
   ...ISOLATION_CASES,
+  ...FORGERY_CASES,
   ...SECRET_CASES,
 ];
 /** What happens to a script once it runs, which may be in a worker that was started before it came. */
@@ -30,6 +32,7 @@ const WARM_CASES: readonly RuntimeCase[] = [
   ...LIMIT_CASES,
   ...LOG_CASES,
   ...ISOLATION_CASES,
+  ...FORGERY_CASES,
 ];
 const CASE_TIMEOUT_MS = 180_000;
 

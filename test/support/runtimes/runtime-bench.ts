@@ -17,7 +17,9 @@ import { isUnfit } from '../../../src/runner/unfit-variables.js';
 import { isRoot, runnerUser } from '../../../src/workspace/runner-user.js';
 import { newWorkerId, workerWorkload } from '../../../src/runtime/pool/warm-worker.js';
 import { workloadName } from '../../../src/runtime/workload-name.js';
+import { newKey } from '../../../src/runner/key.js';
 import type { JobOrder } from '../../../src/runner/order.js';
+import type { FrameKey } from '../../../src/runner/signature.js';
 import type { InputFile } from '../../../src/workspace/workspace-content.js';
 import { workspaceIdsIn } from '../../../src/workspace/workspace-ids.js';
 import { WorkspaceLayout } from '../../../src/workspace/workspace-layout.js';
@@ -55,6 +57,8 @@ export interface RunSpec {
   image?: string;
   attempt?: number;
   secrets?: string[];
+  /** What it is to sign with; otherwise a new one. */
+  key?: string;
 }
 
 const LIMITS: WorkloadLimits = { memoryMb: 256, cpus: 1, pids: 64, tmpBytes: 16 * MiB };
@@ -130,14 +134,17 @@ export class RuntimeBench {
     const attempt = run.attempt ?? 1;
     const limits = { ...LIMITS, ...run.limits };
     const timing = { timeoutSeconds: run.timeoutSeconds ?? 60, graceSeconds: run.graceSeconds ?? 5 };
-    const workspace = await this.workspaces.make(randomUUID(), {
+    const name = workloadName(jobId, attempt);
+    const key = run.key ?? newKey();
+    const content = {
       script: run.script,
       requestText: JSON.stringify(run.request ?? null),
       files: run.files ?? [],
       order: this.toJobOrder({ ...run, ...timing, attempt }, jobId, limits),
-    });
+    };
+    const workspace = await this.workspaces.make(randomUUID(), content, { workload: name, key });
     const spec: WorkloadSpec = {
-      name: workloadName(jobId, attempt),
+      name,
       jobId,
       attempt,
       image: run.image ?? this.image,
@@ -147,7 +154,7 @@ export class RuntimeBench {
       secrets: run.secrets ?? [],
       ...timing,
     };
-    const workload = new Workload(this, spec, jobId);
+    const workload = new Workload(this, spec, jobId, { workload: name, key, attempt });
     this.made.push(workload);
     return workload;
   }
@@ -162,6 +169,8 @@ export class RuntimeBench {
 
   private async startWarm(run: RunSpec): Promise<Workload> {
     const [id, jobId] = [newWorkerId(), newId()];
+    const [key, attempt] = [run.key ?? newKey(), run.attempt ?? 1];
+    const frameKey = { workload: workerWorkload(id), key, attempt };
     const limits = { ...LIMITS, ...run.limits };
     const timing = { timeoutSeconds: run.timeoutSeconds ?? 60, graceSeconds: run.graceSeconds ?? 5 };
     const spec: WorkloadSpec = {
@@ -169,7 +178,7 @@ export class RuntimeBench {
       jobId: null,
       attempt: null,
       image: run.image ?? this.image,
-      workspace: await this.workspaces.makeForWorker(id),
+      workspace: await this.workspaces.makeForWorker(id, frameKey),
       limits,
       network: run.network ?? 'NONE',
       secrets: [],
@@ -177,7 +186,7 @@ export class RuntimeBench {
       timeoutSeconds: timing.timeoutSeconds + IDLE_SECONDS,
       worker: { idleSeconds: IDLE_SECONDS, preload: PRELOAD },
     };
-    const workload = new Workload(this, spec, jobId);
+    const workload = new Workload(this, spec, jobId, frameKey);
     this.made.push(workload);
     await workload.start();
     await waitFor(() => this.spools.readReady(id), {
@@ -188,7 +197,7 @@ export class RuntimeBench {
       script: run.script,
       requestText: JSON.stringify(run.request ?? null),
       files: run.files ?? [],
-      order: this.toJobOrder({ ...run, ...timing, attempt: run.attempt ?? 1 }, jobId, limits),
+      order: this.toJobOrder({ ...run, ...timing, attempt }, jobId, limits),
     });
     return workload;
   }
@@ -250,6 +259,7 @@ export class RuntimeBench {
         openFiles: 1024,
       },
       secrets: run.secrets ?? [],
+      signed: true,
     };
   }
 }
@@ -290,6 +300,7 @@ export class Workload {
     private readonly bench: RuntimeBench,
     readonly spec: WorkloadSpec,
     readonly jobId: string,
+    readonly key: FrameKey,
   ) {}
 
   async start(provider: RuntimeProvider = this.bench.provider): Promise<string> {

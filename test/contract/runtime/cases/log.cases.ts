@@ -111,12 +111,13 @@ export const LOG_CASES = runtimeCases([
   {
     id: 'spool-replaced',
     title:
-      'a script that puts a link in the place of its log ends with its own exit, and nobody follows the link',
+      'a script that puts a link in the place of its log ends with its own exit, and its log is put back',
     needs: ['python'],
     run: async (bench) => {
-      const workload = await bench.start({ script: await fixture('tampers-replace-spool') });
-      expect(await workload.exit()).toEqual({ kind: 'exited', exitCode: 0, oomKilled: false });
-      await expect(bench.spools.open(workload.spec.workspace.id)).rejects.toThrow();
+      const { exit, spool } = await bench.run({ script: await fixture('tampers-replace-spool') });
+      expect(exit).toEqual({ kind: 'exited', exitCode: 0, oomKilled: false });
+      expect(spool.stdout).toBe('before\nafter\n');
+      expect(spool.ended).toMatchObject({ exitCode: 0 });
     },
   },
 ]);

@@ -1,27 +1,34 @@
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FakeOrder, FakeSpool } from './fake-workload.js';
 import type { WorkloadExit } from '../../../../src/runtime/runtime-provider.js';
 import type { WorkspacePaths } from '../../../../src/workspace/workspace-paths.js';
 import { encodeFrame } from '../../../../src/runner/frames.js';
-import type { FrameKind, FrameStream } from '../../../../src/runner/frames.js';
-import { ORDER_FILE, READY_FILE } from '../../../../src/runner/files.js';
+import { KEY_FILE, ORDER_FILE, OVER_FILE, READY_FILE } from '../../../../src/runner/files.js';
+import { toKeyFile } from '../../../../src/runner/key.js';
+import type { WorkloadKey } from '../../../../src/runner/key.js';
+import type { FrameKey } from '../../../../src/runner/signature.js';
+import { encodeSignedFrame, signReady } from '../../../../src/runner/signature.js';
 import { spoolPath } from '../../../../src/workspace/workspace-paths.js';
 
-/** Writes for the fake runtime what a runner writes, so that logs can be read as of a real one. */
+/** Writes and signs for the fake runtime what a runner does, so that logs can be read as of a real one. */
 export class RunnerSpool implements FakeSpool {
   /** What workers say that their libraries have read. */
   environmentRead: string[] = [];
+  /** False for one of an image whose runner signs nothing. */
+  signs = true;
   private readonly seqs = new Map<string, number>();
+  private readonly keys = new Map<string, FrameKey>();
 
   started(paths: WorkspacePaths): void {
-    this.append(paths, 'started', 'NONE', JSON.stringify({ version: 1, pid: 1, python: '3.11.2' }), 0);
+    this.decide(paths, 'started', JSON.stringify({ version: 1, pid: 1, python: '3.11.2' }));
+    if (this.signs) rmSync(join(paths.spoolDir, KEY_FILE), { force: true });
   }
 
   output(paths: WorkspacePaths, stream: 'STDOUT' | 'STDERR', text: string): void {
     const seq = (this.seqs.get(paths.id) ?? 0) + 1;
     this.seqs.set(paths.id, seq);
-    this.append(paths, 'output', stream, text, seq);
+    this.append(paths, encodeFrame({ kind: 'output', stream, seq, atMs: Date.now(), payload: text }));
   }
 
   ended(paths: WorkspacePaths, exit: WorkloadExit): void {
@@ -38,16 +45,25 @@ export class RunnerSpool implements FakeSpool {
       wallSeconds: 0.1,
       cpuSeconds: 0.1,
       maxRssBytes: 10_000_000,
+      alone: true,
+      oomCounted: true,
     };
-    this.append(paths, 'ended', 'NONE', JSON.stringify(report), 0);
+    this.decide(paths, 'ended', JSON.stringify(report));
+    if (this.signs) writeFileSync(join(paths.spoolDir, OVER_FILE), '');
   }
 
   ready(paths: WorkspacePaths): void {
     const { environmentRead } = this;
-    writeFileSync(
-      join(paths.spoolDir, READY_FILE),
-      JSON.stringify({ version: 1, environmentRead, failed: [] }),
-    );
+    const text = JSON.stringify({ version: 1, environmentRead, failed: [] });
+    const key = this.keyOf(paths);
+    writeFileSync(join(paths.spoolDir, READY_FILE), key ? signReady(text, key) : text);
+  }
+
+  /** Makes it as if the workload had never begun. */
+  forget(paths: WorkspacePaths): void {
+    writeFileSync(spoolPath(paths), '');
+    const key = this.keys.get(paths.id);
+    if (key) writeFileSync(join(paths.spoolDir, KEY_FILE), toKeyFile(key));
   }
 
   order(paths: WorkspacePaths): FakeOrder | undefined {
@@ -57,15 +73,30 @@ export class RunnerSpool implements FakeSpool {
     return order.withdrawn ? 'withdrawn' : order;
   }
 
-  private append(
-    paths: WorkspacePaths,
-    kind: FrameKind,
-    stream: FrameStream,
-    payload: string,
-    seq: number,
-  ): void {
-    appendFileSync(spoolPath(paths), encodeFrame({ kind, stream, seq, atMs: Date.now(), payload }));
+  private decide(paths: WorkspacePaths, kind: 'started' | 'ended', payload: string): void {
+    const frame = { kind, atMs: Date.now(), payload };
+    const key = this.keyOf(paths);
+    this.append(paths, key ? encodeSignedFrame(frame, key) : encodeFrame(frame));
   }
+
+  private append(paths: WorkspacePaths, frame: Buffer): void {
+    appendFileSync(spoolPath(paths), frame);
+  }
+
+  /** Remembered, since the file is there only until the script begins. */
+  private keyOf(paths: WorkspacePaths): FrameKey | undefined {
+    if (!this.signs) return undefined;
+    const text = readText(join(paths.spoolDir, KEY_FILE));
+    if (text !== '')
+      this.keys.set(paths.id, { ...(JSON.parse(text) as WorkloadKey), attempt: attemptOf(paths) });
+    return this.keys.get(paths.id);
+  }
+}
+
+/** 0 while there is no order. */
+function attemptOf(paths: WorkspacePaths): number {
+  const text = readText(join(paths.jobDir, ORDER_FILE));
+  return text === '' ? 0 : ((JSON.parse(text) as { attempt?: number }).attempt ?? 0);
 }
 
 /** Empty where the folders are gone. */

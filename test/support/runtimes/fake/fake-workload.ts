@@ -29,6 +29,8 @@ export class FakeWorkload {
   readonly stops: number[] = [];
   /** False when it goes on after SIGTERM until it is killed. */
   obeysStop = true;
+  /** False when the engine does not carry out what it was asked for. */
+  obeysKill = true;
   /** Whether a `wait` has answered: its end is known to somebody. */
   isEndKnown = false;
   /** False for a worker that hangs: it does not take the order that it gets. */
@@ -76,6 +78,11 @@ export class FakeWorkload {
     this.settle(exit);
   }
 
+  /** Its script ends, and its runner says so; the engine takes it down when `settle` is called. */
+  endScript(exit: WorkloadExit = exited(0)): void {
+    this.spool?.ended(this.spec.workspace, exit);
+  }
+
   /** Takes it away, in whatever state: whoever waits is told `exit`. */
   settle(exit: WorkloadExit): void {
     clearTimeout(this.killTimer);
@@ -89,7 +96,7 @@ export class FakeWorkload {
   /** SIGTERM now, SIGKILL after `graceMs` unless an earlier one was promised. */
   stop(graceSeconds: number, graceMs: number): void {
     this.stops.push(graceSeconds);
-    if (this.state !== 'running') return;
+    if (this.state !== 'running' || !this.obeysKill) return;
     if (this.obeysStop) return this.end(exited(RUNNER_EXIT_CODES.stopped), !this.isWaiting);
     const killAtMs = performance.now() + graceMs;
     if (killAtMs >= this.killAtMs) return;

@@ -1,0 +1,3 @@
+import gc
+
+gc.callbacks.append(lambda phase, info: phase == "start" and print(phase, info["generation"]))

@@ -1,0 +1,3 @@
+import sys
+
+raise SystemExit(1, 2)

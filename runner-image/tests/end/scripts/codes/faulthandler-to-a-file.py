@@ -1,0 +1,4 @@
+import faulthandler
+
+faulthandler.enable(open("left.txt", "w"))
+faulthandler.dump_traceback_later(3600)

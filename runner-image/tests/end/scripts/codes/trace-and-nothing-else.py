@@ -1,0 +1,9 @@
+import sys
+
+
+def trace(frame, event, argument):
+    if "/lib/" not in frame.f_code.co_filename:
+        print(event, frame.f_code.co_name)
+
+
+sys.settrace(trace)

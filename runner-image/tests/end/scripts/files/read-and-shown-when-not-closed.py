@@ -1,0 +1,5 @@
+import warnings
+
+warnings.simplefilter("always")
+file = open(__file__)
+print(file.readline())

@@ -1,0 +1,9 @@
+import json
+
+
+async def work():
+    print("never")
+
+
+kept = work()
+json.kept = work()

@@ -1,0 +1,4 @@
+import logging
+
+logging.basicConfig(filename="left.log", format="%(levelname)s %(message)s")
+logging.warning("told")

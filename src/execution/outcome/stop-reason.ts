@@ -1,0 +1,2 @@
+/** Why the service ends a workload early. */
+export type StopReason = 'cancel' | 'deadline' | 'startTimeout';
