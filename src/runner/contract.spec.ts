@@ -6,6 +6,7 @@ import { findEnded } from './ended.js';
 import { RUNNER_EXIT_CODES } from './exit-codes.js';
 import {
   KEY_FILE,
+  OVER_FILE,
   LOG_FILE,
   ORDER_FILE,
   READY_FILE,
@@ -138,6 +139,7 @@ describe('the contract is the same in TypeScript, in Python and on its page:', (
       LOG_FILE: `${spool}/${LOG_FILE}`,
       READY_FILE: `${spool}/${READY_FILE}`,
       KEY_FILE: `${spool}/${KEY_FILE}`,
+      OVER_FILE: `${spool}/${OVER_FILE}`,
     };
     const folders = { JOB_DIR: job, INPUT_DIR: input, OUTPUT_DIR: output, SPOOL_DIR: spool };
     expect(python.texts).toEqual({ ...files, ...folders });
@@ -155,6 +157,7 @@ describe('the contract is the same in TypeScript, in Python and on its page:', (
     expect(found[2]?.[1]).toContain(`\`${REQUEST_FILE}\``);
     expect(PAGE).toContain(`\n## The spool: \`${files.LOG_FILE}\`\n`);
     expect(PAGE).toContain(`\n\`${files.READY_FILE}\`:\n`);
+    expect(PAGE).toContain(`an empty file \`${files.OVER_FILE}\``);
   });
 
   it('the variables of the runner', () => {
