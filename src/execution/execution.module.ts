@@ -3,12 +3,12 @@ import { JobsModule } from '../jobs/jobs.module.js';
 import { LogsModule } from '../logs/logs.module.js';
 import { PoolModule } from '../runtime/pool/pool.module.js';
 import { AdoptionPolicy } from './takeover/adoption-policy.js';
+import { AnswerWait } from './attempt/answer-wait.js';
 import { AttemptCleaner } from './attempt/attempt-cleaner.js';
 import { AttemptJudge } from './attempt/attempt-judge.js';
 import { AttemptRunner } from './attempt/attempt-runner.js';
 import { AttemptSettler } from './attempt/attempt-settler.js';
 import { AttemptWatcher } from './attempt/attempt-watcher.js';
-import { StartCancel } from './attempt/start-cancel.js';
 import { CancelWatch } from './attempt/cancel-watch.js';
 import { DataOwnership } from './upkeep/data-ownership.js';
 import { Dispatcher } from './admission/dispatcher.js';
@@ -35,13 +35,13 @@ import { WorkloadStarter } from './attempt/workload-starter.js';
   imports: [JobsModule, LogsModule, PoolModule],
   providers: [
     AdoptionPolicy,
+    AnswerWait,
     AttemptCleaner,
     AttemptJudge,
     AttemptRunner,
     AttemptSettler,
     AttemptWatcher,
     CancelWatch,
-    StartCancel,
     DataOwnership,
     Dispatcher,
     ExecutionLoops,

@@ -43,14 +43,19 @@ export class SpoolEnds {
   }
 
   /**
-   * Resolves with the time of the `started` frame once it is there; undefined when something else is, or `signal` aborts
-   * before. With a key it must verify.
+   * Resolves with the time of the `started` frame once it is there; undefined when something else is, it cannot be read
+   * again, or `signal` aborts before. With a key it must verify.
    */
   async waitForStart(workspaceId: string, signal: AbortSignal, key?: FrameKey): Promise<number | undefined> {
     return this.tails.with(workspaceId, async (tail) => {
       await tail.waitBeyond(0, signal);
       if (tail.startedAtMs === undefined) return undefined;
-      return key ? (await this.read(workspaceId, key)).startedAtMs : clampTime(tail.startedAtMs);
+      if (!key) return clampTime(tail.startedAtMs);
+      // A file that cannot be read once more has begun all the same.
+      return this.read(workspaceId, key).then(
+        ({ startedAtMs }) => startedAtMs,
+        () => undefined,
+      );
     });
   }
 

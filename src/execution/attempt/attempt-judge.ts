@@ -1,4 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { retry } from '../../common/async/retry.js';
+import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { SYSTEM } from '../../common/principal.js';
@@ -37,10 +39,22 @@ export interface Verdict {
 
 const UNHEARD_HINT =
   'The engine did not say that the workload has ended. What is left of it is removed when it answers; outputs were not kept.';
+const UNREAD_HINT = 'The log could not be read when the job ended, so the engine alone told how it did.';
+/** Proves nothing: the script may have run. */
+const UNREAD: ScriptTraces = {
+  started: true,
+  startedAtMs: undefined,
+  ended: undefined,
+  logBytes: 0,
+  trust: 'signed',
+};
+const READING_MS = 20_000;
 
 /** Gathers the evidence of how an attempt ended, and has it decided. */
 @Injectable()
 export class AttemptJudge {
+  protected readonly readingMs: number = READING_MS;
+
   constructor(
     private readonly evidence: ScriptEvidence,
     private readonly jobs: JobRepository,
@@ -48,9 +62,10 @@ export class AttemptJudge {
     @Inject(LOG) private readonly log: Log,
   ) {}
 
-  async judge(claim: ClaimedJob, end: WatchedEnd): Promise<Verdict> {
+  /** Rejects when `signal` aborts while the attempt's log cannot be read. */
+  async judge(claim: ClaimedJob, end: WatchedEnd, signal: AbortSignal): Promise<Verdict> {
     const { job, deadlineInMs } = claim;
-    const traces = await this.evidence.gather(claim);
+    const traces = await this.evidence.gather(claim).catch(() => this.gatherAgain(claim, signal));
     const { ended, started, logBytes } = traces;
     const startedAtMs = traces.startedAtMs ?? claim.attempt.startedAtMs ?? undefined;
     const { timeoutSeconds } = job;
@@ -80,7 +95,26 @@ export class AttemptJudge {
     };
     const verdict = toVerdict({ attempt: found, ...history, earlier }, script);
     if (!isOver) return withHint(verdict, UNHEARD_HINT);
+    if (traces === UNREAD) return withHint(verdict, UNREAD_HINT);
     return traces.trust === 'unsigned' ? withHint(verdict, UNSIGNED_HINT) : verdict;
+  }
+
+  /** A log that cannot be read for so long is done without: its job does not wait for a disk for ever. */
+  private async gatherAgain(claim: ClaimedJob, signal: AbortSignal): Promise<ScriptTraces> {
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(this.readingMs)]);
+    const onFailure = (error: unknown): void =>
+      this.log.warn({ jobId: claim.job.id, err: messageOf(error) }, 'a log could not be read; trying again');
+    try {
+      return await retry(
+        () => this.evidence.gather(claim),
+        { firstMs: 100, maxMs: 5_000, onFailure },
+        patience,
+      );
+    } catch {
+      signal.throwIfAborted();
+      this.log.error({ jobId: claim.job.id }, 'a log could not be read; its job is judged without');
+      return UNREAD;
+    }
   }
 
   /** The workload was never made. */

@@ -8,16 +8,25 @@ import { retry } from '../../common/async/retry.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import { StaleFenceError } from '../../jobs/record/job.errors.js';
 import { engineTextOf } from '../../runtime/public-message.js';
+import type { StartFailure } from '../../runtime/runtime-provider.js';
+import { AnswerWait } from './answer-wait.js';
 import { AttemptCleaner } from './attempt-cleaner.js';
 import { AttemptJudge } from './attempt-judge.js';
 import { AttemptSettler } from './attempt-settler.js';
 import type { WatchedEnd } from './attempt-watcher.js';
 import { AttemptWatcher, PREVENTED } from './attempt-watcher.js';
-import { StartCancel } from './start-cancel.js';
 import { WorkloadStarter } from './workload-starter.js';
 
 /** How long after its job was cancelled a start is waited for, so that what it has made can be removed at once. */
 const START_PATIENCE_MS = 10_000;
+
+/** Of an engine that did not say within its time whether it started the workload. */
+const SILENCE: StartFailure = {
+  kind: 'unschedulable',
+  message: 'The engine did not answer in time.',
+  hint: 'GET /health says what is wrong with the engine.',
+  retryable: true,
+};
 
 /** One attempt's life, from the claim to the final write. */
 @Injectable()
@@ -28,7 +37,7 @@ export class AttemptRunner {
     private readonly settler: AttemptSettler,
     private readonly cleaner: AttemptCleaner,
     private readonly judge: AttemptJudge,
-    private readonly cancels: StartCancel,
+    private readonly answers: AnswerWait,
     @Inject(LOG) private readonly log: Log,
   ) {}
 
@@ -37,15 +46,23 @@ export class AttemptRunner {
     const own = childSignal(signal);
     try {
       const starting = this.starter.start(claim, own.signal);
-      const { prevented, stop } = this.cancels.watch(claim);
-      const started = await Promise.race([starting, prevented]).finally(stop);
-      if (started === undefined) return await this.cancelStart(claim, starting, own);
-      if (typeof started === 'string') return await this.watch(claim, started, signal);
-      await this.settler.settle(claim, await this.judge.judgeStart(claim, started), signal);
-      await this.cleaner.clean(claim, undefined, undefined, signal);
+      const heard = await this.answers.hear(claim, starting, signal);
+      if ('answer' in heard) return await this.goOn(claim, heard.answer, signal);
+      if ('prevented' in heard && heard.prevented === 'cancel')
+        return await this.cancelStart(claim, starting, own);
+      // The sweeper removes what was started all the same: its script begins no more, or has ended.
+      own.abort(new Error('the engine was silent for too long'));
+      if ('end' in heard) return await this.conclude(claim, undefined, heard.end, signal);
+      await this.settler.settle(claim, await this.judge.judgeStart(claim, SILENCE), signal);
     } finally {
       own.release();
     }
+  }
+
+  private async goOn(claim: ClaimedJob, started: string | StartFailure, signal: AbortSignal): Promise<void> {
+    if (typeof started === 'string') return this.watch(claim, started, signal);
+    await this.settler.settle(claim, await this.judge.judgeStart(claim, started), signal);
+    await this.cleaner.clean(claim, undefined, undefined, signal);
   }
 
   /** The job is cancelled whatever its engine does. What was started all the same is taken away, if that is heard of soon. */
@@ -54,14 +71,19 @@ export class AttemptRunner {
     starting: ReturnType<WorkloadStarter['start']>,
     own: ChildSignal,
   ): Promise<void> {
-    const end = { exit: PREVENTED, stoppedFor: 'cancel', endedAtMs: Date.now(), watchedMs: 0 } as const;
-    await this.settler.settle(claim, await this.judge.judge(claim, end), own.signal);
+    await this.concludePrevented(claim, own.signal);
     const started = starting.catch(() => undefined);
     await settledWithin(started, START_PATIENCE_MS);
     own.abort(new Error('the job was cancelled'));
     const handle = await started;
     // Its folders stay with the order withdrawn, as long as an engine may still come to start it.
     if (typeof handle === 'string') await this.cleaner.clean(claim, handle, undefined, own.signal);
+  }
+
+  /** Ends a job that was cancelled and whose script will never begin. */
+  async concludePrevented(claim: ClaimedJob, signal: AbortSignal): Promise<void> {
+    const end = { exit: PREVENTED, stoppedFor: 'cancel', endedAtMs: Date.now(), watchedMs: 0 } as const;
+    await this.settler.settle(claim, await this.judge.judge(claim, end, signal), signal);
   }
 
   /**
@@ -108,11 +130,11 @@ export class AttemptRunner {
         { jobId: claim.job.id, kind: end.exit.kind, said: said.message, machine: said.machine },
         'a workload did not end by itself',
       );
-    let verdict = await this.judge.judge(claim, end);
+    let verdict = await this.judge.judge(claim, end, signal);
     const isAgain = verdict.end.attempt.retryable;
     if (isAgain) {
       await this.cleaner.retire(claim, handle, end.exit);
-      verdict = await this.judge.judge(claim, end);
+      verdict = await this.judge.judge(claim, end, signal);
     }
     await this.settler.settle(claim, verdict, signal);
     if (!isAgain) await this.cleaner.clean(claim, handle, end.told, signal);

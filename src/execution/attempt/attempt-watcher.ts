@@ -186,7 +186,10 @@ export class AttemptWatcher {
 
 /** A workload that was kept from letting its script go, or whose engine does not tell what became of it. */
 export const PREVENTED: WorkloadExit = { kind: 'lost', message: 'The script was kept from beginning.' };
-const UNHEARD: WorkloadExit = { kind: 'lost', message: 'The engine does not say how the workload ended.' };
+export const UNHEARD: WorkloadExit = {
+  kind: 'lost',
+  message: 'The engine does not say how the workload ended.',
+};
 
 /** Never resolves; rejects when `promise` does. */
 function onlyFailure(promise: Promise<void>): Promise<never> {

@@ -2,11 +2,13 @@ import { Inject, Injectable } from '@nestjs/common';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
+import { childSignal } from '../../common/async/abort.js';
 import { retry } from '../../common/async/retry.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
 import type { RuntimeProvider, WorkloadSummary } from '../../runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
+import { AnswerWait } from '../attempt/answer-wait.js';
 import { judgeOutOfReach } from '../attempt/attempt-judge.js';
 import { AttemptRunner } from '../attempt/attempt-runner.js';
 import { AttemptSettler } from '../attempt/attempt-settler.js';
@@ -20,7 +22,7 @@ import { AttemptSettler } from '../attempt/attempt-settler.js';
  * Without a stored handle the workload is looked for by its name. When it is absent, its order is withdrawn, so that a
  * server that was only paused cannot start it any more, and it is looked for once again. A workload that is still absent
  * and has an empty spool and its key never ran and never will: another attempt is permitted. Any other absent one is LOST, unless
- * its runner signed how its script ended.
+ * its runner signed how its script ended. An engine that stays silent is not waited for longer than a start may take.
  */
 @Injectable()
 export class AttemptResumer {
@@ -30,18 +32,35 @@ export class AttemptResumer {
     private readonly runner: AttemptRunner,
     private readonly settler: AttemptSettler,
     private readonly orders: WorkspaceOrders,
+    private readonly answers: AnswerWait,
   ) {}
 
   async resume(claim: ClaimedJob, signal: AbortSignal): Promise<void> {
     const { handle, scope } = claim.attempt;
     if (scope !== this.runtime.scope) return this.resumeElsewhere(claim, signal);
     await this.withdrawFromWorker(claim);
-    const found = handle ?? (await this.findHandle(claim, signal));
-    if (found !== undefined) return this.runner.watch(claim, found, signal);
+    if (handle !== null) return this.runner.watch(claim, handle, signal);
+    const own = childSignal(signal);
+    try {
+      const heard = await this.answers.hear(claim, this.look(claim, own.signal), signal);
+      own.abort(new Error('the engine was asked for long enough'));
+      if ('end' in heard) return await this.runner.conclude(claim, undefined, heard.end, signal);
+      if ('answer' in heard && heard.answer !== undefined)
+        return await this.runner.watch(claim, heard.answer, signal);
+      if ('prevented' in heard && heard.prevented === 'cancel')
+        return await this.runner.concludePrevented(claim, signal);
+      await this.conclude(claim, 'answer' in heard ? VANISHED : SILENT, signal);
+    } finally {
+      own.release();
+    }
+  }
+
+  /** The workload's handle; undefined when it is not there and will never be. */
+  private async look(claim: ClaimedJob, signal: AbortSignal): Promise<string | undefined> {
+    const found = await this.findHandle(claim, signal);
+    if (found !== undefined) return found;
     await this.withdraw(claim);
-    const late = await this.findHandle(claim, signal);
-    if (late !== undefined) return this.runner.watch(claim, late, signal);
-    await this.conclude(claim, VANISHED, signal);
+    return this.findHandle(claim, signal);
   }
 
   /** Ends a worker that still waits, since its order cannot come any more; leaves one alone that runs its job. */
@@ -84,4 +103,5 @@ export class AttemptResumer {
 }
 
 const VANISHED = 'The server stopped while the job was being started, and its workload is not there.';
+const SILENT = 'The server stopped while the job was being started, and the engine did not answer in time.';
 const HOST_RESTARTED = 'The host was restarted while the job ran.';

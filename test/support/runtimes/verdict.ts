@@ -10,6 +10,7 @@ import { SpoolEnds } from '../../../src/logs/spool-ends.js';
 import { SpoolTails } from '../../../src/logs/spool-tails.js';
 import { SILENT_LOG } from '../recorded-log.js';
 import type { RuntimeBench, Workload } from './runtime-bench.js';
+import { PATIENCE_MS } from './runtime-bench.js';
 
 export interface Verdict {
   outcome: Outcome;
@@ -29,13 +30,18 @@ export async function verdictOn(
   const { workload: name, key, attempt: number } = workload.key;
   const { timeoutSeconds, limits, workspace } = workload.spec;
   const claim = {
+    fence: { jobId: workload.jobId, attempt: number, epoch: 1 },
     job: { id: workload.jobId, timeoutSeconds, memoryMb: limits.memoryMb },
     attempt: { workload: name, workspace: workspace.id, number, startedAtMs: null },
     key,
     deadlineInMs: null,
   } as unknown as ClaimedJob;
   const end = { exit, stoppedFor, endedAtMs: Date.now(), watchedMs: performance.now() - beganMs };
-  const { end: decided, script } = await judgeOf(bench, isCancelRequested).judge(claim, end);
+  const { end: decided, script } = await judgeOf(bench, isCancelRequested).judge(
+    claim,
+    end,
+    AbortSignal.timeout(PATIENCE_MS),
+  );
   if (!script) throw new Error('a workload was looked at');
   return { outcome: decided.attempt, script, isTriedAgain: 'waitsMs' in decided.job };
 }

@@ -14,6 +14,7 @@ interface FakeHandle extends HandleBase {
 
 export interface FakeEngineOptions {
   scope?: string;
+  startTimeoutSeconds?: number;
   /** Writes what a runner would write; without it the workspaces stay untouched. */
   spool?: FakeSpool;
   /** Milliseconds that a second of grace takes; small values make tests of stubborn workloads short. */

@@ -30,7 +30,7 @@ const NOTHING: RuntimeCapabilities = {
  */
 export class FakeRuntime implements RuntimeProvider {
   readonly name = 'fake';
-  readonly startTimeoutSeconds = LOCAL_START_TIMEOUT_SECONDS;
+  readonly startTimeoutSeconds: number;
   readonly capabilities: RuntimeCapabilities;
   private readonly closing = new AbortController();
 
@@ -39,6 +39,7 @@ export class FakeRuntime implements RuntimeProvider {
     capabilities: Partial<RuntimeCapabilities> = {},
   ) {
     this.capabilities = { ...NOTHING, ...capabilities };
+    this.startTimeoutSeconds = engine.options.startTimeoutSeconds ?? LOCAL_START_TIMEOUT_SECONDS;
   }
 
   get scope(): string {
