@@ -1,15 +1,15 @@
 import { bareContainers } from '../lib/bare-container.mjs';
-import { measureCold } from '../lib/cold.mjs';
+import { coldFigures, measureCold } from '../lib/cold.mjs';
 import { untilRemoved } from '../lib/jobs.mjs';
 
-export const title = 'cold start, Docker: runScript sent → first chunk';
+export const title = 'cold start, Docker: runScript sent → first chunk, verdict';
 
 export async function measure() {
-  const figure = await measureCold({
+  const measured = await measureCold({
     runtime: 'docker',
     n: 40,
     makeBaseline: bareContainers,
     settle: untilRemoved,
   });
-  return [{ what: 'cold start, Docker (p50)', unit: 'ms', promise: { ratioAtMost: 1.2 }, ...figure }];
+  return coldFigures('Docker', measured, { start: 1.2 });
 }

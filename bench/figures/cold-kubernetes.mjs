@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { measureCold } from '../lib/cold.mjs';
+import { coldFigures, measureCold } from '../lib/cold.mjs';
 import { kubeNamespace, kubectl } from '../../tools/kube-namespace.mjs';
 import { kubectlRuns } from '../lib/kubectl-run.mjs';
 
-export const title = 'cold start, Kubernetes: runScript sent → first chunk';
+export const title = 'cold start, Kubernetes: runScript sent → first chunk, verdict';
 
 const IMAGE = 'py-exec:slim';
 
 export async function measure() {
   const { namespace, variables } = await kubeNamespace();
-  const figure = await measureCold({
+  const measured = await measureCold({
     runtime: 'kubernetes',
     variables,
     n: 20,
@@ -18,5 +18,5 @@ export async function measure() {
       while ((await kubectl('get', 'pods', '-n', namespace, '-o', 'name')) !== '') await sleep(50);
     },
   });
-  return [{ what: 'cold start, Kubernetes (p50)', unit: 'ms', promise: { ratioAtMost: 0.8 }, ...figure }];
+  return coldFigures('Kubernetes', measured, { start: 0.8 });
 }

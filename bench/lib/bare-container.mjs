@@ -23,8 +23,8 @@ export async function bareContainers(script) {
   const { config } = toContainerConfig(workloadSpec(workspace), placement, runnerUser());
   const bare = { ...config, Entrypoint: [], Cmd: ['python3', '-u', '/job/script.py'], WorkingDir: '/output' };
   return {
-    /** Milliseconds from the request to create it until its first line is here. */
-    firstLineMs: async () => {
+    /** Milliseconds from the request to create it until its first line is here, and until its end. */
+    run: async () => {
       const startedAt = performance.now();
       const id = await createContainer({ ...bare, AttachStdout: true, AttachStderr: true });
       const stream = await attach(id);
@@ -34,11 +34,12 @@ export async function bareContainers(script) {
         stream.on('error', reject);
       });
       await startContainer(id);
-      const took = await seen;
+      const firstMs = await seen;
       await waitForContainer(id);
+      const endMs = performance.now() - startedAt;
       stream.destroy();
       await removeContainer(id);
-      return took;
+      return { firstMs, endMs };
     },
     /** One whole life: create, start, wait, remove. */
     runOnce: async () => {

@@ -42,15 +42,16 @@ export async function bareSandboxes(script) {
     }
   };
   return {
-    firstLineMs: async () => {
+    run: async () => {
       const startedAt = performance.now();
       const child = start();
       const exited = once(child, 'close');
-      let took;
-      child.stdout.once('data', () => (took = performance.now() - startedAt));
+      let firstMs;
+      child.stdout.once('data', () => (firstMs = performance.now() - startedAt));
       const [code] = await exited;
-      if (code !== 0 || took === undefined) throw new Error(`the bare sandbox ended with ${code}`);
-      return took;
+      const endMs = performance.now() - startedAt;
+      if (code !== 0 || firstMs === undefined) throw new Error(`the bare sandbox ended with ${code}`);
+      return { firstMs, endMs };
     },
     runOnce: async () => {
       const child = start();

@@ -8,19 +8,22 @@ import { summarize } from '../../tools/stats.mjs';
 const SCRIPT = 'print("x")\n';
 const PAUSE_MS = 50;
 
-/** From `runScript` sent until the first chunk is here, beside the bare workload until its first line is. */
+/**
+ * From `runScript` sent until the first chunk is here, and until the verdict is, beside the bare workload until its first line
+ * and its end.
+ */
 export async function measureCold({ runtime, variables, n, makeBaseline, settle }) {
   const bare = await makeBaseline(SCRIPT);
   const server = await startServer(runtime, variables);
   const api = await connect(server.url);
-  const phases = [];
+  const timed = [];
   const answered = [];
   const subject = async () => {
-    const { firstChunkMs, answeredMs, timings } = await followScript(api, SCRIPT);
-    phases.push(timings);
+    const { firstChunkMs, verdictMs, answeredMs, timings } = await followScript(api, SCRIPT);
+    timed.push(timings);
     answered.push(answeredMs);
     await settle(server);
-    return firstChunkMs;
+    return { firstMs: firstChunkMs, endMs: verdictMs };
   };
   const samples = await alternate(
     n,
@@ -30,18 +33,28 @@ export async function measureCold({ runtime, variables, n, makeBaseline, settle 
     },
     async () => {
       await sleep(PAUSE_MS);
-      return bare.firstLineMs();
+      return bare.run();
     },
   );
-  const [own, base] = [summarize(samples.subject), summarize(samples.baseline)];
-  const phase = (name) => summarize(phases.map((each) => each[name] ?? 0)).p50;
-  return {
-    subject: own,
-    baseline: base,
-    ratio: own.p50 / base.p50,
-    phases: {
-      answered: summarize(answered).p50,
-      ...Object.fromEntries(['queuedMs', 'startMs', 'runMs', 'collectMs'].map((name) => [name, phase(name)])),
-    },
+  const phase = (name) => summarize(timed.map((each) => each[name] ?? 0)).p50;
+  const phases = {
+    answered: summarize(answered).p50,
+    ...Object.fromEntries(['queuedMs', 'startMs', 'runMs', 'collectMs'].map((name) => [name, phase(name)])),
   };
+  return { first: compare(samples, 'firstMs'), end: compare(samples, 'endMs'), phases };
+}
+
+function compare(samples, moment) {
+  const summary = (side) => summarize(samples[side].map((each) => each[moment]));
+  const [subject, baseline] = [summary('subject'), summary('baseline')];
+  return { subject, baseline, ratio: subject.p50 / baseline.p50 };
+}
+
+/** A row for the start and one for the verdict; `promises` are ratios at most. */
+export function coldFigures(where, { first, end, phases }, promises = {}) {
+  const promise = (ratioAtMost) => (ratioAtMost === undefined ? {} : { promise: { ratioAtMost } });
+  return [
+    { what: `cold start, ${where} (p50)`, unit: 'ms', ...promise(promises.start), ...first, phases },
+    { what: `verdict, cold, ${where} (p50)`, unit: 'ms', ...promise(promises.verdict), ...end },
+  ];
 }

@@ -26,7 +26,8 @@ export async function followScript(api, script, onFirst) {
   });
   if (job?.state !== 'SUCCEEDED') throw new Error(`the job ended as ${job?.state}: ${job?.message}`);
   if (text !== 'x\n') throw new Error(`the job printed ${JSON.stringify(text)}`);
-  return { answeredMs, firstChunkMs, start: job.start, timings: job.timings };
+  const verdictMs = performance.now() - startedAt;
+  return { answeredMs, firstChunkMs, verdictMs, start: job.start, timings: job.timings };
 }
 
 /** Until the server has removed what its jobs ran in, so that the next measurement does not share the engine with it. */

@@ -5,14 +5,14 @@ import { once } from 'node:events';
 /** How often a run is made whose output kubectl has lost. */
 const MAX_TRIES = 5;
 
-/** The same script by `kubectl run --rm`, as an operator would run it by hand: milliseconds until its first line. */
+/** The same script by `kubectl run --rm`, as an operator would run it by hand: milliseconds until its first line, and until kubectl ends. */
 export function kubectlRuns(namespace, image, script) {
   return {
-    firstLineMs: async () => {
+    run: async () => {
       for (let tries = 1; ; tries++) {
-        const { firstLineMs, text } = await runOnce(namespace, image, script);
+        const { text, ...times } = await runOnce(namespace, image, script);
         // At the end kubectl says there that it has deleted the pod.
-        if (text.startsWith('x\n')) return firstLineMs;
+        if (text.startsWith('x\n')) return times;
         // A pod that ends while kubectl attaches to it is one whose output kubectl may not get.
         console.error(`kubectl run printed ${JSON.stringify(text)}`);
         if (tries === MAX_TRIES)
@@ -34,12 +34,12 @@ async function runOnce(namespace, image, script) {
     { stdio: ['ignore', 'pipe', 'ignore'] },
   );
   const closed = once(child, 'close');
-  let firstLineMs;
+  let firstMs;
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (part) => {
-    firstLineMs ??= performance.now() - startedAt;
+    firstMs ??= performance.now() - startedAt;
     text += part;
   });
   await closed;
-  return { firstLineMs, text };
+  return { firstMs, endMs: performance.now() - startedAt, text };
 }

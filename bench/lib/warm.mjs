@@ -11,8 +11,8 @@ const PAUSE_MS = 50;
 const PHASES = ['queuedMs', 'startMs', 'runMs', 'collectMs'];
 
 /**
- * From `runScript` sent until the first chunk of a job that got a waiting worker is here, beside the same script without
- * the server. `baselines` are named; each is milliseconds until its first line. `settle` waits until the server has
+ * From `runScript` sent until the first chunk of a job that got a waiting worker is here, and until its verdict is, beside the
+ * same script without the server. `baselines` are named; each is milliseconds until its first line and its end. `settle` waits until the server has
  * removed what the last job ran in.
  */
 export async function measureWarm({ runtime, variables, script, n, baselines, settle }) {
@@ -32,7 +32,7 @@ export async function measureWarm({ runtime, variables, script, n, baselines, se
       if (job.start.kind === 'WARM') {
         starts.hits += 1;
         jobs.push(job);
-        return job.firstChunkMs;
+        return { firstMs: job.firstChunkMs, endMs: job.verdictMs };
       }
       starts.misses += 1;
       // A few may come while a worker is being replaced; more of them would be no measurement of a pool.
@@ -50,8 +50,13 @@ export async function measureWarm({ runtime, variables, script, n, baselines, se
   const samples = await takeTurns(n, sides);
   const counted = jobs.slice(-n);
   const median = (valueOf) => summarize(counted.map(valueOf)).p50;
+  const summaries = (moment) =>
+    Object.fromEntries(
+      Object.entries(samples).map(([side, values]) => [side, summarize(values.map((each) => each[moment]))]),
+    );
   return {
-    summaries: Object.fromEntries(Object.entries(samples).map(([side, values]) => [side, summarize(values)])),
+    first: summaries('firstMs'),
+    end: summaries('endMs'),
     starts,
     phases: {
       answered: median(({ answeredMs }) => answeredMs),
@@ -61,8 +66,8 @@ export async function measureWarm({ runtime, variables, script, n, baselines, se
 }
 
 /** A row for the medians and, where `p95` is promised something, one for the slow ones, each beside its like. */
-export function warmFigures(what, { summaries, starts, phases }, { p50, p95, baseline: side = 'baseline' }) {
-  const { subject, [side]: baseline } = summaries;
+export function warmFigures(what, { first, starts, phases }, { p50, p95, baseline: side = 'baseline' }) {
+  const { subject, [side]: baseline } = first;
   const row = (name, promised) => ({
     what: `${what} (${name})`,
     unit: 'ms',
@@ -73,4 +78,18 @@ export function warmFigures(what, { summaries, starts, phases }, { p50, p95, bas
     starts,
   });
   return [{ ...row('p50', p50), phases }, ...(p95 === undefined ? [] : [row('p95', p95)])];
+}
+
+/** A row for the median verdict. */
+export function verdictFigure(what, { end, starts }, { p50, baseline: side = 'baseline' }) {
+  const { subject, [side]: baseline } = end;
+  return {
+    what: `verdict, ${what} (p50)`,
+    unit: 'ms',
+    ...(p50 === undefined ? {} : { promise: { ratioAtMost: p50 } }),
+    subject,
+    baseline,
+    ratio: subject.p50 / baseline.p50,
+    starts,
+  };
 }
