@@ -19,14 +19,18 @@ export class WorkspaceUpkeep {
    */
   async removeInputs(id: string): Promise<void> {
     const { inputDir, jobDir } = this.layout.paths(id);
-    if (!(await isFreshlyWithdrawn(jobDir))) return removeTree(dirname(inputDir));
+    if (!(await isFreshlyWithdrawn(jobDir))) return this.removeAllInputs(id);
     await Promise.all([removeTree(inputDir), rm(join(jobDir, SCRIPT_FILE), { force: true })]);
+  }
+
+  /** Removes the inputs with a withdrawal too: whoever might have come to start the attempt has come. */
+  removeAllInputs(id: string): Promise<void> {
+    return removeTree(dirname(this.layout.paths(id).inputDir));
   }
 
   /** Removes the inputs, whatever became of their order, and the log: the job is gone. */
   async remove(id: string): Promise<void> {
-    const { inputDir, spoolDir } = this.layout.paths(id);
-    await Promise.all([dirname(inputDir), spoolDir].map(removeTree));
+    await Promise.all([this.removeAllInputs(id), removeTree(this.layout.paths(id).spoolDir)]);
   }
 
   /** The ids of all workspaces that have inputs, last changed before what `beforeMs` says for each. */

@@ -65,6 +65,16 @@ export class AttemptCleaner {
     }
   }
 
+  /** Of an attempt whose start was kept from its script, once that start is over: nobody comes to start it any more. */
+  async cleanPrevented({ job, attempt }: ClaimedJob, handle: string | undefined): Promise<void> {
+    try {
+      if (handle !== undefined) await this.runtime.remove(handle, AbortSignal.timeout(REMOVAL_MS));
+      await this.upkeep.removeAllInputs(attempt.workspace);
+    } catch (error) {
+      this.log.warn({ jobId: job.id, err: messageOf(error) }, NOT_REMOVED);
+    }
+  }
+
   private async awaitTeardown(
     jobId: string,
     handle: string,

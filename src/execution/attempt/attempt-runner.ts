@@ -75,9 +75,10 @@ export class AttemptRunner {
     const started = starting.catch(() => undefined);
     await settledWithin(started, START_PATIENCE_MS);
     own.abort(new Error('the job was cancelled'));
-    const handle = await started;
-    // Its folders stay with the order withdrawn, as long as an engine may still come to start it.
-    if (typeof handle === 'string') await this.cleaner.clean(claim, handle, undefined, own.signal);
+    const answer = await started;
+    // Without an answer its folders stay, with the order withdrawn: the engine may still come to start it.
+    if (answer === undefined) return;
+    await this.cleaner.cleanPrevented(claim, typeof answer === 'string' ? answer : undefined);
   }
 
   /** Ends a job that was cancelled and whose script will never begin. */

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -316,6 +316,7 @@ describe('execution', () => {
     engine.comeBack();
     await waitFor(async () => (await new FakeRuntime(engine).list()).length === 0);
     await waitFor(() => server.get(RunningAttempts).count === 0);
+    expect(await readdir(join(dataDir, 'workspaces', 'inputs'))).toEqual([]);
   });
 
   it('ends a job that is cancelled before its script begins at once, and keeps the script from beginning', async () => {
