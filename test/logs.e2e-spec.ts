@@ -1,26 +1,32 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { describeServiceRuntimes } from './support/service/service-runtimes.js';
 import type { LogEventView } from './support/service/service.js';
 import { LOGS, TestService } from './support/service/service.js';
+import { waitFor } from './support/wait-for.js';
 
 const LINES = 100_000;
 const CUTS = 1_000;
 const FOLLOWERS = 4;
-/** Some more than their share: a follower may be unlucky and reach the end early. */
-const CUTS_PER_FOLLOWER = 400;
-/** Paced, so that the script still prints while the connection is cut again and again. */
+const CUTS_PER_FOLLOWER = CUTS / FOLLOWERS;
+/** Paced, and goes on until the file is there that says so: the connection is cut while it prints. */
 const SCRIPT = `
-import sys, time
-for i in range(${LINES}):
+import itertools, os, sys, time
+open("prints", "w").close()
+for i in itertools.count():
     sys.stdout.write(f"{i:08d} äöü €\\n")
-    if i % 100 == 99:
+    if i % 100 == 99 or i >= ${LINES}:
         time.sleep(0.03)
+    if i >= ${LINES} and os.path.exists("enough"):
+        break
 `;
 
-function expectedText(): string {
-  return Array.from({ length: LINES }, (_, i) => `${String(i).padStart(8, '0')} äöü €\n`).join('');
+function textOf(lines: number): string {
+  return Array.from({ length: lines }, (_, i) => `${String(i).padStart(8, '0')} äöü €\n`).join('');
 }
 
 await describeServiceRuntimes(({ name, variables, isolates }) => {
@@ -35,19 +41,36 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       await service.stop();
     });
 
+    /** The output folder of the job that left this file in it. */
+    const outputFolderWith = (name: string): Promise<string> =>
+      waitFor(
+        async () => {
+          const root = join(service.workspaceDir, 'outputs');
+          const folders = (await readdir(root)).map((id) => join(root, id));
+          return folders.find((folder) => existsSync(join(folder, name)));
+        },
+        { describe: () => `the file ${name} in some job's outputs` },
+      );
+
     it(`survives ${CUTS} cuts of the socket while ${LINES} lines are printed: every chunk once, the exact text`, async () => {
       const id = await service.run(SCRIPT);
-      const followers = await Promise.all(
-        Array.from({ length: FOLLOWERS }, () => followCutting(service, id)),
-      );
-      for (const { chunks, job } of followers) {
-        expect(job.state).toBe('SUCCEEDED');
+      const folder = await outputFolderWith('prints');
+      const cutters = Array.from({ length: FOLLOWERS }, () => new CuttingFollower(service, id));
+      const followed = cutters.map((follower) => follower.follow());
+      await waitFor(() => cutters.every(({ cuts }) => cuts >= CUTS_PER_FOLLOWER), {
+        deadlineMs: 200_000,
+        describe: () => `${CUTS} cuts; there were ${cutters.map(({ cuts }) => cuts).join(', ')}`,
+      });
+      await writeFile(join(folder, 'enough'), '');
+      const texts = await Promise.all(followed);
+      for (const { chunks, job } of cutters) {
+        expect(job?.state).toBe('SUCCEEDED');
         expect(chunks.map(({ seq }) => seq)).toEqual(chunks.map((_, at) => at + 1));
-        expect(chunks.map(({ text }) => text).join('')).toBe(expectedText());
       }
-      const cuts = followers.reduce((sum, follower) => sum + follower.cuts, 0);
-      expect(cuts).toBeGreaterThanOrEqual(CUTS);
-    }, 240_000);
+      const lines = texts[0]!.split('\n').length - 1;
+      expect(lines).toBeGreaterThan(LINES);
+      for (const text of texts) expect(text).toBe(textOf(lines));
+    }, 300_000);
 
     it('pages through a log with Job.logs and gives it as text', async () => {
       const id = await service.run(
@@ -127,16 +150,26 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
   });
 });
 
-/** Follows a job to its end, cutting the connection after a random number of chunks, often none, as often as allowed. */
-async function followCutting(service: TestService, id: string) {
-  const chunks: LogEventView['chunks'] = [];
-  let cursor: string | undefined;
-  for (let cuts = 0; ; cuts++) {
-    const patience = cuts < CUTS_PER_FOLLOWER ? Math.floor(Math.random() * 3) : Infinity;
-    const part = await readPart(service, id, cursor, patience);
-    chunks.push(...part.chunks);
-    cursor = part.chunks.at(-1)?.cursor ?? cursor;
-    if (part.job) return { chunks, job: part.job as NonNullable<LogEventView['job']>, cuts };
+/** Reads a log over connections that it cuts: at once or after a chunk or two, until it has done its share. */
+class CuttingFollower {
+  readonly chunks: LogEventView['chunks'] = [];
+  job: LogEventView['job'] = null;
+  cuts = 0;
+
+  constructor(
+    private readonly service: TestService,
+    private readonly id: string,
+  ) {}
+
+  /** Resolves with the whole text when the log has ended. */
+  async follow(): Promise<string> {
+    for (; !this.job; this.cuts++) {
+      const patience = this.cuts < CUTS_PER_FOLLOWER ? Math.floor(Math.random() * 3) : Infinity;
+      const part = await readPart(this.service, this.id, this.chunks.at(-1)?.cursor, patience);
+      this.chunks.push(...part.chunks);
+      this.job = part.job;
+    }
+    return this.chunks.map(({ text }) => text).join('');
   }
 }
 
