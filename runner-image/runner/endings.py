@@ -69,7 +69,7 @@ class Endings:
 
     def find_reason(self, objects, modules):
         """Why these objects must not be passed over, or None."""
-        self.prepare_looks(modules["_io"], modules["_weakref"].ReferenceType)
+        self.prepare_looks(modules["_io"], modules["_weakref"])
         if sys.implementation.name != "cpython" or sys.version_info[:2] not in VERSIONS:
             return "a version of Python that is not known"
         if _thread._count():
@@ -84,9 +84,10 @@ class Endings:
             return "a __del__ for what was there before"
         return self.unknown_module(modules) or self.object_with_end(objects)
 
-    def prepare_looks(self, _io, reference):
+    def prepare_looks(self, _io, _weakref):
         self.library_folders = ("<frozen ", *(path.rstrip("/") + "/" for path in self.folders if path))
         self.file, self.text, self.any_stream = _io.FileIO, _io.TextIOWrapper, _io._IOBase
+        reference = _weakref.ReferenceType
         self.callback_of = vars(reference)["__callback__"].__get__
         # Types that alone do not tell, with a function that tells it of an object, or None for those without an end.
         self.looks = {
@@ -95,6 +96,8 @@ class Endings:
             _io.FileIO: None,  # has no buffer, and the kernel closes it
             **{kind: self.is_unwritten for kind in (self.text, _io.BufferedReader, _io.BufferedWriter, _io.BufferedRandom)},
             reference: self.calls_back,
+            _weakref.ProxyType: self.proxy_calls_back,
+            _weakref.CallableProxyType: self.proxy_calls_back,
             type: self.is_of_unseen_objects,
             **looks_at_suspended(),
         }
@@ -168,6 +171,10 @@ class Endings:
     def calls_back(self, reference):
         callback = self.callback_of(reference)
         return callback is not None and not self.is_of_library(callback)
+
+    def proxy_calls_back(self, proxy):
+        """A proxy shows nothing of itself; its callback is all that it holds."""
+        return not all(map(self.is_of_library, gc.get_referents(proxy)))
 
     def is_of_library(self, callback):
         """A function that keeps a library's own books, such as the removal of an item."""

@@ -41,6 +41,7 @@ def replace_log(pieces):
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(new, flags, 0o644)
     try:
+        os.fchmod(fd, 0o644)  # the script may have given the folder an access list that new files begin with
         for piece in pieces:
             write_whole(fd, piece)
     finally:

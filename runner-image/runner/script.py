@@ -20,6 +20,7 @@ from .contract import (
 from .end import prepare_end
 from .libc import PR_SET_PDEATHSIG, libc_function
 from .pipes import Pipe
+from .shield import shield
 
 
 def base_environment():
@@ -58,6 +59,7 @@ def become_clean_process(stdout, stderr, keep):
     `keep` are the descriptors that stay open besides 0, 1 and 2.
     """
     os.setsid()
+    shield(os.getppid())
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)

@@ -148,7 +148,9 @@ class Runner:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return False
-            if pid == self.script_pid:
+            if os.WIFSTOPPED(status):
+                pass  # a script can make its parent its tracer, who is told of more than ends
+            elif pid == self.script_pid:
                 self.status = os.waitstatus_to_exitcode(status)
                 self.wall_seconds = clock() - self.started_at
             elif pid == 0:

@@ -12,6 +12,13 @@ LOG = SPOOL + "/log"
 FORGED = b'{"exitCode":0,"signal":null,"cpuSeconds":7}'
 frame = struct.pack("<2sBBIQQ", b"LF", 4, 0, len(FORGED), 0, time.time_ns() // 1000) + FORGED
 print("before", flush=True)
+def give_access_list(folder):
+    # What is made in the folder is closed to its owner.
+    entries = [struct.pack("<HHI", tag, 0, 0xFFFFFFFF) for tag in (0x01, 0x04, 0x20)]
+    try:
+        os.setxattr(folder, "system.posix_acl_default", struct.pack("<I", 2) + b"".join(entries))
+    except OSError:
+        pass  # a file system without
 while b"before" not in open(LOG, "rb").read(): time.sleep(0.01)
 """
 
@@ -48,6 +55,7 @@ class TheLog(RunnerCase):
             "os.chmod(SPOOL, 0)",
             "os.unlink(LOG); os.chmod(SPOOL, 0)",
             "os.unlink(LOG); os.chmod(SPOOL, 0o500)",
+            "os.unlink(LOG); give_access_list(SPOOL)",
         ):
             with self.subTest(what):
                 self.assert_whole(self.run_forger(what + "; sys.exit(3)"))

@@ -49,6 +49,17 @@ class TheEnd(RunnerCase):
     def assert_gone(self, pid):
         self.wait_for(lambda: not is_alive(pid), "the end of process %d" % pid)
 
+    def test_a_script_that_makes_the_runner_its_tracer_is_watched_on(self):
+        self.order.update(timeoutSeconds=1, graceSeconds=0.2)
+        result = self.run_script(
+            """
+            import ctypes, os, signal
+            ctypes.CDLL(None).ptrace(0, 0, None, None)  # PTRACE_TRACEME
+            os.kill(os.getpid(), signal.SIGUSR1)  # stops it
+            """
+        )
+        self.assert_ended(result, exitCode=None, signal=signal.SIGKILL, timedOut=True)
+
     def test_the_deadline_sends_sigterm_to_the_whole_tree_and_then_sigkill(self):
         self.order.update(timeoutSeconds=2, graceSeconds=0.5)
         result = self.run_script(

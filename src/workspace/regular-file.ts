@@ -18,9 +18,12 @@ export class NotRegularFileError extends Error {
   }
 }
 
+/** Of what else than a file can lie there: a link; a socket, or a device that the system does not have. */
+const NO_FILE = ['ELOOP', 'ENXIO'];
+
 /** Whether an opening failed because something else is there, which only a script can have put in its place. */
 export function isReplaced(error: unknown): boolean {
-  return error instanceof NotRegularFileError || errnoOf(error) === 'ELOOP';
+  return error instanceof NotRegularFileError || NO_FILE.includes(errnoOf(error) ?? '');
 }
 
 /** Whether what a script has left for good cannot be opened because of the script: replaced, or closed to everybody. */

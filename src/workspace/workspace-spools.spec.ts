@@ -1,4 +1,5 @@
-import { chmodSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -59,6 +60,20 @@ describe('the key in a spool', () => {
     chmodSync(spools.folder('w'), 0);
     expect(await spools.keyState('w', KEY)).toBe('taken');
     chmodSync(spools.folder('w'), 0o700);
+  });
+
+  it('is taken where a script has put what cannot be opened, or moved', async () => {
+    await maker.make('w', CONTENT, KEY);
+    rmSync(path());
+    const sockets =
+      'import socket; [socket.socket(socket.AF_UNIX).bind(name) for name in ("key", "key.withdrawn")]';
+    execFileSync('python3', ['-c', sockets], { cwd: spools.folder('w') });
+    expect(await spools.keyState('w', KEY)).toBe('taken');
+    expect(await spools.withdrawKey('w', KEY)).toBe(false);
+    for (const name of [path(), `${path()}.withdrawn`]) rmSync(name);
+    writeFileSync(path(), '');
+    mkdirSync(join(`${path()}.withdrawn`, 'x'), { recursive: true });
+    expect(await spools.withdrawKey('w', KEY)).toBe(false);
   });
 
   it('was never made where a server died before', async () => {

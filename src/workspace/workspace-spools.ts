@@ -77,7 +77,9 @@ export class WorkspaceSpools {
    */
   async withdrawKey(id: string, key: WorkloadKey): Promise<boolean> {
     try {
-      await rename(join(this.folder(id), KEY_FILE), join(this.folder(id), WITHDRAWN_KEY_FILE));
+      // What a script has put in its place stays: it may be something that cannot be moved.
+      if ((await this.readKey(id, KEY_FILE)) === toKeyFile(key))
+        await rename(join(this.folder(id), KEY_FILE), join(this.folder(id), WITHDRAWN_KEY_FILE));
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error;
     }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { abortable } from './abort.js';
+import { collectGarbage } from '../../../test/support/collect-garbage.js';
+import { abortable, signalWithin } from './abort.js';
 
 describe('abortable', () => {
   const unheard: unknown[] = [];
@@ -30,5 +31,32 @@ describe('abortable', () => {
   it('resolves with the work', async () => {
     const { signal } = new AbortController();
     await expect(abortable(Promise.resolve(1), signal)).resolves.toBe(1);
+  });
+});
+
+describe('signalWithin', () => {
+  it('aborts after its time, although nobody holds it and memory was collected meanwhile', async () => {
+    const parent = new AbortController();
+    const aborted = new Promise((resolve) => {
+      signalWithin(50, parent.signal).signal.addEventListener('abort', resolve, { once: true });
+    });
+    collectGarbage();
+    await aborted;
+    expect(parent.signal.aborted).toBe(false);
+  });
+
+  it('aborts with its parent, for the same reason', () => {
+    const parent = new AbortController();
+    const { signal } = signalWithin(60_000, parent.signal);
+    parent.abort(new Error('stopped'));
+    expect(signal.reason).toEqual(new Error('stopped'));
+  });
+
+  it('does not abort once it was released', async () => {
+    const child = signalWithin(1);
+    child.release();
+    const { signal } = signalWithin(20);
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    expect(child.signal.aborted).toBe(false);
   });
 });

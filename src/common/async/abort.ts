@@ -51,6 +51,21 @@ export function childSignal(parent: AbortSignal): ChildSignal {
   };
 }
 
+/**
+ * A signal that aborts with `parent`, or after `ms`. It has a timer until it is released. `AbortSignal.any` does not do for
+ * this: it holds its sources weakly, and a time-out that has been collected never comes.
+ */
+export function signalWithin(ms: number, parent?: AbortSignal): ChildSignal {
+  const child = childSignal(parent ?? new AbortController().signal);
+  const timer = setTimeout(() => child.abort(new DOMException('it took too long', 'TimeoutError')), ms);
+  const release = (): void => {
+    clearTimeout(timer);
+    child.release();
+  };
+  child.signal.addEventListener('abort', release, { once: true });
+  return { ...child, release };
+}
+
 /** A delay that doubles from `firstMs` up to `maxMs`, with jitter so that many clients do not march in step. */
 export class Backoff {
   private nextMs: number;

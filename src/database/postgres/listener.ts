@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { Backoff, settledWithin, sleep } from '../../common/async/abort.js';
+import { Backoff, childSignal, settledWithin, sleep } from '../../common/async/abort.js';
 import { Bell } from '../../common/async/bell.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
@@ -59,21 +59,21 @@ export class Listener {
 
   private async listenOnce(signal: AbortSignal, onLive: () => void): Promise<void> {
     const client = this.options.connect();
-    const broken = new AbortController();
-    client.on('error', () => broken.abort()).on('end', () => broken.abort());
+    const either = childSignal(signal);
+    client.on('error', () => either.abort()).on('end', () => either.abort());
     client.on('notification', ({ payload = '' }) => this.hear(payload));
-    const either = AbortSignal.any([signal, broken.signal]);
     try {
       await client.connect();
       await client.query(`listen ${pg.escapeIdentifier(this.options.channel)}`);
-      while (!either.aborted) {
-        await this.probe(either);
+      while (!either.signal.aborted) {
+        await this.probe(either.signal);
         if (!this.hearsNow) this.options.onGap();
         this.hearsNow = true;
         onLive();
-        await sleep(PROBE_EVERY_MS, either);
+        await sleep(PROBE_EVERY_MS, either.signal);
       }
     } finally {
+      either.release();
       await discard(client);
     }
   }

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { messageOf } from '../../common/app-error.js';
+import { signalWithin } from '../../common/async/abort.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import type { ClaimedJob } from '../../jobs/record/job.js';
@@ -81,9 +82,10 @@ export class AttemptCleaner {
     told: EndedFrame,
     signal: AbortSignal,
   ): Promise<void> {
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(TEARDOWN_MS)]);
+    const patience = signalWithin(TEARDOWN_MS, signal);
     // What does not come to its end is removed as it is.
-    const exit = await this.runtime.wait(handle, patience).catch(() => undefined);
+    const exit = await this.runtime.wait(handle, patience.signal).catch(() => undefined);
+    patience.release();
     if (!exit)
       return this.log.warn({ jobId }, 'a workload whose script has ended is not torn down; removing it');
     if (!contradicts(exit, told)) return;

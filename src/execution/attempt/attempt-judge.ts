@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { signalWithin } from '../../common/async/abort.js';
 import { retry } from '../../common/async/retry.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
@@ -101,19 +102,21 @@ export class AttemptJudge {
 
   /** A log that cannot be read for so long is done without: its job does not wait for a disk for ever. */
   private async gatherAgain(claim: ClaimedJob, signal: AbortSignal): Promise<ScriptTraces> {
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(this.readingMs)]);
+    const patience = signalWithin(this.readingMs, signal);
     const onFailure = (error: unknown): void =>
       this.log.warn({ jobId: claim.job.id, err: messageOf(error) }, 'a log could not be read; trying again');
     try {
       return await retry(
         () => this.evidence.gather(claim),
         { firstMs: 100, maxMs: 5_000, onFailure },
-        patience,
+        patience.signal,
       );
     } catch {
       signal.throwIfAborted();
       this.log.error({ jobId: claim.job.id }, 'a log could not be read; its job is judged without');
       return UNREAD;
+    } finally {
+      patience.release();
     }
   }
 

@@ -22,6 +22,7 @@ import {
   submitTo,
   waitForState as waitForJob,
 } from '../../support/service/execution-server.js';
+import { collectGarbage } from '../../support/collect-garbage.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const TERMINAL = /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/;
@@ -157,9 +158,12 @@ describe('execution, on an engine that stays silent', () => {
     const id = await submit();
     const workload = await running(`runner-${id}`);
     await waitForState(id, /RUNNING/);
-    Object.assign(server.get(AttemptJudge), { readingMs: 200 });
+    Object.assign(server.get(AttemptJudge), { readingMs: 2000 });
     const failure = Object.assign(new Error('a disk that fails'), { code: 'EIO' });
-    server.get(WorkspaceSpools).open = () => Promise.reject(failure);
+    server.get(WorkspaceSpools).open = () => {
+      collectGarbage(); // a wait whose end nobody holds would have none
+      return Promise.reject(failure);
+    };
     workload.settle(exited(3));
     expect(await waitForState(id, TERMINAL)).toMatchObject({
       reason: 'EXIT_NONZERO',
