@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
-import { abortable } from '../../common/async/abort.js';
+import { abortable, limitedSignal } from '../../common/async/abort.js';
 import { messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import type {
@@ -124,10 +124,13 @@ class ProcessRuntime implements RuntimeProvider {
     const handle = readHandle(this.scope, text);
     const read = (): WorkloadState | undefined => this.read(handle);
     if (!read()?.hasStartLock) return;
-    const grace = AbortSignal.timeout(graceSeconds * 1000 + STOP_MARGIN_MS);
-    const until = signal ? AbortSignal.any([grace, signal]) : grace;
-    await askToEnd(read, this.processes, until);
-    await this.watch.wait(handle.name, this.lookFor(handle), until).catch(() => undefined);
+    const grace = limitedSignal(signal, graceSeconds * 1000 + STOP_MARGIN_MS);
+    try {
+      await askToEnd(read, this.processes, grace.signal);
+      await this.watch.wait(handle.name, this.lookFor(handle), grace.signal).catch(() => undefined);
+    } finally {
+      grace.release();
+    }
     signal?.throwIfAborted();
     await killAll(read, this.processes, this.cgroups);
   }
