@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -51,6 +51,23 @@ describe('ApiClient', () => {
     expect(error).toBeInstanceOf(ApiError);
     expect(error).toMatchObject({ ...extensions, message: 'Full.' });
   });
+
+  it.each([undefined, new AbortController().signal])(
+    'does not wait for ever for an answer',
+    async (signal) => {
+      jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+      try {
+        const asked = new Promise<void>((resolve) => (answer = () => resolve()));
+        const query = new ApiClient({ server: address }).query('{ a }', {}, signal);
+        const refused = expect(query).rejects.toThrow(/no answer in time/);
+        await asked;
+        jest.advanceTimersByTime(61_000);
+        await refused;
+      } finally {
+        jest.useRealTimers();
+      }
+    },
+  );
 
   it('says when something else answers', async () => {
     answer = (_request, response) => response.writeHead(502, 'Bad Gateway').end('<html>');

@@ -213,19 +213,6 @@ describeTier('docker-restarts', await whyNoTestEngine(), () => {
     );
 
     it(
-      'a job comes to its end although its engine takes it for running for ever',
-      async () => {
-        const id = await service.run(counts(10_000), { timeoutSeconds: 5 });
-        await service.waitForState(id, /RUNNING/);
-        await engine.losePower();
-        await engine.start({ atOnce: true });
-        // The latter where the engine noticed.
-        expect(['TIMED_OUT', 'LOST']).toContain((await service.waitForEnd(id)).state);
-      },
-      TIMEOUT_MS,
-    );
-
-    it(
       'a job whose engine died as its runner began is not run twice',
       async () => {
         await waitFor(() => engine.runners === 0, { describe: () => 'no runner of an earlier job' });

@@ -1,5 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { messageOf } from '../../common/app-error.js';
 import { childSignal, sleep } from '../../common/async/abort.js';
+import { retry } from '../../common/async/retry.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
 import { LimitsConfig } from '../../config/parts/limits-config.js';
@@ -23,6 +25,8 @@ const DEADLINE_MARGIN_MS = 5_000;
 const HANDLE_MS = 50;
 /** A script that ends sooner has its start stored together with its end: each commit is a wait for the disk. */
 const SHORT_SCRIPT_MS = 25;
+
+const WAIT_AGAIN = { firstMs: 1_000, maxMs: 30_000 };
 
 /** A worker that was given a job has this long to begin it, which takes milliseconds. One that hangs is given up. */
 const TAKING_MS = 30_000;
@@ -71,7 +75,7 @@ export class AttemptWatcher {
     const progress = this.seeProgress(claim, handle, control, live.signal);
     try {
       const end = await Promise.race([
-        this.runtime.wait(handle, live.signal).then((exit) => ({ exit })),
+        this.awaitExit(claim, handle, live.signal).then((exit) => ({ exit })),
         onlyFailure(progress),
         this.seeEnd(claim, control, live.signal),
         prevented.then(() => ({ exit: PREVENTED, stoppedFor: 'cancel' as const })),
@@ -85,6 +89,16 @@ export class AttemptWatcher {
       live.release();
       await progress.catch(() => undefined);
     }
+  }
+
+  /** A runtime that fails to tell is asked again: the deadline and a stop go on meanwhile, and end the job without it. */
+  private awaitExit({ job }: ClaimedJob, handle: string, live: AbortSignal): Promise<WorkloadExit> {
+    const onFailure = (error: unknown): void =>
+      this.log.error(
+        { jobId: job.id, err: messageOf(error), stack: (error as Error).stack },
+        'the runtime failed to tell how a workload ends; asking again',
+      );
+    return retry(() => this.runtime.wait(handle, live), { ...WAIT_AGAIN, onFailure }, live);
   }
 
   /**

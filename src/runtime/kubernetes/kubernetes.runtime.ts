@@ -119,6 +119,7 @@ class KubernetesRuntime implements KubernetesRuntimeProvider {
   watchNetwork(workspaces: WorkspaceMaker): void {
     const { probeImage, log } = this.options;
     const probe: ProbeRuntime = {
+      startTimeoutSeconds: this.startTimeoutSeconds,
       start: (spec) => this.startOnce(spec, PROBE_GATE),
       wait: (handle, signal) => this.wait(handle, signal),
       remove: (handle, signal) => this.remove(handle, signal),

@@ -4,10 +4,8 @@ import type { RuntimeProvider } from '../runtime-provider.js';
 import { RuntimeUnavailableError } from '../runtime.errors.js';
 import type { KubernetesOptions } from './kubernetes-options.js';
 import type { KubernetesRuntimeProvider } from './kubernetes.runtime.js';
+import { PROBE_MARGIN_SECONDS } from './probes/probe-pod.js';
 import { storageFault } from './probes/storage-probe.js';
-
-/** Beyond the time that the pod of a probe may take to start: it ends within seconds, or its API server is away. */
-const PROBE_MARGIN_SECONDS = 30;
 
 /**
  * Tries with pods what jobs need of the cluster: that the server's folders are its volume claims, and whether its network

@@ -132,7 +132,7 @@ class ProcessRuntime implements RuntimeProvider {
       grace.release();
     }
     signal?.throwIfAborted();
-    await killAll(read, this.processes, this.cgroups);
+    await abortable(killAll(read, this.processes, this.cgroups), signal);
   }
 
   async remove(text: string, signal?: AbortSignal): Promise<void> {

@@ -25,6 +25,8 @@ import type { FakeWorkload } from '../../support/runtimes/fake/fake-workload.js'
 import { exited } from '../../support/runtimes/fake/fake-workload.js';
 import { FakeRuntime } from '../../support/runtimes/fake/fake.runtime.js';
 import { RuntimeHealthMonitor } from '../../../src/runtime/runtime-health.js';
+import type { RuntimeProvider } from '../../../src/runtime/runtime-provider.js';
+import { RUNTIME_PROVIDER } from '../../../src/runtime/runtime-provider.js';
 import { WorkspaceSpools } from '../../../src/workspace/workspace-spools.js';
 import { spoolPath, workspacePaths } from '../../../src/workspace/workspace-paths.js';
 import {
@@ -305,6 +307,17 @@ describe('execution', () => {
     expect(await server.get(JobRepository).attempt(CALLER, id, 1)).toMatchObject({
       skippedOutputs: [{ path: '.', why: 'the script may still be writing' }],
     });
+  });
+
+  it('ends a job whose runtime fails to tell how its workload ends, whenever it is asked', async () => {
+    Object.assign(server.get(AttemptWatcher), { stopPatienceMs: 10 });
+    const runtime = server.get<RuntimeProvider>(RUNTIME_PROVIDER);
+    runtime.wait = () => Promise.reject(new Error('the handle is damaged'));
+    const id = await submit();
+    await waitForState(id, /RUNNING/);
+    (await running(`runner-${id}`)).obeysKill = false;
+    await server.get(JobService).cancel(CALLER, id);
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'CANCELLED', attempt: 1 });
   });
 
   it('ends a job at once that is cancelled while its engine is away, and takes away what was started all the same', async () => {

@@ -51,14 +51,15 @@ describe('ApiConnection', () => {
     if (server.listening) await new Promise((resolve) => server.close(resolve));
   });
 
-  const connectTo = (port: number, path = ''): ApiConnection => {
+  const configOf = (port: number, path = ''): KubeConfig => {
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromClusterAndUser(
       { name: 'c', server: `http://127.0.0.1:${port}${path}`, skipTLSVerify: true },
       { name: 'u', token: 'secret-token' },
     );
-    return new ApiConnection(kubeConfig);
+    return kubeConfig;
   };
+  const connectTo = (port: number, path = ''): ApiConnection => new ApiConnection(configOf(port, path));
 
   it('sends what it is asked to, with its credentials', async () => {
     const port = (server.address() as AddressInfo).port;
@@ -117,6 +118,24 @@ describe('ApiConnection', () => {
     answers.push(cut);
     await expect(connection.json(PODS, PATIENCE_MS)).rejects.toThrow(RuntimeUnavailableError);
     expect(requests).toHaveLength(1);
+  });
+
+  it('is unavailable while its login hangs, and logs in anew after a while', async () => {
+    const kubeConfig = configOf((server.address() as AddressInfo).port);
+    const login = kubeConfig.applyToHTTPSOptions.bind(kubeConfig);
+    kubeConfig.applyToHTTPSOptions = () => {
+      kubeConfig.applyToHTTPSOptions = login;
+      return new Promise(() => undefined);
+    };
+    const behindLogin = new ApiConnection(kubeConfig, 200);
+    await expect(behindLogin.json(PODS, 100)).rejects.toThrow(RuntimeUnavailableError);
+    await expect(behindLogin.lines(PODS, 10, new AbortController().signal)).rejects.toThrow(
+      RuntimeUnavailableError,
+    );
+    await expect(behindLogin.json(PODS, PATIENCE_MS)).rejects.toThrow(RuntimeUnavailableError);
+    expect(requests).toEqual([]);
+    expect(await behindLogin.json(PODS, PATIENCE_MS)).toEqual({ kind: 'PodList' });
+    behindLogin.close();
   });
 
   it('is unavailable behind a server that accepts and says nothing', async () => {

@@ -12,6 +12,8 @@ import { ApiStatusError, noAnswer, toStatusError } from './api.errors.js';
 
 /** Credentials are read anew this often: a pod's token is renewed on disk while the server runs. */
 const CREDENTIALS_MS = 30_000;
+/** A kubeconfig may name a program or a server that logs in, and either may hang: it is asked anew after this time. */
+const LOGIN_TIMEOUT_MS = 60_000;
 const MAX_CONNECTIONS = 64;
 const KEEP_ALIVE_MS = 30_000;
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
@@ -37,10 +39,15 @@ interface Credentials {
  */
 export class ApiConnection {
   private credentials?: Credentials;
-  private readonly loggingIn = new SingleFlight(() => this.readCredentials());
+  private readonly loggingIn = new SingleFlight(() =>
+    abortable(this.readCredentials(), AbortSignal.timeout(this.loginTimeoutMs)),
+  );
   private readonly server: URL;
 
-  constructor(private readonly kubeConfig: KubeConfig) {
+  constructor(
+    private readonly kubeConfig: KubeConfig,
+    private readonly loginTimeoutMs = LOGIN_TIMEOUT_MS,
+  ) {
     const cluster = kubeConfig.getCurrentCluster();
     if (!cluster) throw new RuntimeUnavailableError('The kubeconfig names no cluster.');
     this.server = new URL(cluster.server);
@@ -102,7 +109,7 @@ export class ApiConnection {
   }
 
   private async send(request: ApiRequest, limit: AbortSignal): Promise<IncomingMessage> {
-    const { headers, agent } = await this.login();
+    const { headers, agent } = await abortable(this.login(), limit);
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
     const options: RequestOptions = {
       method: request.method,

@@ -1,6 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
+import { SILENT_LOG } from '../../../../test/support/recorded-log.js';
+import { abortable } from '../../../common/async/abort.js';
+import type { WorkspaceMaker } from '../../../workspace/workspace-maker.js';
 import type { WorkloadExit } from '../../runtime-provider.js';
-import { toFinding } from './network-probe.js';
+import { lookAtNetwork, toFinding } from './network-probe.js';
+import { PROBE_MARGIN_SECONDS } from './probe-pod.js';
 
 const WELL: WorkloadExit = { kind: 'exited', exitCode: 0, oomKilled: false };
 const IMAGE = 'py-exec:1';
@@ -30,5 +34,39 @@ describe('toFinding', () => {
       [{ ...WELL, exitCode: 123 }, 'a probe pod ended with code 123'],
     ] as [WorkloadExit, string][])
       expect(toFinding(exit, seen, IMAGE)).toEqual({ kind: 'unknown', why });
+  });
+});
+
+describe('lookAtNetwork', () => {
+  /** Runs a probe whose pod never ends, with next to no time for it. */
+  const look = async (signal: AbortSignal): Promise<{ removed: string[]; finding: Promise<unknown> }> => {
+    const removed: string[] = [];
+    const runtime = {
+      startTimeoutSeconds: 0.1 - PROBE_MARGIN_SECONDS,
+      start: () => Promise.resolve('handle'),
+      wait: (_handle: string, given?: AbortSignal) =>
+        abortable(new Promise<WorkloadExit>(() => undefined), given),
+      remove: async (handle: string) => void removed.push(handle),
+    };
+    const workspaces = {
+      prepare: async () => undefined,
+      make: async () => ({}),
+      discard: async () => undefined,
+    };
+    const maker = workspaces as unknown as WorkspaceMaker;
+    return { removed, finding: lookAtNetwork(runtime, maker, IMAGE, SILENT_LOG, signal) };
+  };
+
+  it('knows nothing of a pod that does not end, and removes it', async () => {
+    const { finding, removed } = await look(new AbortController().signal);
+    expect(await finding).toEqual({ kind: 'unknown', why: 'a probe pod did not end in time' });
+    expect(removed).toEqual(['handle']);
+  });
+
+  it('ends with the server', async () => {
+    const stopping = new AbortController();
+    const { finding } = await look(stopping.signal);
+    stopping.abort(new Error('the server is stopping'));
+    await expect(finding).rejects.toThrow('the server is stopping');
   });
 });

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { signalWithin } from '../../../common/async/abort.js';
 import type { Log } from '../../../common/log.js';
 import type { WorkspaceMaker } from '../../../workspace/workspace-maker.js';
 import { publicMessage } from '../../public-message.js';
@@ -8,7 +9,7 @@ import type { NetworkGate } from '../pod/network-gate.js';
 import type { NetworkFinding } from './network-sight.js';
 import { GATE_SECONDS } from './network-sight.js';
 import type { ProbeRuntime } from './probe-pod.js';
-import { runProbe } from './probe-pod.js';
+import { PROBE_MARGIN_SECONDS, runProbe } from './probe-pod.js';
 
 /** As a job waits that must see it, but for the end: the runner begins in any case, and says what it saw. */
 export const PROBE_GATE: NetworkGate = { seconds: GATE_SECONDS, isRequired: false };
@@ -27,7 +28,15 @@ export async function lookAtNetwork(
   const probe = { script: 'pass\n', request: null, image, network: 'NONE' } as const;
   const read = async (exit: WorkloadExit, { spoolDir }: { spoolDir: string }): Promise<NetworkFinding> =>
     toFinding(exit, await readFile(join(spoolDir, 'log'), 'latin1').catch(() => ''), image);
-  return runProbe(runtime, workspaces, probe, read, log, signal);
+  const limit = signalWithin((runtime.startTimeoutSeconds + PROBE_MARGIN_SECONDS) * 1000, signal);
+  try {
+    return await runProbe(runtime, workspaces, probe, read, log, limit.signal);
+  } catch (error) {
+    if (signal.aborted || !limit.signal.aborted) throw error;
+    return { kind: 'unknown', why: 'a probe pod did not end in time' };
+  } finally {
+    limit.release();
+  }
 }
 
 /** What the end of a probe and its spool say. Pure. */

@@ -12,7 +12,10 @@ const REMOVAL_MS = 10_000;
 const LIMITS = { memoryMb: 128, cpus: 0.5, pids: 32, tmpBytes: MiB };
 
 /** What runs a probe. */
-export type ProbeRuntime = Pick<RuntimeProvider, 'start' | 'wait' | 'remove'>;
+export type ProbeRuntime = Pick<RuntimeProvider, 'start' | 'wait' | 'remove' | 'startTimeoutSeconds'>;
+
+/** Beyond the time that the pod of a probe may take to start: it ends within seconds, or the cluster does not say so. */
+export const PROBE_MARGIN_SECONDS = 30;
 
 export interface Probe extends Pick<WorkloadSpec, 'image' | 'network'> {
   script: string;

@@ -55,8 +55,14 @@ export interface LaunchSpec {
   readonly input?: string;
 }
 
-/** Starts a supervisor, in a session of its own, and waits until it has taken the start lock or given way. */
-export async function launch(spec: LaunchSpec): Promise<void> {
+/** A supervisor takes milliseconds to begin; one that was stopped, or whose disk hangs, may never do so. */
+const LAUNCH_TIMEOUT_MS = 30_000;
+
+/**
+ * Starts a supervisor, in a session of its own, and waits until it has taken the start lock or given way.
+ * @throws RuntimeUnavailableError where it does neither in time; it may do so later
+ */
+export async function launch(spec: LaunchSpec, timeoutMs = LAUNCH_TIMEOUT_MS): Promise<void> {
   const stderr = openSync(join(spec.folder, 'stderr'), 'a', 0o600);
   try {
     const args = [
@@ -75,11 +81,16 @@ export async function launch(spec: LaunchSpec): Promise<void> {
     // Written at once, whole, to the kernel: the workload needs no server to get it. One that has given way reads nothing.
     child.stdin?.on('error', () => undefined).end(spec.input);
     child.unref();
+    const launched = child.stdio[LAUNCHED_FD] as Readable | null;
+    const limit = AbortSignal.timeout(timeoutMs);
     await new Promise<void>((resolve, reject) => {
       child.once('error', (error) =>
         reject(new RuntimeUnavailableError('This host could not start a process.', error)),
       );
-      const launched = child.stdio[LAUNCHED_FD] as Readable | null;
+      limit.addEventListener('abort', () => {
+        reject(new RuntimeUnavailableError('A supervisor does not say that it has begun.'));
+        launched?.destroy();
+      });
       launched?.once('close', resolve).resume();
     });
   } finally {

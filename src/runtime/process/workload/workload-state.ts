@@ -66,10 +66,10 @@ export function toExit(state: WorkloadState, oomKilled: boolean): WorkloadExit {
   if (sandbox.exitCode !== undefined) return { kind: 'exited', exitCode: sandbox.exitCode, oomKilled };
   if (outcome?.kind === 'notStarted') return startFailed(state);
   if (!record || !outcome)
-    return lost('its supervising process ended without telling how the workload ended');
+    return lost('The process that supervised the workload ended without telling how that ended.');
   if (record.isolation === 'none') return { kind: 'exited', exitCode: outcome.status, oomKilled };
   if (outcome.status < FIRST_SIGNAL_STATUS) return startFailed(state);
-  return lost(`the sandbox program was ended by signal ${outcome.status - 128}`);
+  return lost(`The sandbox program was ended by signal ${outcome.status - 128}.`);
 }
 
 function startFailed({ complaint }: WorkloadState): WorkloadExit {

@@ -42,10 +42,13 @@ export function podOf(cluster: TestCluster, workload: Workload): Promise<Observe
   return cluster.find<ObservedPod>(`${cluster.base}/pods/${workload.spec.name}`);
 }
 
-/** The process on this machine that is the runner of a workload: the first of its pod's that runs its program. */
-export async function runnerPid({ handle }: Workload): Promise<number> {
-  const { uid } = decodeHandle<PodHandle>(handle, 'kubernetes')!;
-  const marks = [uid!, uid!.replaceAll('-', '_')];
+export function runnerPid({ handle }: Workload): Promise<number> {
+  return runnerPidOf(decodeHandle<PodHandle>(handle, 'kubernetes')!.uid!);
+}
+
+/** The process on this machine that is the runner of a pod: the first of the pod's that runs its program. */
+export async function runnerPidOf(podUid: string): Promise<number> {
+  const marks = [podUid, podUid.replaceAll('-', '_')];
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const read = (file: string): Promise<string> => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
     const [cgroup, command, status] = await Promise.all([read('cgroup'), read('cmdline'), read('status')]);

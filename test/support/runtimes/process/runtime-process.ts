@@ -104,10 +104,10 @@ export class ProcessBackdoor implements RuntimeHooks {
   }
 
   /** The supervisor, what it supervises, and everything in the workload's cgroups. */
-  processesOf({ name, workspace }: WorkloadSpec): number[] {
-    const { supervisor, sandbox } = this.folders.read(name)!;
+  processesOf({ name }: Pick<WorkloadSpec, 'name'>): number[] {
+    const { supervisor, sandbox, record } = this.folders.read(name)!;
     // The runner hides its environment, and not its arguments, in which without a sandbox this folder is.
-    const tagged = startedWith([`${WORKLOAD_VARIABLE}=${this.folders.path(name)}`, workspace.outputDir]);
+    const tagged = startedWith([`${WORKLOAD_VARIABLE}=${this.folders.path(name)}`, record!.outputDir]);
     const grouped = cgroupsOf(join(this.installationId, name)).flatMap(membersOf);
     const known = [supervisor?.pid ?? 0, sandbox.childPid ?? 0, ...tagged, ...grouped];
     return [...new Set(known)].filter((pid) => pid > 0 && readdirSync('/proc').includes(String(pid)));
