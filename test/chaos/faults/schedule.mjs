@@ -19,8 +19,8 @@ import { reachablePoints } from './fail-point-list.mjs';
 /** Longer than a lease (15 s), so that another replica takes over from one that is not dead. */
 const STOPPED_MS = 20_000;
 const CLOCK_OFFSETS_MS = [-15_000, 0, 45_000, 3_600_000];
-/** How much longer servers of an earlier release are left alone where they have workers, which take seconds to get ready. */
-const WORKERS_MS = 6_000;
+/** How much longer they are left alone over an upgrade: workers take seconds to get ready, and two releases to meet. */
+const MEETING_MS = 6_000;
 /** Every so many kills another fault comes. */
 const KILLS_PER_FAULT = 3;
 
@@ -63,8 +63,8 @@ function* cycle(list, random) {
 }
 
 function placed(run, random) {
-  const readyMs = run.previous && run.isWarm ? WORKERS_MS : 0;
-  return { server: random.int(0, run.replicas - 1), afterMs: readyMs + random.int(0, 2500) };
+  const moreMs = run.previous && (run.isWarm || run.replicas > 1) ? MEETING_MS : 0;
+  return { server: random.int(0, run.replicas - 1), afterMs: moreMs + random.int(0, 2500) };
 }
 
 function killStep(run, random) {

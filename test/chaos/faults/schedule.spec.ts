@@ -21,7 +21,7 @@ describe('the schedule of a chaos run', () => {
   });
 
   it('has both releases at work over an upgrade, until each server was struck', () => {
-    const steps = schedule({ kills: 9, replicas: 3, ...{ previous: '/x', isWarm: true } });
+    const steps = schedule({ kills: 9, replicas: 3, ...{ previous: '/x' } });
     const kills = steps.filter(({ fault }) => fault === 'kill');
     expect(kills.map(({ server }) => server)).toEqual([0, 0, 0, 0, 0, 0, 0, 1, 2]);
     const early = steps.slice(0, steps.indexOf(kills[7]!));
