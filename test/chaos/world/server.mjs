@@ -117,7 +117,7 @@ export class Server {
 
   #listening(child, isPrevious) {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS);
+      const timer = setTimeout(() => this.#giveUpStart(child), START_TIMEOUT_MS);
       child.once('close', () => {
         clearTimeout(timer);
         resolve(false);
@@ -132,6 +132,13 @@ export class Server {
         resolve(true);
       });
     });
+  }
+
+  /** As a supervisor does it. One that never gets up is a fault of the run (`untilUp`). */
+  #giveUpStart(child) {
+    this.#isDoomed = true;
+    this.history.add('startGivenUp', { server: this.name });
+    child.kill('SIGKILL');
   }
 
   #log({ msg, jobId, level, chaos, ...more }) {
