@@ -26,7 +26,14 @@ step() {
   if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
   passed=$((passed + good)) failed=$((failed + bad))
   if [ "$bad" -gt 0 ]; then note_failure "$title"; fi
+  grep '^SKIPPED ' "$state/output" >>"$state/skipped"
   printf '%5d s  %6d  %6d  %s\n' $((SECONDS - from)) "$good" "$bad" "$title" >>"$state/table"
+}
+
+# skip WHAT: WHY   For a step that cannot be taken here: it neither passes nor fails, and `finish` tells.
+skip() {
+  echo "SKIPPED $1"
+  echo '0 passed, 0 failed'
 }
 
 # Keeps what a step says of its failures, for the end of the run: where a log is cut, its end is what is left.
@@ -42,6 +49,7 @@ note_failure() { # note_failure TITLE
 # Prints what failed, the table of the steps and the plain count, and ends.
 finish() {
   if [ -e "$state/failures" ]; then cat "$state/failures"; fi
+  sort -u "$state/skipped"
   printf '\n   time  passed  failed  step\n'
   cat "$state/table"
   printf '%5d s  all of it\n\n%d passed, %d failed\n' "$SECONDS" "$passed" "$failed"

@@ -8,22 +8,33 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ROOT } from './paths.mjs';
 
+const NOT_IN_CLONE = 'is not in the history of this clone: git fetch --unshallow';
+
 /** A sentence for where there is none. */
 export class NoPreviousRelease extends Error {}
 
 /** @returns {{ version: string, checkout: string }} built, as `npm start` needs it */
 export function previousRelease() {
-  const { version, commit } = JSON.parse(readFileSync(join(ROOT, 'releases.json'), 'utf8')).at(-1);
-  const checkout = join(ROOT, 'node_modules/.cache/maps-releases', commit);
-  if (!existsSync(checkout)) build(commit, version, checkout);
+  const { version, commit, checkout, isBuilt } = newestRelease();
+  if (!isBuilt) build(commit, version, checkout);
   return { version, checkout };
 }
 
+/** @returns {{ checkout: string, unavailable: string | undefined }} and why it is not there, which takes minutes to build */
+export function builtRelease() {
+  const { version, commit, checkout, isBuilt } = newestRelease();
+  const how = isKnown(commit) ? 'is not built: node tools/previous-release.mjs' : NOT_IN_CLONE;
+  return { checkout, unavailable: isBuilt ? undefined : `Release ${version} ${how}` };
+}
+
+function newestRelease() {
+  const { version, commit } = JSON.parse(readFileSync(join(ROOT, 'releases.json'), 'utf8')).at(-1);
+  const checkout = join(ROOT, 'node_modules/.cache/maps-releases', commit);
+  return { version, commit, checkout, isBuilt: existsSync(checkout) };
+}
+
 function build(commit, version, checkout) {
-  if (!isKnown(commit))
-    throw new NoPreviousRelease(
-      `The commit of release ${version} is not in this clone; git fetch --unshallow.`,
-    );
+  if (!isKnown(commit)) throw new NoPreviousRelease(`Release ${version} ${NOT_IN_CLONE}`);
   const folder = `${checkout}.new`;
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });

@@ -7,14 +7,17 @@ import { addJobSecrets } from './migrations/0002-job-secrets.js';
 import { addRetention } from './migrations/0003-retention.js';
 import { addOutbox } from './migrations/0004-outbox.js';
 import { addAttemptKey } from './migrations/0005-attempt-key.js';
+import { noteForOthers } from './migrations/0006-note-for-others.js';
 
-function migrations(dialect: DialectName): Record<string, Migration> {
+/** All migrations by name; for `migrateToLatest`, and for tests that begin at an earlier one. */
+export function migrations(dialect: DialectName): Record<string, Migration> {
   return {
     '0001-jobs': createJobs(dialect),
     '0002-job-secrets': addJobSecrets,
     '0003-retention': addRetention,
     '0004-outbox': addOutbox(dialect),
     '0005-attempt-key': addAttemptKey,
+    '0006-note-for-others': noteForOthers(dialect),
   };
 }
 
@@ -29,8 +32,16 @@ export async function migrateToLatest(db: Kysely<never>, dialect: DialectName): 
   const unknown = applied.filter((name) => !(name in known));
   if (unknown.length > 0) throw new SchemaTooNewError(unknown);
   if (applied.length === Object.keys(known).length) return;
-  const { error } = await migrator.migrateToLatest();
+  // Each in a transaction of its own: one that has locked a table must not wait for another one's, which a server of the
+  // earlier release may hold while it waits for the first.
+  while (await migrateOnce(migrator));
+}
+
+/** False when nothing was left to do. */
+async function migrateOnce(migrator: Migrator): Promise<boolean> {
+  const { error, results = [] } = await migrator.migrateUp();
   if (error) throw error instanceof Error ? error : new Error('migration failed', { cause: error });
+  return results.length > 0;
 }
 
 async function appliedMigrations(db: Kysely<never>): Promise<string[]> {

@@ -65,6 +65,8 @@ export interface JobsTable {
   in_use_until: number | null;
   /** Where the job's last change stands among those of other transactions: `xid` of its last row in the outbox. */
   change_xid: Generated<number>;
+  /** How many rows its writers have put into the outbox. On PostgreSQL, which does it for those that do not count. */
+  changes: Generated<number>;
 }
 
 /** What was asked, apart from the row that lists read. */

@@ -1,5 +1,6 @@
 import { kubectl } from '../../tools/kube-namespace.mjs';
 import { fromDist } from '../../tools/paths.mjs';
+import { builtRelease } from '../../tools/previous-release.mjs';
 import { pythonFor } from './runtimes/process.mjs';
 
 const IMAGE = 'py-exec:slim';
@@ -20,6 +21,7 @@ export async function chaosScenarios() {
   return [
     { name: 'process', ...local },
     { name: 'process-warm', ...local, args: [...local.args, '--warm'] },
+    upgrade(local),
     // With a pool some jobs start cold as well.
     { name: 'docker-warm', args: [...argsOf('docker'), '--warm'], unavailable: await whyNoDocker() },
     {
@@ -28,6 +30,17 @@ export async function chaosScenarios() {
       unavailable: await whyNoKubernetes(),
     },
   ];
+}
+
+/** Where the release before is built already; .ci/full builds it, and comes to all runtimes. */
+function upgrade({ args, unavailable, used }) {
+  const release = builtRelease();
+  return {
+    name: 'upgrade',
+    args: [...args, '--kills', '2', '--previous', release.checkout],
+    unavailable: unavailable ?? release.unavailable,
+    used: used ?? 'process',
+  };
 }
 
 function argsOf(runtime) {

@@ -106,6 +106,17 @@ describe('what becomes of a job whose attempt is over', () => {
     expect(shown(decideEnd({ attempt, ...known, isCancelRequested: true }))).toBe(ifCancelled);
   });
 
+  it('is a cancel that a server passed on, also where the next one comes after the deadline', () => {
+    const endOf = (wallSeconds: number, stoppedFor?: 'deadline', isCancelRequested = true): string => {
+      const attempt = ran(143, { exitCode: null, signal: 15, stopped: true, wallSeconds }, { stoppedFor });
+      return shown(decideEnd({ attempt, ...history(0, 0, 0), isCancelRequested }));
+    };
+    expect(endOf(4)).toBe('CANCELLED CANCELLED_BY_USER');
+    expect(endOf(4, 'deadline')).toBe('CANCELLED CANCELLED_BY_USER');
+    expect(endOf(5, 'deadline')).toBe('TIMED_OUT TIMEOUT');
+    expect(endOf(4, 'deadline', false)).toBe('TIMED_OUT TIMEOUT');
+  });
+
   it('is never a wait once it was cancelled, whatever happened', () => {
     const attempts = [ran(0), ran(1), ran(137), refused(ENGINE), refused(NO_IMAGE)];
     for (const attempt of attempts)

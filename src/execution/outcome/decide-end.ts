@@ -74,10 +74,19 @@ export function hasUntoldEnd(found: Pick<Evidence, 'isSigned' | 'started' | 'end
   return found.isSigned && found.started && found.ended === undefined;
 }
 
-/** A server before this one may have passed a cancel on and died before it saw the end. */
+/**
+ * A server before this one may have passed a cancel on and died before it saw the end. This one may then have come after the
+ * deadline, and have stopped for that what had ended in its time.
+ */
 function stopReason(found: Evidence, isCancelRequested: boolean): Evidence['stoppedFor'] {
   const mayBeStopped = found.ended?.stopped === true || hasUntoldEnd(found);
-  return found.stoppedFor ?? (mayBeStopped && isCancelRequested ? 'cancel' : undefined);
+  const isOpen =
+    found.stoppedFor === undefined || (found.stoppedFor === 'deadline' && wasStoppedInTime(found));
+  return isOpen && mayBeStopped && isCancelRequested ? 'cancel' : found.stoppedFor;
+}
+
+function wasStoppedInTime({ ended, timeoutSeconds }: Evidence): boolean {
+  return ended?.stopped === true && ended.wallSeconds < timeoutSeconds;
 }
 
 function ends(attempt: Outcome): AttemptEnd {

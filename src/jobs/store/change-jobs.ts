@@ -21,7 +21,11 @@ export async function insertJob(
   tx: Transaction<Tables>,
   job: InsertObject<Tables, 'jobs'>,
 ): Promise<JobRow> {
-  const insert: Change = (db) => db.insertInto('jobs').values(job).returningAll();
+  const insert: Change = (db) =>
+    db
+      .insertInto('jobs')
+      .values({ ...job, changes: 1 })
+      .returningAll();
   const [row] = database.isShared ? await noteInOneStatement(tx, insert) : await note(tx, insert);
   if (!row) throw new Error('a job was inserted and is not there');
   return row;
@@ -39,7 +43,9 @@ export async function changeJobs(
 ): Promise<JobRow[]> {
   if (database.isShared) {
     return noteInOneStatement(tx ?? database.db, (db) =>
-      change(db).set({ change_xid: NEXT_XID }).returningAll(),
+      change(db)
+        .set({ change_xid: NEXT_XID, changes: sql`changes + 1` })
+        .returningAll(),
     );
   }
   const update: Change = (db) => change(db).returningAll();

@@ -254,6 +254,17 @@ describe('the checker of a chaos run', () => {
     expect(broken(end, {}, notes)).not.toContain('outboxIsComplete');
   });
 
+  it('asks of an outbox what came after it was there, over an upgrade', () => {
+    const after = (isPrevious: boolean) => ({
+      sent: { type: 'submitted', plan: 'chaos-1', jobId: undefined },
+      up: { type: 'listening', jobId: undefined, isPrevious },
+    });
+    expect(broken(after(false), {}, [note('SUCCEEDED', 1)])).toEqual([]);
+    expect(broken(after(false), {}, [])).toEqual([]);
+    expect(broken(after(false), {}, [note('RUNNING', 1)])).toEqual(['outboxIsComplete']);
+    expect(broken(after(true), {}, [note('SUCCEEDED', 1)])).toEqual(['outboxIsComplete']);
+  });
+
   it('asks less of the log and the end of a job that met a full disk', () => {
     const disk = { disk: { type: 'fault', name: 'disk-full', lastedMs: 5, jobId: undefined } };
     const cut = { chunk2: undefined, ...failedWith('EXIT_NONZERO', 1) };

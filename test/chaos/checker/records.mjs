@@ -9,6 +9,7 @@ import { groupBy } from './group-by.mjs';
  * @property {boolean} isAccepted the service answered with this id
  * @property {import('../world/history.mjs').HistoryEvent[]} events all of this job, in order
  * @property {object | undefined} final the job as it was told at the end of the run
+ * @property {boolean} isOlderThanOutbox it was sent before a server of this release was there
  * @property {boolean} isDiskTouched a disk was full while it was not yet over: what it wrote may be cut
  */
 
@@ -20,12 +21,15 @@ export function toRecords({ plans, events }) {
     ({ jobId }) => jobId,
   );
   const full = diskFaults(events);
+  const outboxFromMs = events.find(({ type, isPrevious }) => type === 'listening' && !isPrevious)?.atMs ?? 0;
+  const isOld = ({ name }) =>
+    events.some(({ type, plan, atMs }) => type === 'submitted' && plan === name && atMs < outboxFromMs);
   const records = [];
   const strangers = [];
   for (const [jobId, ofJob] of byJob) {
     const name = ofJob.find((event) => event.plan ?? event.name);
     const plan = byName.get(name?.plan ?? name?.name);
-    if (plan) records.push(toRecord(plan, jobId, ofJob, full));
+    if (plan) records.push({ ...toRecord(plan, jobId, ofJob, full), isOlderThanOutbox: isOld(plan) });
     else strangers.push(jobId);
   }
   return { records, strangers };

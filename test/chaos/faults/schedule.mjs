@@ -19,6 +19,8 @@ import { reachablePoints } from './fail-point-list.mjs';
 /** Longer than a lease (15 s), so that another replica takes over from one that is not dead. */
 const STOPPED_MS = 20_000;
 const CLOCK_OFFSETS_MS = [-15_000, 0, 45_000, 3_600_000];
+/** How much longer they are left alone over an upgrade: workers take seconds to get ready, and two releases to meet. */
+const MEETING_MS = 6_000;
 /** Every so many kills another fault comes. */
 const KILLS_PER_FAULT = 3;
 
@@ -26,7 +28,8 @@ const KILLS_PER_FAULT = 3;
  * The whole schedule of a run. Pure. Half of the kills are at fail-points, all of them before any comes again; the others
  * at random moments.
  *
- * @param {{ kills: number, runtime: string, database: string, replicas: number, hasDisk: boolean, previous?: string }} run
+ * @param {{ kills: number, runtime: string, database: string, replicas: number, hasDisk: boolean, previous?: string,
+ *   isWarm?: boolean }} run
  * @returns {Step[]}
  */
 export function makeSchedule(run, random) {
@@ -35,10 +38,23 @@ export function makeSchedule(run, random) {
   const steps = [];
   for (let kill = 1; kill <= run.kills; kill++) {
     const isNamed = kill % 2 === 0 && !run.previous;
-    steps.push(isNamed ? pointStep(points.next().value, run, random) : killStep(run, random));
-    if (kill % KILLS_PER_FAULT === 0) steps.push({ ...faults.next().value(random), ...placed(run, random) });
+    const turn = run.previous ? { server: turnOf(kill, run) } : {};
+    const step = isNamed ? pointStep(points.next().value, run, random) : killStep(run, random);
+    steps.push({ ...step, ...turn });
+    if (kill % KILLS_PER_FAULT !== 0) continue;
+    const fault = { ...faults.next().value(random), ...placed(run, random) };
+    // After it, too, a server is of this release.
+    steps.push(fault.fault === 'term' ? { ...fault, ...turn } : fault);
   }
   return steps;
+}
+
+/**
+ * Which server is struck, so that both releases are at work for most of the run: the first one, which is of this release
+ * from then on, and each of the others once in the end.
+ */
+function turnOf(kill, { kills, replicas }) {
+  return Math.max(0, kill - 1 - (kills - replicas));
 }
 
 /** All in a random order, then all again in another. */
@@ -47,7 +63,8 @@ function* cycle(list, random) {
 }
 
 function placed(run, random) {
-  return { server: random.int(0, run.replicas - 1), afterMs: random.int(0, 2500) };
+  const moreMs = run.previous && (run.isWarm || run.replicas > 1) ? MEETING_MS : 0;
+  return { server: random.int(0, run.replicas - 1), afterMs: moreMs + random.int(0, 2500) };
 }
 
 function killStep(run, random) {

@@ -20,6 +20,15 @@ describe('the schedule of a chaos run', () => {
     expect(kills).toHaveLength(17);
   });
 
+  it('has both releases at work over an upgrade, until each server was struck', () => {
+    const steps = schedule({ kills: 9, replicas: 3, ...{ previous: '/x' } });
+    const kills = steps.filter(({ fault }) => fault === 'kill');
+    expect(kills.map(({ server }) => server)).toEqual([0, 0, 0, 0, 0, 0, 0, 1, 2]);
+    const early = steps.slice(0, steps.indexOf(kills[7]!));
+    expect(early.filter(({ fault, server }) => fault === 'term' && server !== 0)).toEqual([]);
+    expect(steps.filter(({ afterMs }) => afterMs < 6_000)).toEqual([]);
+  });
+
   it('comes to every fail-point that the run can reach before it comes to one again', () => {
     const reachable = reachablePoints(RUN).map(({ name }) => name);
     const struck = schedule().flatMap(({ point }) => point ?? []);

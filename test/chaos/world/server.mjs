@@ -50,8 +50,9 @@ export class Server {
     // Of an interrupted run, whose process is about to end.
     if (this.#isOver) return new Promise(() => undefined);
     this.tell({});
-    const child = this.#previous ? this.#spawnPrevious(this.#previous) : this.#spawn();
+    const previous = this.#previous;
     this.#previous = undefined;
+    const child = previous ? this.#spawnPrevious(previous) : this.#spawn();
     this.#child = child;
     this.#closed = once(child, 'close');
     this.#isDoomed = this.#control.armed !== undefined;
@@ -59,7 +60,7 @@ export class Server {
     // Not on 'exit': what it said last has to be heard first.
     child.on('close', (code, signal) => this.#ended(child, code, signal));
     createInterface(child.stderr).on('line', (text) => this.#log({ msg: text, level: 50 }));
-    return this.#listening(child);
+    return this.#listening(child, previous !== undefined);
   }
 
   /** Changes what it is told (see preload/control.mjs), now and at later starts. */
@@ -114,9 +115,9 @@ export class Server {
     });
   }
 
-  #listening(child) {
+  #listening(child, isPrevious) {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS);
+      const timer = setTimeout(() => this.#giveUpStart(child), START_TIMEOUT_MS);
       child.once('close', () => {
         clearTimeout(timer);
         resolve(false);
@@ -127,10 +128,17 @@ export class Server {
         if (line.msg !== 'listening') return;
         clearTimeout(timer);
         this.port = Number(new URL(line.url).port);
-        this.history.add('listening', { server: this.name });
+        this.history.add('listening', { server: this.name, isPrevious });
         resolve(true);
       });
     });
+  }
+
+  /** As a supervisor does it. One that never gets up is a fault of the run (`untilUp`). */
+  #giveUpStart(child) {
+    this.#isDoomed = true;
+    this.history.add('startGivenUp', { server: this.name });
+    child.kill('SIGKILL');
   }
 
   #log({ msg, jobId, level, chaos, ...more }) {
