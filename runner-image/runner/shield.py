@@ -8,7 +8,7 @@ kernel forgets, when there is no room for it. A filter of system calls refuses a
 import os
 import struct
 
-from .libc import PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, libc_function
+from .libc import PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, address_of, libc_function
 
 # (kind of machine; calls whose first argument is a process: prlimit64, sched_setparam, sched_setscheduler, sched_setaffinity,
 # sched_setattr, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo; setpriority and ioprio_set, with their word for all of a user)
@@ -29,14 +29,11 @@ def shield(runner_pid):
     calls = CALLS.get(os.uname().machine)
     if calls is None:
         return
-    import ctypes
-
     code = b"".join(struct.pack("<HBBI", *each) for each in program(runner_pid, *calls))
-    place = ctypes.create_string_buffer(code, len(code))
     prctl = libc_function("prctl")
     try:
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, struct.pack("@HP", len(code) // 8, ctypes.addressof(place)))
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, struct.pack("@HP", len(code) // 8, address_of(code)))
     except OSError:
         pass
 
