@@ -28,19 +28,18 @@ export class ApiClient {
   }
 
   async query<T>(document: string, variables: object = {}, signal?: AbortSignal): Promise<T> {
-    const response = await this.request(
-      '/graphql',
-      {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', accept: 'application/json' },
-        body: JSON.stringify({ query: document, variables }),
-      },
-      withinQueryTime(signal),
-    );
-    const answer = await this.readJson(response);
-    if (isWireErrors(answer.errors)) throw toApiError(answer.errors);
-    if (!answer.data) throw notOurs(this.server, response);
-    return answer.data as T;
+    // Not `AbortSignal.timeout`: Node 20 collects it before its time where `AbortSignal.any` alone has it.
+    const limit = new AbortController();
+    const giveUp = (): void => limit.abort(new DOMException('no answer in time', 'TimeoutError'));
+    const timer = setTimeout(giveUp, QUERY_TIMEOUT_MS);
+    try {
+      return await this.ask<T>(
+        JSON.stringify({ query: document, variables }),
+        signal ? AbortSignal.any([signal, limit.signal]) : limit.signal,
+      );
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Opens a download. `path` is the `url` of an output, which may come from anywhere: it must not change the host. */
@@ -50,6 +49,15 @@ export class ApiClient {
     if (response.ok) return response;
     const { errors } = await this.readJson(response);
     throw isWireErrors(errors) ? toApiError(errors) : notOurs(this.server, response);
+  }
+
+  private async ask<T>(body: string, signal: AbortSignal): Promise<T> {
+    const headers = { 'content-type': 'application/json', accept: 'application/json' };
+    const response = await this.request('/graphql', { method: 'POST', headers, body }, signal);
+    const answer = await this.readJson(response);
+    if (isWireErrors(answer.errors)) throw toApiError(answer.errors);
+    if (!answer.data) throw notOurs(this.server, response);
+    return answer.data as T;
   }
 
   private async request(path: string, init: RequestInit, signal?: AbortSignal): Promise<Response> {
@@ -78,14 +86,6 @@ export class ApiClient {
       return signal.reason;
     return new ConnectionError(`Cannot reach ${this.server} (${whyOf(error)}).`, { cause: error });
   }
-}
-
-/** `AbortSignal.timeout` in its place would not do: Node 20 collects it before its time when `AbortSignal.any` alone has it. */
-function withinQueryTime(signal: AbortSignal | undefined): AbortSignal {
-  const limit = new AbortController();
-  const giveUp = (): void => limit.abort(new DOMException('no answer in time', 'TimeoutError'));
-  setTimeout(giveUp, QUERY_TIMEOUT_MS).unref();
-  return signal ? AbortSignal.any([signal, limit.signal]) : limit.signal;
 }
 
 function toAddress(server: string): string {
