@@ -64,6 +64,11 @@ export default tseslint.config(
             ':matches(FunctionDeclaration, MethodDefinition[kind!="constructor"] > FunctionExpression)[params.length>6]',
           message: 'More than six parameters are an object.',
         },
+        {
+          selector: 'MemberExpression[object.name="AbortSignal"][property.name="any"]',
+          message:
+            'It holds its signals weakly, and Node 20 collects a time-out before its time: use signalWithin.',
+        },
       ],
     },
   },

@@ -35,6 +35,7 @@ export class ApiClient {
     try {
       return await this.ask<T>(
         JSON.stringify({ query: document, variables }),
+        // eslint-disable-next-line no-restricted-syntax -- a timer holds the limit, and the client has nothing of src/common
         signal ? AbortSignal.any([signal, limit.signal]) : limit.signal,
       );
     } finally {

@@ -36,13 +36,13 @@ export class AttemptCleaner {
     const { job, attempt } = claim;
     await this.orders.withdraw(attempt.workspace);
     // For a runner that has read its order already.
-    await this.evidence.preventStart(claim);
+    const isPrevented = await this.evidence.preventStart(claim);
     if (handle === undefined) return;
     try {
       await this.runtime.remove(handle, AbortSignal.timeout(REMOVAL_MS));
     } catch (error) {
-      // In every other case the workload has ended, and the sweeper removes what is left of it.
-      if (exit.kind === 'neverStarted') throw error;
+      // In every other case no script can begin there any more, and the sweeper removes what is left of it.
+      if (exit.kind === 'neverStarted' && !isPrevented) throw error;
       this.log.warn({ jobId: job.id, err: messageOf(error) }, NOT_REMOVED);
     }
   }

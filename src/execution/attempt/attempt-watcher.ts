@@ -165,7 +165,8 @@ export class AttemptWatcher {
     const [startedAtMs] = await Promise.all([starting, this.saveLateHandle(claim, handle, starting, live)]);
     if (live.aborted) return undefined;
     const isLate = patience.signal.aborted && startedAtMs === undefined;
-    if (isLate && !(await this.evidence.hasHiddenStart(claim))) {
+    // On a disk that fails it may have begun: its deadline runs in any case.
+    if (isLate && !(await this.evidence.hasHiddenStart(claim).catch(() => true))) {
       await control.stop('startTimeout', 0);
       return undefined;
     }
