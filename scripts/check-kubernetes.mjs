@@ -132,6 +132,7 @@ main(
 
     step('restart');
     await check('a job goes on while the deployment is restarted, and its log is whole', async () => {
+      await untilNoRunnerPod();
       const following = service.maps(['run', '-', '--follow'], { input: countingScript(60, 0.4) });
       const pod = await until(() => runnerPod(), 'the pod of the job');
       const startedAt = Date.now();
@@ -143,9 +144,7 @@ main(
       expect(state === 'SUCCEEDED' && attempt === 1, `${state} in attempt ${attempt}`);
       return `followed over a restart of ${seconds} s`;
     });
-    await check('no pod of a job is left behind', () =>
-      until(async () => (await runnerPod()) === undefined, 'that all runner pods are gone'),
-    );
+    await check('no pod of a job is left behind', untilNoRunnerPod);
     await check('the backend complained of nothing', async () => {
       const log = await kubectl('logs', BACKEND);
       const lines = log.split('\n').filter((line) => !line.includes(NOT_HELD));
@@ -215,6 +214,11 @@ async function runnerPod() {
   const names = await kubectl('get', 'pods', '-l', 'app.kubernetes.io/name=maps-runner', '-o', 'name');
   const pods = names.split('\n').map((name) => name.replace('pod/', ''));
   return pods.find((name) => name !== '' && !name.startsWith('runner-probe-'));
+}
+
+/** A pod is taken down behind its job's end. */
+function untilNoRunnerPod() {
+  return until(async () => (await runnerPod()) === undefined, 'that all runner pods are gone');
 }
 
 /** `kubectl port-forward` holds on to one pod: it is started again when that pod goes. */

@@ -63,6 +63,10 @@ class TheLog(RunnerCase):
 
     def clear_spool(self):
         os.chmod(self.path("spool"), 0o777)
+        for folder, folders, _ in os.walk(self.path("spool")):
+            for path in (os.path.join(folder, name) for name in folders):
+                if not os.path.islink(path):
+                    os.chmod(path, 0o777)
         for folder, folders, files in os.walk(self.path("spool"), topdown=False):
             for name in folders:
                 path = os.path.join(folder, name)
