@@ -50,27 +50,20 @@ export class AttemptCleaner {
   /**
    * Resolves when the teardown is through: until then the job has its slot. `told` is the end that was believed while the
    * engine still took the workload down; where its account differs, the log says so. `signal` cuts the wait for it short.
+   * `isOwnStart`: no other server ever came to start it, so that a withdrawn order need not stay.
    */
   async clean(
     { job, attempt }: ClaimedJob,
     handle: string | undefined,
     told: EndedFrame | undefined,
     signal: AbortSignal,
+    isOwnStart = false,
   ): Promise<void> {
     try {
       if (handle !== undefined && told) await this.awaitTeardown(job.id, handle, told, signal);
       if (handle !== undefined) await this.runtime.remove(handle, AbortSignal.timeout(REMOVAL_MS));
-      await this.upkeep.removeInputs(attempt.workspace);
-    } catch (error) {
-      this.log.warn({ jobId: job.id, err: messageOf(error) }, NOT_REMOVED);
-    }
-  }
-
-  /** Of an attempt whose start was kept from its script, once that start is over: nobody comes to start it any more. */
-  async cleanPrevented({ job, attempt }: ClaimedJob, handle: string | undefined): Promise<void> {
-    try {
-      if (handle !== undefined) await this.runtime.remove(handle, AbortSignal.timeout(REMOVAL_MS));
-      await this.upkeep.removeAllInputs(attempt.workspace);
+      if (isOwnStart) await this.upkeep.removeAllInputs(attempt.workspace);
+      else await this.upkeep.removeInputs(attempt.workspace);
     } catch (error) {
       this.log.warn({ jobId: job.id, err: messageOf(error) }, NOT_REMOVED);
     }

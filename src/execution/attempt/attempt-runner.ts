@@ -60,9 +60,9 @@ export class AttemptRunner {
   }
 
   private async goOn(claim: ClaimedJob, started: string | StartFailure, signal: AbortSignal): Promise<void> {
-    if (typeof started === 'string') return this.watch(claim, started, signal);
+    if (typeof started === 'string') return this.watch(claim, started, signal, true);
     await this.settler.settle(claim, await this.judge.judgeStart(claim, started), signal);
-    await this.cleaner.clean(claim, undefined, undefined, signal);
+    await this.cleaner.clean(claim, undefined, undefined, signal, true);
   }
 
   /** The job is cancelled whatever its engine does. What was started all the same is taken away, if that is heard of soon. */
@@ -78,7 +78,8 @@ export class AttemptRunner {
     const answer = await started;
     // Without an answer its folders stay, with the order withdrawn: the engine may still come to start it.
     if (answer === undefined) return;
-    await this.cleaner.cleanPrevented(claim, typeof answer === 'string' ? answer : undefined);
+    const handle = typeof answer === 'string' ? answer : undefined;
+    await this.cleaner.clean(claim, handle, undefined, own.signal, true);
   }
 
   /** Ends a job that was cancelled and whose script will never begin. */
@@ -91,12 +92,12 @@ export class AttemptRunner {
    * Sees a workload through to its end, whether this server started it or an earlier one. After a fault on the way (a
    * disk that cannot be read, say) the workload is watched again, so that no job is left unattended.
    */
-  watch(claim: ClaimedJob, handle: string, signal: AbortSignal): Promise<void> {
+  watch(claim: ClaimedJob, handle: string, signal: AbortSignal, isOwnStart = false): Promise<void> {
     let end: WatchedEnd | undefined;
     const work = async (): Promise<void> => {
       // Kept over repetitions: once the workload has been removed, another watch would report it as lost.
       end ??= await this.watcher.watch(claim, handle, signal);
-      await this.conclude(claim, handle, end, signal);
+      await this.conclude(claim, handle, end, signal, isOwnStart);
     };
     return retry(
       work,
@@ -123,6 +124,7 @@ export class AttemptRunner {
     handle: string | undefined,
     end: WatchedEnd,
     signal: AbortSignal,
+    isOwnStart = false,
   ): Promise<void> {
     const said = engineTextOf(end.exit);
     // The engine's own words go to the log only; the job's owner gets a public message.
@@ -138,6 +140,6 @@ export class AttemptRunner {
       verdict = await this.judge.judge(claim, end, signal);
     }
     await this.settler.settle(claim, verdict, signal);
-    if (!isAgain) await this.cleaner.clean(claim, handle, end.told, signal);
+    if (!isAgain) await this.cleaner.clean(claim, handle, end.told, signal, isOwnStart);
   }
 }

@@ -27,6 +27,7 @@ import { FakeRuntime } from '../../support/runtimes/fake/fake.runtime.js';
 import { RuntimeHealthMonitor } from '../../../src/runtime/runtime-health.js';
 import type { RuntimeProvider } from '../../../src/runtime/runtime-provider.js';
 import { RUNTIME_PROVIDER } from '../../../src/runtime/runtime-provider.js';
+import { WorkspaceOrders } from '../../../src/workspace/workspace-orders.js';
 import { WorkspaceSpools } from '../../../src/workspace/workspace-spools.js';
 import { spoolPath, workspacePaths } from '../../../src/workspace/workspace-paths.js';
 import {
@@ -345,6 +346,16 @@ describe('execution', () => {
       true,
     ]);
     start.mockRestore();
+  });
+
+  it('leaves no inputs of a job whose start was answered as a cancel took its order back', async () => {
+    const id = await submit();
+    const { spec } = await running(`runner-${id}`);
+    await server.get(WorkspaceOrders).withdraw(spec.workspace.id);
+    await server.get(JobService).cancel(CALLER, id);
+    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'CANCELLED' });
+    await waitFor(() => server.get(RunningAttempts).count === 0);
+    expect(await readdir(join(dataDir, 'workspaces', 'inputs'))).toEqual([]);
   });
 
   it('calls a job cancelled that was cancelled while the platform could not start it', async () => {
