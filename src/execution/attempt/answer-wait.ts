@@ -96,6 +96,9 @@ export class AnswerWait {
   private preventStart(claim: ClaimedJob, signal: AbortSignal): Promise<boolean | undefined> {
     const prevent = async (): Promise<boolean> => {
       signal.throwIfAborted();
+      // The order of a script that has begun stays as it is: the script can read it.
+      if (!(await this.evidence.preventStart(claim)) && (await this.evidence.hasHiddenStart(claim)))
+        return false;
       await this.orders.withdraw(claim.attempt.workspace);
       return this.evidence.isStartPrevented(claim);
     };

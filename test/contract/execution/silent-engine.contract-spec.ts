@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -114,9 +115,12 @@ describe('execution, on an engine that stays silent', () => {
     });
   });
 
-  it('goes on with such a job when the engine is back in time', async () => {
+  it('goes on with such a job when the engine is back in time, and leaves the order of its script as it is', async () => {
     const id = await startUnanswered();
     await waitForState(id, /STARTING/);
+    await sleep(400);
+    const { jobDir } = engine.workload(`runner-${id}`).spec.workspace;
+    expect(JSON.parse(await readFile(join(jobDir, 'job.json'), 'utf8'))).toMatchObject({ jobId: id });
     engine.comeBack();
     await waitForState(id, /RUNNING/);
     engine.workload(`runner-${id}`).end();
