@@ -119,7 +119,7 @@ describe('the ends of a spool', () => {
     expect(await Promise.race([seen, sleep(200)])).toBeUndefined();
     write(encodeSignedFrame({ kind: 'ended', atMs: 2000, payload }, key));
     ring();
-    expect(await seen).toMatchObject({ exitCode: 3, alone: true, oomCounted: false });
+    expect(await seen).toMatchObject({ ended: { exitCode: 3, alone: true, oomCounted: false } });
     stopped.abort();
     expect(await ends.waitForEnd('w', key, stopped.signal)).toBeUndefined();
   });

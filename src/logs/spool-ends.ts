@@ -20,6 +20,9 @@ export interface SpoolSummary {
   sizeBytes: number;
 }
 
+/** A spool to which nothing is added any more. */
+export type EndedSpool = SpoolSummary & { ended: EndedFrame };
+
 /** The summary of a spool that its script replaced by something else, or closed. */
 const REPLACED: SpoolSummary = { startedAtMs: undefined, ended: undefined, isEmpty: false, sizeBytes: 0 };
 
@@ -59,14 +62,14 @@ export class SpoolEnds {
     });
   }
 
-  /** Resolves with the `ended` frame once one that verifies is there; undefined when `signal` aborts before. */
-  async waitForEnd(workspaceId: string, key: FrameKey, signal: AbortSignal): Promise<EndedFrame | undefined> {
+  /** Resolves once an `ended` frame that verifies is there; with undefined when `signal` aborts before. */
+  async waitForEnd(workspaceId: string, key: FrameKey, signal: AbortSignal): Promise<EndedSpool | undefined> {
     const bell = new Bell();
     const stop = this.spools.onOver(workspaceId, () => bell.ring());
     try {
       while (!signal.aborted) {
-        const ended = await this.lookForEnd(workspaceId, key);
-        if (ended) return ended;
+        const spool = await this.lookForEnd(workspaceId, key);
+        if (spool) return spool;
         await bell.wait(END_POLL_MS, signal);
       }
       return undefined;
@@ -76,12 +79,13 @@ export class SpoolEnds {
   }
 
   /** A log that cannot be read now is looked at again. */
-  private async lookForEnd(workspaceId: string, key: FrameKey): Promise<EndedFrame | undefined> {
+  private async lookForEnd(workspaceId: string, key: FrameKey): Promise<EndedSpool | undefined> {
     try {
       if (!(await this.spools.isSaidToBeOver(workspaceId))) return undefined;
-      const { ended } = await this.read(workspaceId, key);
-      if (!ended) await sleep(REPEATED_LOOK_MS);
-      return ended;
+      const { ended, ...spool } = await this.read(workspaceId, key);
+      if (ended) return { ...spool, ended };
+      await sleep(REPEATED_LOOK_MS);
+      return undefined;
     } catch {
       return undefined;
     }

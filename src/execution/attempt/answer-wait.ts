@@ -122,7 +122,8 @@ export class AnswerWait {
       if (!told) await sleep(leftMs, patience.signal);
       if (signal.aborted) return undefined;
       const seen = { stoppedFor: undefined, endedAtMs: Date.now(), watchedMs: performance.now() - beganMs };
-      if (told && isWholeStory(told, undefined)) return { ...seen, exit: toExit(told, false), told };
+      if (told && isWholeStory(told.ended, undefined))
+        return { ...seen, exit: toExit(told.ended, false), told };
       this.log.error({ jobId: claim.job.id }, 'the engine is silent about a workload; its job ends without');
       return { ...seen, exit: UNHEARD, isUnheard: true };
     } finally {

@@ -66,7 +66,8 @@ export class AttemptJudge {
   /** Rejects when `signal` aborts while the attempt's log cannot be read. */
   async judge(claim: ClaimedJob, end: WatchedEnd, signal: AbortSignal): Promise<Verdict> {
     const { job, deadlineInMs } = claim;
-    const traces = await this.evidence.gather(claim).catch(() => this.gatherAgain(claim, signal));
+    const traces =
+      end.told ?? (await this.evidence.gather(claim).catch(() => this.gatherAgain(claim, signal)));
     const { ended, started, logBytes } = traces;
     const startedAtMs = traces.startedAtMs ?? claim.attempt.startedAtMs ?? undefined;
     const { timeoutSeconds } = job;

@@ -140,6 +140,6 @@ export class AttemptRunner {
       verdict = await this.judge.judge(claim, end, signal);
     }
     await this.settler.settle(claim, verdict, signal);
-    if (!isAgain) await this.cleaner.clean(claim, handle, end.told, signal, isOwnStart);
+    if (!isAgain) await this.cleaner.clean(claim, handle, end.told?.ended, signal, isOwnStart);
   }
 }

@@ -10,8 +10,8 @@ import type { RuntimeProvider, WorkloadExit } from '../../runtime/runtime-provid
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { CancelWatch } from './cancel-watch.js';
 import { JobRecorder } from './job-recorder.js';
+import type { SignedTraces } from './script-evidence.js';
 import { ScriptEvidence } from './script-evidence.js';
-import type { EndedFrame } from '../../runner/ended.js';
 import type { StopReason } from '../outcome/stop-reason.js';
 import { isWholeStory, toExit } from '../outcome/signed-end.js';
 import { StopControl } from './stop-control.js';
@@ -42,7 +42,7 @@ export interface WatchedEnd {
   /** The engine did not carry out a stop, or does not say so: something of the workload may still run. */
   isUnheard?: boolean | undefined;
   /** What the runner signed, where that came first: the engine still takes the workload down. */
-  told?: EndedFrame | undefined;
+  told?: SignedTraces | undefined;
 }
 
 /** Watches one live workload: marks its job running, holds its deadline, passes a cancel on, waits for its end. */
@@ -126,11 +126,11 @@ export class AttemptWatcher {
     claim: ClaimedJob,
     control: StopControl,
     live: AbortSignal,
-  ): Promise<{ exit: WorkloadExit; told: EndedFrame }> {
+  ): Promise<{ exit: WorkloadExit; told: SignedTraces }> {
     const told = await this.evidence.waitForEnd(claim, live);
     // One promise for each watch: what waits for a promise is kept as long as that is.
-    if (!told || !isWholeStory(told, control.reason)) return new Promise(() => undefined);
-    return { exit: toExit(told, false), told };
+    if (!told || !isWholeStory(told.ended, control.reason)) return new Promise(() => undefined);
+    return { exit: toExit(told.ended, false), told };
   }
 
   /** Waits for the script to begin, then for its deadline. Rejects when the job is another's; ends with `live`. */

@@ -20,6 +20,9 @@ export interface ScriptTraces {
   readonly trust: 'signed' | 'unsigned' | 'noKey';
 }
 
+/** Of a script whose runner signed how it ended. */
+export type SignedTraces = ScriptTraces & { readonly ended: EndedFrame };
+
 /** Reads what a runner has left for the server, and what a script may have left in its place. */
 @Injectable()
 export class ScriptEvidence {
@@ -34,9 +37,12 @@ export class ScriptEvidence {
   }
 
   /** Resolves with what the runner signed about the script's end; undefined when it signs nothing, or `signal` aborts before. */
-  async waitForEnd(claim: ClaimedJob, signal: AbortSignal): Promise<EndedFrame | undefined> {
+  async waitForEnd(claim: ClaimedJob, signal: AbortSignal): Promise<SignedTraces | undefined> {
     const key = frameKeyOf(claim);
-    return key && this.ends.waitForEnd(claim.attempt.workspace, key, signal);
+    const spool = key && (await this.ends.waitForEnd(claim.attempt.workspace, key, signal));
+    if (!spool) return undefined;
+    const { startedAtMs, ended, sizeBytes: logBytes } = spool;
+    return { started: true, startedAtMs, ended, logBytes, trust: 'signed' };
   }
 
   /** As `preventStart`, of a workspace that may still be made, and whose order was withdrawn. */
