@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { WorkspaceLayout } from './workspace-layout.js';
 import { ORDER_FILE, STOP_FILE } from '../runner/files.js';
+import { WITHDRAWN_ORDER } from '../runner/order.js';
 import { writeBeside } from './write-beside.js';
 
-/** The order in place of one that must not be carried out any more. */
-const WITHDRAWN = JSON.stringify({ withdrawn: true });
 const WITHDRAWAL_MS = 24 * 3_600_000;
 
 /** Takes orders back. */
@@ -32,7 +31,7 @@ export class WorkspaceOrders {
     const { jobDir } = this.layout.paths(id);
     await mkdir(jobDir, { recursive: true });
     const order = join(jobDir, ORDER_FILE);
-    await rename(await writeBeside(order, WITHDRAWN, pooled), order);
+    await rename(await writeBeside(order, WITHDRAWN_ORDER, pooled), order);
   }
 }
 
@@ -40,5 +39,5 @@ export class WorkspaceOrders {
 export async function isFreshlyWithdrawn(jobDir: string): Promise<boolean> {
   const path = join(jobDir, ORDER_FILE);
   const order = await readFile(path, 'utf8').catch(() => '');
-  return order === WITHDRAWN && (await stat(path)).mtimeMs > Date.now() - WITHDRAWAL_MS;
+  return order === WITHDRAWN_ORDER && (await stat(path)).mtimeMs > Date.now() - WITHDRAWAL_MS;
 }
