@@ -8,7 +8,7 @@ import type { RuntimeProvider, WorkloadExit } from '../../runtime/runtime-provid
 import { RUNTIME_PROVIDER } from '../../runtime/runtime-provider.js';
 import { ScriptEvidence } from './script-evidence.js';
 import type { EndedFrame } from '../../runner/ended.js';
-import { contradicts } from '../outcome/signed-end.js';
+import { noteContradiction } from './note-contradiction.js';
 import { WorkspaceOrders } from '../../workspace/workspace-orders.js';
 import { WorkspaceUpkeep } from '../../workspace/workspace-upkeep.js';
 
@@ -81,17 +81,6 @@ export class AttemptCleaner {
     patience.release();
     if (!exit)
       return this.log.warn({ jobId }, 'a workload whose script has ended is not torn down; removing it');
-    if (!contradicts(exit, told)) return;
-    const { exitCode, signal: number } = told;
-    this.log.info(
-      {
-        jobId,
-        engine: exit.kind,
-        code: 'exitCode' in exit ? exit.exitCode : undefined,
-        exitCode,
-        signal: number,
-      },
-      'the engine does not tell the end that the runner signed; the runner is believed',
-    );
+    noteContradiction(this.log, jobId, exit, told);
   }
 }

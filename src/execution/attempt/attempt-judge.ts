@@ -13,8 +13,9 @@ import type { StartFailure } from '../../runtime/runtime-provider.js';
 import type { AttemptEnd, EndEvidence, JobHistory, OutOfReach } from '../outcome/decide-end.js';
 import { NO_HISTORY, decideEnd, hasUntoldEnd, isDecidedAlone, notStarted } from '../outcome/decide-end.js';
 import type { Evidence, Outcome } from '../outcome/outcome.js';
-import { UNSIGNED_HINT, contradicts, isOverdue } from '../outcome/signed-end.js';
+import { UNSIGNED_HINT, isOverdue } from '../outcome/signed-end.js';
 import type { WatchedEnd } from './attempt-watcher.js';
+import { noteContradiction } from './note-contradiction.js';
 import type { ScriptTraces } from './script-evidence.js';
 import { ScriptEvidence } from './script-evidence.js';
 
@@ -71,7 +72,7 @@ export class AttemptJudge {
     const { ended, started, logBytes } = traces;
     const startedAtMs = traces.startedAtMs ?? claim.attempt.startedAtMs ?? undefined;
     const { timeoutSeconds } = job;
-    this.noteContradiction(claim, end, traces);
+    if (traces.trust === 'signed' && ended) noteContradiction(this.log, job.id, end.exit, ended);
     const known = {
       exit: end.exit,
       stoppedFor: end.stoppedFor,
@@ -139,21 +140,6 @@ export class AttemptJudge {
     const started = others.filter(({ startedAtMs }) => startedAtMs !== null).length;
     const { isCancelRequested, retries } = job;
     return { isCancelRequested, earlier: { started, notStarted: others.length - started, retries } };
-  }
-
-  private noteContradiction({ job }: ClaimedJob, { exit }: WatchedEnd, { ended, trust }: ScriptTraces): void {
-    if (trust !== 'signed' || !ended || !contradicts(exit, ended)) return;
-    const { exitCode, signal } = ended;
-    this.log.info(
-      {
-        jobId: job.id,
-        engine: exit.kind,
-        code: 'exitCode' in exit ? exit.exitCode : undefined,
-        exitCode,
-        signal,
-      },
-      'the engine does not tell the end that the runner signed; the runner is believed',
-    );
   }
 }
 
