@@ -52,12 +52,13 @@ export function childSignal(parent: AbortSignal): ChildSignal {
 }
 
 /**
- * A signal that aborts with `parent`, or after `ms`. It has a timer until it is released. `AbortSignal.any` does not do for
+ * A signal that aborts with `parent`, or with `reason` after `ms`. It has a timer until it is released. `AbortSignal.any` does not do for
  * this: it holds its sources weakly, and a time-out that has been collected never comes.
  */
-export function signalWithin(ms: number, parent?: AbortSignal): ChildSignal {
+export function signalWithin(ms: number, parent?: AbortSignal, reason?: Error): ChildSignal {
   const child = childSignal(parent ?? new AbortController().signal);
-  const timer = setTimeout(() => child.abort(new DOMException('it took too long', 'TimeoutError')), ms);
+  const tooLate = (): void => child.abort(reason ?? new DOMException('it took too long', 'TimeoutError'));
+  const timer = setTimeout(tooLate, ms);
   const release = (): void => {
     clearTimeout(timer);
     child.release();

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { messageOf } from '../../common/app-error.js';
-import { childSignal, sleep } from '../../common/async/abort.js';
+import { childSignal, signalWithin, sleep } from '../../common/async/abort.js';
 import { retry } from '../../common/async/retry.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
@@ -113,10 +113,9 @@ export class AnswerWait {
   /** The end that the runner signs, or none at all when the script's time is long over; undefined when `signal` aborts. */
   private async untilEnd(claim: ClaimedJob, signal: AbortSignal): Promise<WatchedEnd | undefined> {
     const beganMs = performance.now();
-    const patience = childSignal(signal);
+    const leftMs = await this.leftMs(claim);
+    const patience = signalWithin(leftMs, signal);
     try {
-      const leftMs = await this.leftMs(claim);
-      void sleep(leftMs, patience.signal).then(() => patience.abort());
       const told = await this.evidence.waitForEnd(claim, patience.signal);
       // Of a runner that signs nothing no end is heard.
       if (!told) await sleep(leftMs, patience.signal);
@@ -127,7 +126,6 @@ export class AnswerWait {
       this.log.error({ jobId: claim.job.id }, 'the engine is silent about a workload; its job ends without');
       return { ...seen, exit: UNHEARD, isUnheard: true };
     } finally {
-      patience.abort();
       patience.release();
     }
   }

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { messageOf } from '../../common/app-error.js';
-import { childSignal, sleep } from '../../common/async/abort.js';
+import { childSignal, signalWithin, sleep } from '../../common/async/abort.js';
 import { retry } from '../../common/async/retry.js';
 import type { Log } from '../../common/log.js';
 import { LOG } from '../../common/log.js';
@@ -154,14 +154,10 @@ export class AttemptWatcher {
     control: StopControl,
     live: AbortSignal,
   ): Promise<number | undefined> {
-    const patience = childSignal(live);
     const isWarm = claim.attempt.startKind === 'WARM';
     const patienceMs = isWarm ? this.takingMs : this.runtime.startTimeoutSeconds * 1000;
-    const timer = setTimeout(patience.abort, patienceMs);
-    const starting = this.evidence.waitForStart(claim, patience.signal).finally(() => {
-      clearTimeout(timer);
-      patience.release();
-    });
+    const patience = signalWithin(patienceMs, live);
+    const starting = this.evidence.waitForStart(claim, patience.signal).finally(patience.release);
     const [startedAtMs] = await Promise.all([starting, this.saveLateHandle(claim, handle, starting, live)]);
     if (live.aborted) return undefined;
     const isLate = patience.signal.aborted && startedAtMs === undefined;

@@ -1,4 +1,4 @@
-import { childSignal, sleep } from '../../common/async/abort.js';
+import { signalWithin, sleep } from '../../common/async/abort.js';
 import { AppError, messageOf } from '../../common/app-error.js';
 import type { Log } from '../../common/log.js';
 import { RUNNER_REFUSALS } from '../../runner/exit-codes.js';
@@ -125,9 +125,8 @@ export class WorkerLauncher {
     key: WorkloadKey,
     signal: AbortSignal,
   ): Promise<ReadyReport> {
-    const patience = childSignal(signal);
     const tooLate = new WorkerFailedError('A worker did not get ready in time.');
-    const timer = setTimeout(() => patience.abort(tooLate), this.patienceMs);
+    const patience = signalWithin(this.patienceMs, signal, tooLate);
     const ending = this.runtime.wait(handle, patience.signal).then((exit) => {
       throw new WorkerFailedError(`A worker ended before it was ready: ${exitText(exit)}`);
     });
@@ -141,9 +140,7 @@ export class WorkerLauncher {
         patience.signal.throwIfAborted();
       }
     } finally {
-      clearTimeout(timer);
       patience.abort();
-      patience.release();
     }
   }
 
