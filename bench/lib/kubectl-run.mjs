@@ -1,6 +1,5 @@
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
+import { runTimed } from './timed-run.mjs';
 
 /** How often a run is made whose output kubectl has lost. */
 const MAX_TRIES = 5;
@@ -10,9 +9,9 @@ export function kubectlRuns(namespace, image, script) {
   return {
     run: async () => {
       for (let tries = 1; ; tries++) {
-        const { text, ...times } = await runOnce(namespace, image, script);
+        const { text, firstMs, endMs } = await runOnce(namespace, image, script);
         // At the end kubectl says there that it has deleted the pod.
-        if (text.startsWith('x\n')) return times;
+        if (text.startsWith('x\n')) return { firstMs, endMs };
         // A pod that ends while kubectl attaches to it is one whose output kubectl may not get.
         console.error(`kubectl run printed ${JSON.stringify(text)}`);
         if (tries === MAX_TRIES)
@@ -22,24 +21,10 @@ export function kubectlRuns(namespace, image, script) {
   };
 }
 
-async function runOnce(namespace, image, script) {
-  const startedAt = performance.now();
+function runOnce(namespace, image, script) {
   const name = `bare-${randomUUID().slice(0, 8)}`;
-  const child = spawn(
-    'kubectl',
-    [
-      ...['run', name, '-n', namespace, '--rm', '-i', '--restart=Never', `--image=${image}`],
-      ...['--image-pull-policy=IfNotPresent', '--command', '--', 'python3', '-u', '-c', script],
-    ],
-    { stdio: ['ignore', 'pipe', 'ignore'] },
-  );
-  const closed = once(child, 'close');
-  let firstMs;
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (part) => {
-    firstMs ??= performance.now() - startedAt;
-    text += part;
-  });
-  await closed;
-  return { firstMs, endMs: performance.now() - startedAt, text };
+  return runTimed('kubectl', [
+    ...['run', name, '-n', namespace, '--rm', '-i', '--restart=Never', `--image=${image}`],
+    ...['--image-pull-policy=IfNotPresent', '--command', '--', 'python3', '-u', '-c', script],
+  ]);
 }

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Milliseconds from starting a program until its first output is here, and until its end; it must end well and print one "x". */
-export async function timedRun(program, args) {
+/** Runs a program: its exit code, what it printed, and milliseconds from its start until its first output and until its end. */
+export async function runTimed(program, args) {
   const startedAt = performance.now();
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   const closed = once(child, 'close');
@@ -13,8 +13,13 @@ export async function timedRun(program, args) {
     text += part;
   });
   const [code] = await closed;
-  const endMs = performance.now() - startedAt;
+  return { code, text, firstMs, endMs: performance.now() - startedAt };
+}
+
+/** The two times of a program that must end well and print one "x". */
+export async function timedRun(program, args) {
+  const { code, text, ...times } = await runTimed(program, args);
   if (code !== 0 || text !== 'x\n')
     throw new Error(`${program} ended with ${code} after ${JSON.stringify(text)}`);
-  return { firstMs, endMs };
+  return times;
 }

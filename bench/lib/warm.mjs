@@ -66,30 +66,26 @@ export async function measureWarm({ runtime, variables, script, n, baselines, se
 }
 
 /** A row for the medians and, where `p95` is promised something, one for the slow ones, each beside its like. */
-export function warmFigures(what, { first, starts, phases }, { p50, p95, baseline: side = 'baseline' }) {
-  const { subject, [side]: baseline } = first;
-  const row = (name, promised) => ({
-    what: `${what} (${name})`,
+export function warmFigures(what, measured, { p50, p95, baseline = 'baseline' }) {
+  const row = (name, promised) =>
+    toRow(`${what} (${name})`, measured.first, measured.starts, name, promised, baseline);
+  return [{ ...row('p50', p50), phases: measured.phases }, ...(p95 === undefined ? [] : [row('p95', p95)])];
+}
+
+/** A row for the median verdict. */
+export function verdictFigure(what, { end, starts }, { p50, baseline = 'baseline' }) {
+  return toRow(`verdict, ${what} (p50)`, end, starts, 'p50', p50, baseline);
+}
+
+function toRow(what, { subject, ...baselines }, starts, quantile, promised, side) {
+  const baseline = baselines[side];
+  return {
+    what,
     unit: 'ms',
     ...(promised === undefined ? {} : { promise: { ratioAtMost: promised } }),
     subject,
     baseline,
-    ratio: subject[name] / baseline[name],
-    starts,
-  });
-  return [{ ...row('p50', p50), phases }, ...(p95 === undefined ? [] : [row('p95', p95)])];
-}
-
-/** A row for the median verdict. */
-export function verdictFigure(what, { end, starts }, { p50, baseline: side = 'baseline' }) {
-  const { subject, [side]: baseline } = end;
-  return {
-    what: `verdict, ${what} (p50)`,
-    unit: 'ms',
-    ...(p50 === undefined ? {} : { promise: { ratioAtMost: p50 } }),
-    subject,
-    baseline,
-    ratio: subject.p50 / baseline.p50,
+    ratio: subject[quantile] / baseline[quantile],
     starts,
   };
 }
