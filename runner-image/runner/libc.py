@@ -10,6 +10,26 @@ def libc_function(name):
     """A function of the C library that takes integers and bytes, raising OSError when it returns -1."""
     import _ctypes  # 1 ms of processor time, which runner and script take at once; the module ctypes around it takes 4
 
+    if not kinds:
+        kinds.extend(make_kinds(_ctypes))
+    Long, Function = kinds
+    function = Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), name))
+
+    def call(*arguments):
+        result = function(*(Long(a) if isinstance(a, int) else a for a in arguments))
+        if result == -1:
+            raise OSError(_ctypes.get_errno(), name + ": " + os.strerror(_ctypes.get_errno()))
+        return result
+
+    return call
+
+
+kinds = []  # made once, and not before they are needed
+
+
+def make_kinds(_ctypes):
+    """The types of an argument and of a function, as the module ctypes makes them."""
+
     class Int(_ctypes._SimpleCData):
         _type_ = "i"
 
@@ -20,15 +40,7 @@ def libc_function(name):
         _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
         _restype_ = Int
 
-    function = Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), name))
-
-    def call(*arguments):
-        result = function(*(Long(a) if isinstance(a, int) else a for a in arguments))
-        if result == -1:
-            raise OSError(_ctypes.get_errno(), name + ": " + os.strerror(_ctypes.get_errno()))
-        return result
-
-    return call
+    return Long, Function
 
 
 def address_of(data):
