@@ -1,34 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
+import { exited } from '../../../test/support/runtimes/fake/fake-workload.js';
+import { LIMITS, evidenceOf } from '../../../test/support/runtimes/script-evidence.js';
 import type { EndedFrame } from '../../runner/ended.js';
-import type { StartFailure, WorkloadExit } from '../../runtime/runtime-provider.js';
+import type { StartFailure } from '../../runtime/runtime-provider.js';
 import type { AttemptEnd, JobHistory } from './decide-end.js';
 import { NO_HISTORY, decideEnd, isDecidedAlone, notStarted } from './decide-end.js';
 import type { Evidence } from './outcome.js';
 
-const LIMITS = { timeoutSeconds: 5, memoryMb: 64, maxOutputBytes: 1024 };
-const FRAME: EndedFrame = {
-  atMs: 0,
-  exitCode: 0,
-  signal: null,
-  timedOut: false,
-  stopped: false,
-  diskExceeded: false,
-  oomKills: 0,
-  droppedBytes: 0,
-  wallSeconds: 1,
-  cpuSeconds: 1,
-  maxRssBytes: 1,
-  alone: true,
-  oomCounted: true,
-};
 const ENGINE: StartFailure = { kind: 'failed', message: 'The engine said no.', retryable: true };
 const NO_IMAGE: StartFailure = { kind: 'imageUnavailable', message: 'no image', retryable: false };
 
 function ran(exitCode: number, frame: Partial<EndedFrame> = {}, more: Partial<Evidence> = {}): Evidence {
-  const exit: WorkloadExit = { kind: 'exited', exitCode, oomKilled: false };
-  const ended = { ...FRAME, exitCode, ...frame };
-  const unsigned = { isSigned: false, isOverdue: false };
-  return { exit, ended, started: true, stoppedFor: undefined, ...unsigned, ...LIMITS, ...more };
+  return evidenceOf(exited(exitCode), { exitCode, ...frame }, more);
 }
 
 function refused(failure: StartFailure): Evidence {

@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { exited } from '../../../test/support/runtimes/fake/fake-workload.js';
+import { evidenceOf } from '../../../test/support/runtimes/script-evidence.js';
 import type { EndedFrame } from '../../runner/ended.js';
 import type { WorkloadExit } from '../../runtime/runtime-provider.js';
 import type { Evidence } from './outcome.js';
@@ -6,39 +8,8 @@ import { decideOutcome, signalName, startFailure } from './outcome.js';
 import { readPod } from '../../runtime/kubernetes/pod/pod-verdict.js';
 import { toExit } from '../../runtime/process/workload/workload-state.js';
 
-const FRAME: EndedFrame = {
-  atMs: 0,
-  exitCode: 0,
-  signal: null,
-  timedOut: false,
-  stopped: false,
-  diskExceeded: false,
-  oomKills: 0,
-  droppedBytes: 0,
-  wallSeconds: 1,
-  cpuSeconds: 1,
-  maxRssBytes: 1,
-  alone: true,
-  oomCounted: true,
-};
-
 function decide(exit: WorkloadExit, frame: Partial<EndedFrame> | undefined, more: Partial<Evidence> = {}) {
-  return decideOutcome({
-    exit,
-    ended: frame && { ...FRAME, ...frame },
-    started: true,
-    isSigned: false,
-    isOverdue: false,
-    stoppedFor: undefined,
-    timeoutSeconds: 5,
-    memoryMb: 64,
-    maxOutputBytes: 1024,
-    ...more,
-  });
-}
-
-function exited(exitCode: number, oomKilled = false): WorkloadExit {
-  return { kind: 'exited', exitCode, oomKilled };
+  return decideOutcome(evidenceOf(exit, frame, more));
 }
 
 describe('what became of a script', () => {

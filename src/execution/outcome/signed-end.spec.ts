@@ -1,25 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import { exited } from '../../../test/support/runtimes/fake/fake-workload.js';
+import { ENDED, evidenceOf } from '../../../test/support/runtimes/script-evidence.js';
 import type { EndedFrame } from '../../runner/ended.js';
 import type { WorkloadExit } from '../../runtime/runtime-provider.js';
 import type { Evidence, Outcome } from './outcome.js';
 import { decideOutcome } from './outcome.js';
 import { contradicts, isOverdue, isWholeStory } from './signed-end.js';
 
-const FRAME: EndedFrame = {
-  atMs: 0,
-  exitCode: 0,
-  signal: null,
-  timedOut: false,
-  stopped: false,
-  diskExceeded: false,
-  oomKills: 0,
-  droppedBytes: 0,
-  wallSeconds: 1,
-  cpuSeconds: 1,
-  maxRssBytes: 1,
-  alone: true,
-  oomCounted: true,
-};
 const GONE = { message: 'gone' };
 const KILLED = { exitCode: null, signal: 9 };
 
@@ -28,22 +15,7 @@ function decide(
   frame: Partial<EndedFrame> | undefined,
   more: Partial<Evidence> = {},
 ): Outcome {
-  return decideOutcome({
-    exit,
-    ended: frame && { ...FRAME, ...frame },
-    started: true,
-    isSigned: true,
-    isOverdue: false,
-    stoppedFor: undefined,
-    timeoutSeconds: 5,
-    memoryMb: 64,
-    maxOutputBytes: 1024,
-    ...more,
-  });
-}
-
-function exited(exitCode: number, oomKilled = false): WorkloadExit {
-  return { kind: 'exited', exitCode, oomKilled };
+  return decideOutcome(evidenceOf(exit, frame, { isSigned: true, ...more }));
 }
 
 describe('an end that the runner signed', () => {
@@ -61,7 +33,7 @@ describe('an end that the runner signed', () => {
     'is believed where the engine tells %s',
     (_, exit, frame, state, reason) => {
       expect(decide(exit, frame)).toMatchObject({ state, reason });
-      expect(contradicts(exit, { ...FRAME, ...frame })).toBe(
+      expect(contradicts(exit, { ...ENDED, ...frame })).toBe(
         !('exitCode' in exit) || exit.exitCode !== (frame.signal ? 137 : (frame.exitCode ?? 0)),
       );
     },
@@ -75,7 +47,7 @@ describe('an end that the runner signed', () => {
       message: 'node pressure',
     });
     expect(decide({ kind: 'lost', ...GONE }, stopped)).toMatchObject({ reason: 'EVICTED' });
-    expect(contradicts({ kind: 'removed' }, { ...FRAME, ...stopped })).toBe(false);
+    expect(contradicts({ kind: 'removed' }, { ...ENDED, ...stopped })).toBe(false);
   });
 
   it('that nobody stopped is its own, whatever was asked for too late', () => {
@@ -99,7 +71,7 @@ describe('a signed end needs no word of the engine', () => {
     ['but when it was stopped by somebody else', { exitCode: 0, stopped: true }, undefined, false],
     ['but when kills for memory could not be counted', { ...KILLED, oomCounted: false }, undefined, false],
   ])('%s', (_, frame, stoppedFor, isWhole) => {
-    expect(isWholeStory({ ...FRAME, ...frame }, stoppedFor)).toBe(isWhole);
+    expect(isWholeStory({ ...ENDED, ...frame }, stoppedFor)).toBe(isWhole);
   });
 });
 
