@@ -1,9 +1,7 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, readdir, rm, truncate } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { TestingModule } from '@nestjs/testing';
 import { newId } from '../../../src/common/ids.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 import { Database } from '../../../src/database/database.js';
@@ -18,10 +16,7 @@ import { ClaimRepository } from '../../../src/jobs/store/claim.repository.js';
 import { JobEvents } from '../../../src/jobs/record/job-events.js';
 import { JobRepository } from '../../../src/jobs/store/job.repository.js';
 import { SubmissionRepository } from '../../../src/jobs/store/submission.repository.js';
-import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
 import { JobService } from '../../../src/jobs/job.service.js';
-import { FakeEngine } from '../../support/runtimes/fake/fake-engine.js';
-import type { FakeWorkload } from '../../support/runtimes/fake/fake-workload.js';
 import { exited } from '../../support/runtimes/fake/fake-workload.js';
 import { FakeRuntime } from '../../support/runtimes/fake/fake.runtime.js';
 import { RuntimeHealthMonitor } from '../../../src/runtime/runtime-health.js';
@@ -30,114 +25,89 @@ import { RUNTIME_PROVIDER } from '../../../src/runtime/runtime-provider.js';
 import { WorkspaceOrders } from '../../../src/workspace/workspace-orders.js';
 import { WorkspaceSpools } from '../../../src/workspace/workspace-spools.js';
 import { spoolPath, workspacePaths } from '../../../src/workspace/workspace-paths.js';
-import {
-  PLACES,
-  startExecution,
-  submitTo,
-  waitForState as waitForJob,
-  whileNobodyClaims,
-} from '../../support/service/execution-server.js';
+import { PLACES, whileNobodyClaims } from '../../support/service/execution-server.js';
 import { submission } from '../../support/service/job-submission.js';
 import { RunnerSpool } from '../../support/runtimes/fake/fake-spool.js';
+import { ExecutionBench, TERMINAL } from '../../support/service/execution-bench.js';
 import { waitFor } from '../../support/wait-for.js';
 import { CALLER } from '../../support/service/caller.js';
 
-const TERMINAL = /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/;
-
 describe('execution', () => {
-  let engine: FakeEngine;
-  let spool: RunnerSpool;
-  let dataDir: string;
-  let server: TestingModule;
+  let bench: ExecutionBench;
 
   beforeEach(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), 'maps-execution-'));
-    spool = new RunnerSpool();
-    engine = new FakeEngine({ spool, secondMs: 1, allowKillByRemove: true });
-    server = await startServer();
+    bench = await ExecutionBench.open();
   });
 
   afterEach(async () => {
-    await server.close();
-    await rm(dataDir, { recursive: true, force: true });
-    expect(engine.violations).toEqual([]);
+    await bench.close();
+    expect(bench.engine.violations).toEqual([]);
   });
 
-  const startServer = (more: Record<string, string> = {}): Promise<TestingModule> =>
-    startExecution(engine, { DATA_DIR: dataDir, ...more });
-  const submit = (more: Partial<JobSubmission> = {}): Promise<string> => submitTo(server, more);
-  const waitForState = (id: string, state: RegExp): Promise<Job> => waitForJob(server, id, state);
-
-  const running = (name: string): Promise<FakeWorkload> =>
-    waitFor(() => {
-      const workload = engine.workload(name);
-      return workload.state === 'running' ? workload : undefined;
-    });
-
   it('takes a job from the queue to its end, and leaves no workload', async () => {
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
-    expect(await waitForState(id, /RUNNING/)).toMatchObject({ attempt: 1, epoch: 1 });
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
+    expect(await bench.waitForState(id, /RUNNING/)).toMatchObject({ attempt: 1, epoch: 1 });
     workload.end();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({
       state: 'SUCCEEDED',
       reason: 'EXIT_ZERO',
       exitCode: 0,
     });
-    await waitFor(async () => (await new FakeRuntime(engine).list()).length === 0);
+    await waitFor(async () => (await new FakeRuntime(bench.engine).list()).length === 0);
   });
 
   it('tells the end that the runner signed at once, and frees the slot when the engine is through', async () => {
-    const ids = await Promise.all(Array.from({ length: PLACES }, () => submit()));
-    const workloads = await Promise.all(ids.map((id) => running(`runner-${id}`)));
-    const waiting = await submit();
+    const ids = await Promise.all(Array.from({ length: PLACES }, () => bench.submit()));
+    const workloads = await Promise.all(ids.map((id) => bench.running(`runner-${id}`)));
+    const waiting = await bench.submit();
     workloads[0]!.endScript();
-    expect(await waitForState(ids[0]!, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', exitCode: 0 });
+    expect(await bench.waitForState(ids[0]!, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', exitCode: 0 });
     expect(workloads[0]!.state).toBe('running');
-    expect((await waitForState(waiting, /./)).state).toBe('QUEUED');
-    expect(server.get(RunningAttempts).free).toBe(0);
-    await server.get(JobService).delete(CALLER, ids[0]!);
+    expect((await bench.waitForState(waiting, /./)).state).toBe('QUEUED');
+    expect(bench.server.get(RunningAttempts).free).toBe(0);
+    await bench.server.get(JobService).delete(CALLER, ids[0]!);
     workloads[0]!.settle(exited(0));
-    (await running(`runner-${waiting}`)).end();
+    (await bench.running(`runner-${waiting}`)).end();
     workloads[1]!.end();
-    for (const id of [waiting, ids[1]!]) await waitForState(id, TERMINAL);
+    for (const id of [waiting, ids[1]!]) await bench.waitForState(id, TERMINAL);
   });
 
   /** Jobs are taken as they are stored from when the server has looked for those of others. */
   const untilTaking = async (): Promise<void> => {
-    const id = await submit();
-    (await running(`runner-${id}`)).end();
-    await waitForState(id, TERMINAL);
+    const id = await bench.submit();
+    (await bench.running(`runner-${id}`)).end();
+    await bench.waitForState(id, TERMINAL);
   };
-  const send = (): Promise<Job> => server.get(JobService).submit(CALLER, submission({}));
+  const send = (): Promise<Job> => bench.server.get(JobService).submit(CALLER, submission({}));
   const finish = async ({ id }: Job): Promise<unknown> => {
-    (await running(`runner-${id}`)).end();
-    return waitForState(id, TERMINAL);
+    (await bench.running(`runner-${id}`)).end();
+    return bench.waitForState(id, TERMINAL);
   };
 
   it('takes jobs with the commits that store them, as many as there are slots', async () => {
     await untilTaking();
-    const sent = await whileNobodyClaims(server, () => Promise.all([send(), send(), send()]));
+    const sent = await whileNobodyClaims(bench.server, () => Promise.all([send(), send(), send()]));
     expect(sent.map(({ state }) => state).sort()).toEqual(['QUEUED', 'STARTING', 'STARTING']);
     expect(sent.map(({ attempt }) => attempt).sort()).toEqual([0, 1, 1]);
     await Promise.all(sent.map(finish));
-    expect(engine.starts).toHaveLength(4);
+    expect(bench.engine.starts).toHaveLength(4);
   });
 
   it('keeps no slot for a job that could not be stored', async () => {
     await untilTaking();
     const insert = jest
-      .spyOn(server.get(SubmissionRepository), 'insert')
+      .spyOn(bench.server.get(SubmissionRepository), 'insert')
       .mockRejectedValue(new Error('no disk'));
     for (let n = 0; n < 3; n++) await expect(send()).rejects.toThrow('no disk');
     insert.mockRestore();
-    const sent = await whileNobodyClaims(server, async () => [await send(), await send()]);
+    const sent = await whileNobodyClaims(bench.server, async () => [await send(), await send()]);
     expect(sent.map(({ state }) => state)).toEqual(['STARTING', 'STARTING']);
     await Promise.all(sent.map(finish));
   });
 
   it('lets a caller do what its scopes name', async () => {
-    const jobs = server.get(JobService);
+    const jobs = bench.server.get(JobService);
     const reader: Principal = { ...CALLER, scopes: new Set(['jobs:read']) };
     const sent = await send();
     const refused = { code: 'FORBIDDEN', message: expect.stringContaining('jobs:write') };
@@ -154,8 +124,8 @@ describe('execution', () => {
 
   it('takes a job that came while the last slot was kept for one that could not be stored', async () => {
     await untilTaking();
-    const [busy] = await whileNobodyClaims(server, async () => [await send()]);
-    const jobs = server.get(SubmissionRepository);
+    const [busy] = await whileNobodyClaims(bench.server, async () => [await send()]);
+    const jobs = bench.server.get(SubmissionRepository);
     let fail: (error: Error) => void = () => undefined;
     const insert = jest
       .spyOn(jobs, 'insert')
@@ -172,7 +142,7 @@ describe('execution', () => {
 
   it('takes no more jobs than there are slots while others are being claimed', async () => {
     await untilTaking();
-    const claims = server.get(ClaimRepository);
+    const claims = bench.server.get(ClaimRepository);
     const claim = claims.claim.bind(claims);
     let letGo: () => void = () => undefined;
     const held = jest.spyOn(claims, 'claim').mockImplementation(async (...args) => {
@@ -181,61 +151,64 @@ describe('execution', () => {
       return claimed;
     });
     const insert = () =>
-      server
+      bench.server
         .get(SubmissionRepository)
         .insert(CALLER, submission({}), { id: newId(), nowMs: Date.now(), maxQueued: 1000 });
     // Both are there before either can be claimed.
-    const first = await whileNobodyClaims(server, async () => [(await insert()).job, (await insert()).job]);
-    server.get(JobEvents).publishQueuedLocal();
-    await waitForState(first[1]!.id, /STARTING/);
+    const first = await whileNobodyClaims(bench.server, async () => [
+      (await insert()).job,
+      (await insert()).job,
+    ]);
+    bench.server.get(JobEvents).publishQueuedLocal();
+    await bench.waitForState(first[1]!.id, /STARTING/);
     const third = await send();
     expect(third.state).toBe('QUEUED');
     held.mockRestore();
     letGo();
-    for (const { id } of first) await running(`runner-${id}`);
-    expect(server.get(RunningAttempts).count).toBe(PLACES);
+    for (const { id } of first) await bench.running(`runner-${id}`);
+    expect(bench.server.get(RunningAttempts).count).toBe(PLACES);
     await Promise.all([...first, third].map(finish));
   });
 
   it('lets a job wait where the engine is known to be away', async () => {
     await untilTaking();
-    engine.goAway();
-    server.get(RuntimeHealthMonitor).suspect();
-    await waitFor(() => !server.get(RuntimeHealthMonitor).isHealthy);
+    bench.engine.goAway();
+    bench.server.get(RuntimeHealthMonitor).suspect();
+    await waitFor(() => !bench.server.get(RuntimeHealthMonitor).isHealthy);
     const job = await send();
     expect(job.state).toBe('QUEUED');
-    engine.comeBack();
+    bench.engine.comeBack();
     await finish(job);
   });
 
   it('stores the handle of a workload with the start of its script', async () => {
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    expect((await server.get(JobRepository).attempt(CALLER, id, 1))?.handle).toBe(workload.handle);
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    expect((await bench.server.get(JobRepository).attempt(CALLER, id, 1))?.handle).toBe(workload.handle);
     workload.end();
-    await waitForState(id, TERMINAL);
+    await bench.waitForState(id, TERMINAL);
   });
 
   it('stores the handle of a workload whose script is long in coming', async () => {
     const start = jest.spyOn(RunnerSpool.prototype, 'started').mockImplementation(() => undefined);
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
     const stored = async (): Promise<string | null | undefined> =>
-      (await server.get(JobRepository).attempt(CALLER, id, 1))?.handle;
+      (await bench.server.get(JobRepository).attempt(CALLER, id, 1))?.handle;
     expect(await waitFor(stored)).toBe(workload.handle);
-    expect((await server.get(JobRepository).find(CALLER, id))?.state).toBe('STARTING');
+    expect((await bench.server.get(JobRepository).find(CALLER, id))?.state).toBe('STARTING');
     start.mockRestore();
     workload.end();
-    await waitForState(id, TERMINAL);
+    await bench.waitForState(id, TERMINAL);
   });
 
   it('starts again by itself, as a new attempt, what failed before the script ran', async () => {
-    engine.failNextStart({ kind: 'failed', message: 'no space', retryable: true });
-    const id = await submit();
-    (await running(`runner-${id}-2`)).end();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
-    const attempts = await server.get(JobRepository).attemptsOf(CALLER, id);
+    bench.engine.failNextStart({ kind: 'failed', message: 'no space', retryable: true });
+    const id = await bench.submit();
+    (await bench.running(`runner-${id}-2`)).end();
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    const attempts = await bench.server.get(JobRepository).attemptsOf(CALLER, id);
     expect(attempts.map(({ reason, message }) => [reason, message])).toEqual([
       ['START_FAILED', 'no space'],
       ['EXIT_ZERO', 'The script ended normally.'],
@@ -249,8 +222,8 @@ describe('execution', () => {
       hint: 'docker build',
       retryable: false,
     } as const;
-    engine.failNextStart(failure);
-    expect(await waitForState(await submit(), TERMINAL)).toMatchObject({
+    bench.engine.failNextStart(failure);
+    expect(await bench.waitForState(await bench.submit(), TERMINAL)).toMatchObject({
       state: 'FAILED',
       reason: 'IMAGE_UNAVAILABLE',
       hint: 'docker build',
@@ -258,35 +231,35 @@ describe('execution', () => {
   });
 
   it('asks again for a start whose answer was lost, and starts once', async () => {
-    engine.loseNextAnswer();
-    const id = await submit();
-    (await running(`runner-${id}`)).end();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
-    expect(engine.starts).toEqual([`runner-${id}`]);
+    bench.engine.loseNextAnswer();
+    const id = await bench.submit();
+    (await bench.running(`runner-${id}`)).end();
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    expect(bench.engine.starts).toEqual([`runner-${id}`]);
   });
 
   it('lets jobs wait while the engine is away, and takes them when it is back', async () => {
-    engine.goAway();
-    const id = await submit();
-    await waitForState(id, /QUEUED|STARTING/);
-    engine.comeBack();
-    (await running(`runner-${id}`)).end();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    bench.engine.goAway();
+    const id = await bench.submit();
+    await bench.waitForState(id, /QUEUED|STARTING/);
+    bench.engine.comeBack();
+    (await bench.running(`runner-${id}`)).end();
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
   });
 
   it('never calls a vanished workload a success', async () => {
-    const id = await submit();
-    await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    engine.vanish(`runner-${id}`);
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'LOST' });
+    const id = await bench.submit();
+    await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    bench.engine.vanish(`runner-${id}`);
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'LOST' });
   });
 
   it('cancels a live job by stopping its workload', async () => {
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
-    await server.get(JobService).cancel(CALLER, id);
-    expect(await waitForState(id, TERMINAL)).toMatchObject({
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
+    await bench.server.get(JobService).cancel(CALLER, id);
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({
       state: 'CANCELLED',
       reason: 'CANCELLED_BY_USER',
     });
@@ -294,51 +267,51 @@ describe('execution', () => {
   });
 
   it('ends a job although its engine ignores the stop, says so, and does not touch what may still be written', async () => {
-    Object.assign(server.get(AttemptWatcher), { stopPatienceMs: 10 });
-    const id = await submit({ retries: 3 });
-    const workload = await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
+    Object.assign(bench.server.get(AttemptWatcher), { stopPatienceMs: 10 });
+    const id = await bench.submit({ retries: 3 });
+    const workload = await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
     workload.obeysKill = false;
-    await server.get(JobService).cancel(CALLER, id);
-    expect(await waitForState(id, TERMINAL)).toMatchObject({
+    await bench.server.get(JobService).cancel(CALLER, id);
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({
       state: 'CANCELLED',
       attempt: 1,
       hint: expect.stringContaining('did not say that the workload has ended'),
     });
-    expect(await server.get(JobRepository).attempt(CALLER, id, 1)).toMatchObject({
+    expect(await bench.server.get(JobRepository).attempt(CALLER, id, 1)).toMatchObject({
       skippedOutputs: [{ path: '.', why: 'the script may still be writing' }],
     });
   });
 
   it('ends a job whose runtime fails to tell how its workload ends, whenever it is asked', async () => {
-    Object.assign(server.get(AttemptWatcher), { stopPatienceMs: 10 });
-    const runtime = server.get<RuntimeProvider>(RUNTIME_PROVIDER);
+    Object.assign(bench.server.get(AttemptWatcher), { stopPatienceMs: 10 });
+    const runtime = bench.server.get<RuntimeProvider>(RUNTIME_PROVIDER);
     runtime.wait = () => Promise.reject(new Error('the handle is damaged'));
-    const id = await submit();
-    await waitForState(id, /RUNNING/);
-    (await running(`runner-${id}`)).obeysKill = false;
-    await server.get(JobService).cancel(CALLER, id);
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'CANCELLED', attempt: 1 });
+    const id = await bench.submit();
+    await bench.waitForState(id, /RUNNING/);
+    (await bench.running(`runner-${id}`)).obeysKill = false;
+    await bench.server.get(JobService).cancel(CALLER, id);
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'CANCELLED', attempt: 1 });
   });
 
   it('ends a job at once that is cancelled while its engine is away, and takes away what was started all the same', async () => {
-    engine.goAway();
-    const id = await submit();
-    await waitForState(id, /STARTING/);
-    await server.get(JobService).cancel(CALLER, id);
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'CANCELLED', startedAtMs: null });
-    engine.comeBack();
-    await waitFor(async () => (await new FakeRuntime(engine).list()).length === 0);
-    await waitFor(() => server.get(RunningAttempts).count === 0);
-    expect(await readdir(join(dataDir, 'workspaces', 'inputs'))).toEqual([]);
+    bench.engine.goAway();
+    const id = await bench.submit();
+    await bench.waitForState(id, /STARTING/);
+    await bench.server.get(JobService).cancel(CALLER, id);
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'CANCELLED', startedAtMs: null });
+    bench.engine.comeBack();
+    await waitFor(async () => (await new FakeRuntime(bench.engine).list()).length === 0);
+    await waitFor(() => bench.server.get(RunningAttempts).count === 0);
+    expect(await readdir(join(bench.dataDir, 'workspaces', 'inputs'))).toEqual([]);
   });
 
   it('ends a job that is cancelled before its script begins at once, and keeps the script from beginning', async () => {
     const start = jest.spyOn(RunnerSpool.prototype, 'started').mockImplementation(() => undefined);
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
-    await server.get(JobService).cancel(CALLER, id);
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'CANCELLED', exitCode: null });
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
+    await bench.server.get(JobService).cancel(CALLER, id);
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'CANCELLED', exitCode: null });
     expect(workload.stops).toEqual([]);
     const { spoolDir } = workload.spec.workspace;
     expect([existsSync(join(spoolDir, 'key')), existsSync(join(spoolDir, 'key.withdrawn'))]).toEqual([
@@ -349,29 +322,29 @@ describe('execution', () => {
   });
 
   it('leaves no inputs of a job whose start was answered as a cancel took its order back', async () => {
-    const id = await submit();
-    const { spec } = await running(`runner-${id}`);
-    await server.get(WorkspaceOrders).withdraw(spec.workspace.id);
-    await server.get(JobService).cancel(CALLER, id);
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'CANCELLED' });
-    await waitFor(() => server.get(RunningAttempts).count === 0);
-    expect(await readdir(join(dataDir, 'workspaces', 'inputs'))).toEqual([]);
+    const id = await bench.submit();
+    const { spec } = await bench.running(`runner-${id}`);
+    await bench.server.get(WorkspaceOrders).withdraw(spec.workspace.id);
+    await bench.server.get(JobService).cancel(CALLER, id);
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'CANCELLED' });
+    await waitFor(() => bench.server.get(RunningAttempts).count === 0);
+    expect(await readdir(join(bench.dataDir, 'workspaces', 'inputs'))).toEqual([]);
   });
 
   it('calls a job cancelled that was cancelled while the platform could not start it', async () => {
-    const id = await submit();
-    await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    await server.close();
-    const database = new Database(loadConfig({ DATA_DIR: dataDir }));
+    const id = await bench.submit();
+    await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    await bench.server.close();
+    const database = new Database(loadConfig({ DATA_DIR: bench.dataDir }));
     await database.db.updateTable('jobs').set({ cancel_requested: 1, started_at: null }).execute();
     await database.db.updateTable('attempts').set({ handle: null, started_at: null }).execute();
     await database.onApplicationShutdown();
-    const { spec } = engine.workload(`runner-${id}`);
-    engine.vanish(`runner-${id}`);
-    spool.forget(spec.workspace);
-    server = await startServer();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({
+    const { spec } = bench.engine.workload(`runner-${id}`);
+    bench.engine.vanish(`runner-${id}`);
+    bench.spool.forget(spec.workspace);
+    await bench.start();
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({
       state: 'CANCELLED',
       reason: 'CANCELLED_BY_USER',
       attempt: 1,
@@ -379,39 +352,43 @@ describe('execution', () => {
   });
 
   it('runs no more at a time than allowed, most important first', async () => {
-    const first = [await submit(), await submit()];
-    for (const id of first) await running(`runner-${id}`);
-    const low = await submit();
-    const high = await submit({ priority: 9 });
-    expect(engine.starts).toHaveLength(2);
-    engine.workload(`runner-${first[0]}`).end();
-    await running(`runner-${high}`);
-    expect(engine.starts).toHaveLength(3);
-    for (const id of [high, first[1]]) engine.workload(`runner-${id}`).end();
-    (await running(`runner-${low}`)).end();
-    await waitForState(low, /SUCCEEDED/);
+    const first = [await bench.submit(), await bench.submit()];
+    for (const id of first) await bench.running(`runner-${id}`);
+    const low = await bench.submit();
+    const high = await bench.submit({ priority: 9 });
+    expect(bench.engine.starts).toHaveLength(2);
+    bench.engine.workload(`runner-${first[0]}`).end();
+    await bench.running(`runner-${high}`);
+    expect(bench.engine.starts).toHaveLength(3);
+    for (const id of [high, first[1]]) bench.engine.workload(`runner-${id}`).end();
+    (await bench.running(`runner-${low}`)).end();
+    await bench.waitForState(low, /SUCCEEDED/);
   });
 
   it('leaves its workloads running when it stops; the next server sees them through with the next epoch', async () => {
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    await server.close();
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    await bench.server.close();
     expect(workload.state).toBe('running');
-    server = await startServer();
+    await bench.start();
     workload.end();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1, epoch: 2 });
-    expect(engine.starts).toHaveLength(1);
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({
+      state: 'SUCCEEDED',
+      attempt: 1,
+      epoch: 2,
+    });
+    expect(bench.engine.starts).toHaveLength(1);
   });
 
   it('settles with its true outcome what ended while no server ran', async () => {
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    await server.close();
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    await bench.server.close();
     workload.end({ kind: 'exited', exitCode: 3, oomKilled: false });
-    server = await startServer();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({
+    await bench.start();
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({
       state: 'FAILED',
       reason: 'EXIT_NONZERO',
       exitCode: 3,
@@ -419,176 +396,184 @@ describe('execution', () => {
   });
 
   it('finds by its name a workload whose handle was not stored any more', async () => {
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    await server.get(Database).db.updateTable('attempts').set({ handle: null }).execute();
-    await server.close();
-    server = await startServer();
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    await bench.server.get(Database).db.updateTable('attempts').set({ handle: null }).execute();
+    await bench.server.close();
+    await bench.start();
     workload.end();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
   });
 
   it('does not call a script late that ended in time while no server ran until after its deadline', async () => {
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    await server.close();
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    await bench.server.close();
     workload.end();
-    const database = new Database(loadConfig({ DATA_DIR: dataDir }));
+    const database = new Database(loadConfig({ DATA_DIR: bench.dataDir }));
     await database.db
       .updateTable('jobs')
       .set({ deadline_at: Date.now() - 60_000 })
       .execute();
     await database.onApplicationShutdown();
-    server = await startServer();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', reason: 'EXIT_ZERO' });
+    await bench.start();
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', reason: 'EXIT_ZERO' });
   });
 
   it('goes on with a job whose log could not be read for a moment', async () => {
-    const spools = server.get(WorkspaceSpools);
+    const spools = bench.server.get(WorkspaceSpools);
     const open = spools.open.bind(spools);
     let failures = 0;
     spools.open = (id) => {
       if ((failures += 1) > 20) return open(id);
       return Promise.reject(Object.assign(new Error('too many open files'), { code: 'EMFILE' }));
     };
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
     expect(workload.stops).toEqual([]);
     failures = 18;
     workload.end({ kind: 'exited', exitCode: 3, oomKilled: false });
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ reason: 'EXIT_NONZERO', exitCode: 3 });
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ reason: 'EXIT_NONZERO', exitCode: 3 });
   });
 
   it('calls a job lost whose workload is gone after a restart', async () => {
-    const id = await submit();
-    await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    await server.get(Database).db.updateTable('attempts').set({ handle: null }).execute();
-    await server.close();
-    engine.vanish(`runner-${id}`);
-    server = await startServer();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'LOST', reason: 'RUNTIME_LOST' });
+    const id = await bench.submit();
+    await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    await bench.server.get(Database).db.updateTable('attempts').set({ handle: null }).execute();
+    await bench.server.close();
+    bench.engine.vanish(`runner-${id}`);
+    await bench.start();
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'LOST', reason: 'RUNTIME_LOST' });
   });
 
   it('gives a new attempt to a job whose order was never written', async () => {
-    const id = await submit();
-    await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    await server
+    const id = await bench.submit();
+    await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    await bench.server
       .get(Database)
       .db.updateTable('attempts')
       .set({ handle: null, workspace: 'never-made', started_at: null })
       .execute();
-    await server.close();
-    engine.vanish(`runner-${id}`);
-    server = await startServer();
-    (await running(`runner-${id}-2`)).end();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    await bench.server.close();
+    bench.engine.vanish(`runner-${id}`);
+    await bench.start();
+    (await bench.running(`runner-${id}-2`)).end();
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
   });
 
   it('gives a new attempt to a job whose order was written and whose workload never came', async () => {
-    const id = await submit();
-    await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    const { workspace } = (await server.get(JobRepository).attempt(CALLER, id, 1))!;
-    await server.get(Database).db.updateTable('attempts').set({ handle: null, started_at: null }).execute();
-    await server.close();
-    engine.vanish(`runner-${id}`);
-    const paths = workspacePaths(join(dataDir, 'workspaces'), workspace);
-    spool.forget(paths);
-    server = await startServer();
-    (await running(`runner-${id}-2`)).end();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
-    expect((await server.get(JobRepository).attempt(CALLER, id, 1))!.reason).toBe('ABANDONED');
+    const id = await bench.submit();
+    await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    const { workspace } = (await bench.server.get(JobRepository).attempt(CALLER, id, 1))!;
+    await bench.server
+      .get(Database)
+      .db.updateTable('attempts')
+      .set({ handle: null, started_at: null })
+      .execute();
+    await bench.server.close();
+    bench.engine.vanish(`runner-${id}`);
+    const paths = workspacePaths(join(bench.dataDir, 'workspaces'), workspace);
+    bench.spool.forget(paths);
+    await bench.start();
+    (await bench.running(`runner-${id}-2`)).end();
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect((await bench.server.get(JobRepository).attempt(CALLER, id, 1))!.reason).toBe('ABANDONED');
     // Whoever still wants to start the first attempt meets this.
     expect(JSON.parse(await readFile(join(paths.jobDir, 'job.json'), 'utf8'))).toEqual({ withdrawn: true });
   });
 
   it('removes a workload that was made and not started before it makes the next attempt', async () => {
-    const id = await submit();
-    const { spec } = await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    await server.get(Database).db.updateTable('attempts').set({ handle: null, started_at: null }).execute();
-    await server.close();
-    engine.vanish(`runner-${id}`);
-    spool.forget(spec.workspace);
-    engine.make(spec);
-    server = await startServer();
-    (await running(`runner-${id}-2`)).end();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
-    expect(engine.all().map(({ spec: { name } }) => name)).not.toContain(`runner-${id}`);
+    const id = await bench.submit();
+    const { spec } = await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    await bench.server
+      .get(Database)
+      .db.updateTable('attempts')
+      .set({ handle: null, started_at: null })
+      .execute();
+    await bench.server.close();
+    bench.engine.vanish(`runner-${id}`);
+    bench.spool.forget(spec.workspace);
+    bench.engine.make(spec);
+    await bench.start();
+    (await bench.running(`runner-${id}-2`)).end();
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect(bench.engine.all().map(({ spec: { name } }) => name)).not.toContain(`runner-${id}`);
   });
 
   it('does not give another attempt to a script that emptied its own log', async () => {
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
     await truncate(spoolPath(workload.spec.workspace));
-    engine.vanish(`runner-${id}`);
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'LOST', attempt: 1 });
+    bench.engine.vanish(`runner-${id}`);
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'LOST', attempt: 1 });
   });
 
   it('waits for a server that reaches the engine of a job before it calls the job lost', async () => {
-    const id = await submit();
-    await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
+    const id = await bench.submit();
+    await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
     const moveElsewhere = (scope: string): Promise<unknown> =>
-      server.get(Database).db.updateTable('attempts').set({ scope }).execute();
+      bench.server.get(Database).db.updateTable('attempts').set({ scope }).execute();
     await moveElsewhere('another-engine');
-    await server.close();
+    await bench.server.close();
     const stop = new AbortController();
-    server = await startServer({ LOST_AFTER_SECONDS: '3600' });
-    await server.get(Recovery).adoptAll(stop.signal);
-    expect(await waitForState(id, /./)).toMatchObject({ state: 'RUNNING', epoch: 1 });
+    await bench.start({ LOST_AFTER_SECONDS: '3600' });
+    await bench.server.get(Recovery).adoptAll(stop.signal);
+    expect(await bench.waitForState(id, /./)).toMatchObject({ state: 'RUNNING', epoch: 1 });
     // It comes back within its time.
-    await moveElsewhere(engine.scope);
-    await server.get(Recovery).adoptAll(stop.signal);
-    expect(await waitForState(id, /./)).toMatchObject({ state: 'RUNNING', epoch: 2 });
+    await moveElsewhere(bench.engine.scope);
+    await bench.server.get(Recovery).adoptAll(stop.signal);
+    expect(await bench.waitForState(id, /./)).toMatchObject({ state: 'RUNNING', epoch: 2 });
     await moveElsewhere('another-engine');
     stop.abort(new Error('the server is stopping'));
-    await server.close();
-    server = await startServer({ LOST_AFTER_SECONDS: '0' });
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'LOST', reason: 'RUNTIME_LOST' });
+    await bench.server.close();
+    await bench.start({ LOST_AFTER_SECONDS: '0' });
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'LOST', reason: 'RUNTIME_LOST' });
   });
 
   it('does not wait for a host that was started again', async () => {
-    const id = await submit();
-    await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    await server.get(Database).db.updateTable('attempts').set({ scope: 'earlier-boot' }).execute();
-    await server.close();
-    engine.goneScopes.add('earlier-boot');
-    server = await startServer({ LOST_AFTER_SECONDS: '3600' });
-    expect(await waitForState(id, TERMINAL)).toMatchObject({
+    const id = await bench.submit();
+    await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    await bench.server.get(Database).db.updateTable('attempts').set({ scope: 'earlier-boot' }).execute();
+    await bench.server.close();
+    bench.engine.goneScopes.add('earlier-boot');
+    await bench.start({ LOST_AFTER_SECONDS: '3600' });
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({
       state: 'LOST',
       message: 'The host was restarted while the job ran.',
     });
   });
 
   it('calls a cancel what a server before it stopped, whatever the script made of it', async () => {
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    await server.close();
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    await bench.server.close();
     workload.end({ kind: 'exited', exitCode: 143, oomKilled: false });
-    const database = new Database(loadConfig({ DATA_DIR: dataDir }));
+    const database = new Database(loadConfig({ DATA_DIR: bench.dataDir }));
     await database.db.updateTable('jobs').set({ cancel_requested: 1 }).execute();
     await database.onApplicationShutdown();
-    server = await startServer();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({
+    await bench.start();
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({
       state: 'CANCELLED',
       reason: 'CANCELLED_BY_USER',
     });
   });
 
   it('ends an attempt whose start failed in a way nobody foresaw', async () => {
-    engine.onStart = () => {
+    bench.engine.onStart = () => {
       throw new Error('a fault of ours');
     };
-    expect(await waitForState(await submit(), TERMINAL)).toMatchObject({
+    expect(await bench.waitForState(await bench.submit(), TERMINAL)).toMatchObject({
       state: 'FAILED',
       reason: 'START_FAILED',
       attempt: 1,
@@ -596,40 +581,43 @@ describe('execution', () => {
   });
 
   it('sweeps nothing that another database’s jobs left', async () => {
-    expect(await server.get(DataOwnership).isOurs()).toBe(true);
-    await server.close();
-    server = await startServer({ DATABASE_URL: `sqlite:${join(dataDir, 'other.sqlite')}` });
-    expect(await server.get(DataOwnership).isOurs()).toBe(false);
-    await server.close();
-    server = await startServer();
-    expect(await server.get(DataOwnership).isOurs()).toBe(true);
+    expect(await bench.server.get(DataOwnership).isOurs()).toBe(true);
+    await bench.server.close();
+    await bench.start({ DATABASE_URL: `sqlite:${join(bench.dataDir, 'other.sqlite')}` });
+    expect(await bench.server.get(DataOwnership).isOurs()).toBe(false);
+    await bench.server.close();
+    await bench.start();
+    expect(await bench.server.get(DataOwnership).isOurs()).toBe(true);
   });
 
   it('sweeps the inputs of a job that ended, and leaves those of live ones and its outputs', async () => {
-    const [id, other] = [await submit(), await submit()];
-    const [workload, live] = [await running(`runner-${id}`), await running(`runner-${other}`)];
+    const [id, other] = [await bench.submit(), await bench.submit()];
+    const [workload, live] = [await bench.running(`runner-${id}`), await bench.running(`runner-${other}`)];
     const { jobDir, outputDir } = workload.spec.workspace;
     workload.end();
-    await waitForState(id, TERMINAL);
+    await bench.waitForState(id, TERMINAL);
     await waitFor(() => !existsSync(jobDir));
     await mkdir(jobDir, { recursive: true });
-    await server.get(OrphanSweeper).sweep(new AbortController().signal, -1000);
+    await bench.server.get(OrphanSweeper).sweep(new AbortController().signal, -1000);
     expect([jobDir, outputDir, live.spec.workspace.jobDir].map(existsSync)).toEqual([false, true, true]);
     live.end();
-    await waitForState(other, TERMINAL);
+    await bench.waitForState(other, TERMINAL);
   });
 
   it('sweeps workloads of no live job, and leaves those of live ones', async () => {
-    const id = await submit();
-    await running(`runner-${id}`);
-    const orphan = engine.make({ ...engine.workload(`runner-${id}`).spec, name: 'runner-orphan' });
-    expect(await server.get(OrphanSweeper).sweep(new AbortController().signal, -1000)).toMatchObject({
+    const id = await bench.submit();
+    await bench.running(`runner-${id}`);
+    const orphan = bench.engine.make({
+      ...bench.engine.workload(`runner-${id}`).spec,
+      name: 'runner-orphan',
+    });
+    expect(await bench.server.get(OrphanSweeper).sweep(new AbortController().signal, -1000)).toMatchObject({
       workloads: 1,
     });
-    expect(server.get(OrphanSweeper).removed.workloadsRemoved).toBe(1);
-    expect((await new FakeRuntime(engine).list()).map(({ name }) => name)).toEqual([`runner-${id}`]);
+    expect(bench.server.get(OrphanSweeper).removed.workloadsRemoved).toBe(1);
+    expect((await new FakeRuntime(bench.engine).list()).map(({ name }) => name)).toEqual([`runner-${id}`]);
     expect(orphan).toBeDefined();
-    engine.workload(`runner-${id}`).end();
-    await waitForState(id, TERMINAL);
+    bench.engine.workload(`runner-${id}`).end();
+    await bench.waitForState(id, TERMINAL);
   });
 });

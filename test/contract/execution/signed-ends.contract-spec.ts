@@ -1,79 +1,53 @@
 import { truncateSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { TestingModule } from '@nestjs/testing';
 import { loadConfig } from '../../../src/config/load-config.js';
 import { Database } from '../../../src/database/database.js';
 import type { Job } from '../../../src/jobs/record/job.js';
 import { JobRepository } from '../../../src/jobs/store/job.repository.js';
 import { encodeFrame } from '../../../src/runner/frames.js';
 import { spoolPath } from '../../../src/workspace/workspace-paths.js';
-import { FakeEngine } from '../../support/runtimes/fake/fake-engine.js';
-import { RunnerSpool } from '../../support/runtimes/fake/fake-spool.js';
 import type { FakeWorkload } from '../../support/runtimes/fake/fake-workload.js';
 import { exited } from '../../support/runtimes/fake/fake-workload.js';
 import { CALLER } from '../../support/service/caller.js';
-import {
-  startExecution,
-  submitTo,
-  waitForState as waitForJob,
-} from '../../support/service/execution-server.js';
-import { waitFor } from '../../support/wait-for.js';
-
-const TERMINAL = /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/;
+import { ExecutionBench, TERMINAL } from '../../support/service/execution-bench.js';
 
 /** What a script can write to its spool decides nothing; on a fake engine, whose runners sign. */
 describe('execution, of what a runner signed', () => {
-  let engine: FakeEngine;
-  let spool: RunnerSpool;
-  let dataDir: string;
-  let server: TestingModule;
+  let bench: ExecutionBench;
 
   beforeEach(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), 'maps-signed-'));
-    spool = new RunnerSpool();
-    engine = new FakeEngine({ spool, secondMs: 1, allowKillByRemove: true });
-    server = await startServer();
+    bench = await ExecutionBench.open();
   });
 
   afterEach(async () => {
-    await server.close();
-    await rm(dataDir, { recursive: true, force: true });
-    expect(engine.violations).toEqual([]);
+    await bench.close();
+    expect(bench.engine.violations).toEqual([]);
   });
 
-  const startServer = (): Promise<TestingModule> => startExecution(engine, { DATA_DIR: dataDir });
-  const submit = (): Promise<string> => submitTo(server);
-  const waitForState = (id: string, state: RegExp): Promise<Job> => waitForJob(server, id, state);
-
-  const running = (name: string): Promise<FakeWorkload> =>
-    waitFor(() => {
-      const workload = engine.workload(name);
-      return workload.state === 'running' ? workload : undefined;
-    });
-
   it('gives no other attempt to a script that emptied its log at once, and ends with a code of the runner', async () => {
-    engine.onStart = ({ spec }) => truncateSync(spoolPath(spec.workspace));
-    const id = await submit();
-    (await running(`runner-${id}`)).end(exited(122), false);
-    expect(await waitForState(id, TERMINAL)).toMatchObject({
+    bench.engine.onStart = ({ spec }) => truncateSync(spoolPath(spec.workspace));
+    const id = await bench.submit();
+    (await bench.running(`runner-${id}`)).end(exited(122), false);
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({
       state: 'FAILED',
       reason: 'EXIT_NONZERO',
       exitCode: 122,
       attempt: 1,
     });
-    expect((await server.get(JobRepository).attempt(CALLER, id, 1))!.startedAtMs).not.toBeNull();
+    expect((await bench.server.get(JobRepository).attempt(CALLER, id, 1))!.startedAtMs).not.toBeNull();
   });
 
   it('believes an end that the runner signed, also of a workload that is gone', async () => {
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    spool.ended(workload.spec.workspace, exited(0));
-    engine.vanish(`runner-${id}`);
-    expect(await waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', exitCode: 0, hint: null });
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    bench.spool.ended(workload.spec.workspace, exited(0));
+    bench.engine.vanish(`runner-${id}`);
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({
+      state: 'SUCCEEDED',
+      exitCode: 0,
+      hint: null,
+    });
   });
 
   /** Puts a log of its own in the place of the one that was signed, and ends well. */
@@ -86,16 +60,16 @@ describe('execution, of what a runner signed', () => {
 
   /** Runs a job whose script forges its end while no server runs, with columns of the job as another has set them. */
   const forgeWithoutServer = async (columns: Record<string, number>): Promise<Job> => {
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
-    await server.close();
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
+    await bench.server.close();
     forgeEnd(workload);
-    const database = new Database(loadConfig({ DATA_DIR: dataDir }));
+    const database = new Database(loadConfig({ DATA_DIR: bench.dataDir }));
     await database.db.updateTable('jobs').set(columns).execute();
     await database.onApplicationShutdown();
-    server = await startServer();
-    return waitForState(id, TERMINAL);
+    await bench.start();
+    return bench.waitForState(id, TERMINAL);
   };
 
   it('calls a script late by its own clock that put a log of its own in place', async () => {
@@ -118,10 +92,10 @@ describe('execution, of what a runner signed', () => {
   });
 
   it('takes the log of an image whose runner signs nothing at its word, and says what mends that', async () => {
-    spool.signs = false;
-    const id = await submit();
-    (await running(`runner-${id}`)).end();
-    expect(await waitForState(id, TERMINAL)).toMatchObject({
+    bench.spool.signs = false;
+    const id = await bench.submit();
+    (await bench.running(`runner-${id}`)).end();
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({
       state: 'SUCCEEDED',
       cpuMs: 100,
       hint: expect.stringContaining('does not sign'),
@@ -129,14 +103,14 @@ describe('execution, of what a runner signed', () => {
   });
 
   it('keeps the key of an attempt for as long as it runs, and tells it to nobody', async () => {
-    const id = await submit();
-    const workload = await running(`runner-${id}`);
-    await waitForState(id, /RUNNING/);
+    const id = await bench.submit();
+    const workload = await bench.running(`runner-${id}`);
+    await bench.waitForState(id, /RUNNING/);
     const keyOf = (): Promise<{ key: string | null }> =>
-      server.get(Database).db.selectFrom('attempts').select('key').executeTakeFirstOrThrow();
+      bench.server.get(Database).db.selectFrom('attempts').select('key').executeTakeFirstOrThrow();
     const { key } = await keyOf();
     expect(key).toMatch(/^[0-9a-f]{64}$/);
-    const jobs = server.get(JobRepository);
+    const jobs = bench.server.get(JobRepository);
     const told = [
       await jobs.find(CALLER, id),
       await jobs.attempt(CALLER, id, 1),
@@ -144,7 +118,7 @@ describe('execution, of what a runner signed', () => {
     ];
     expect(JSON.stringify(told)).not.toContain(key);
     workload.end();
-    await waitForState(id, TERMINAL);
+    await bench.waitForState(id, TERMINAL);
     expect(await keyOf()).toEqual({ key: null });
   });
 });

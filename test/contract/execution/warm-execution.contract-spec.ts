@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TestingModule } from '@nestjs/testing';
@@ -19,12 +18,10 @@ import { WorkerStrays } from '../../../src/execution/upkeep/worker-strays.js';
 import { AttemptRepository } from '../../../src/jobs/store/attempt.repository.js';
 import { ClaimRepository } from '../../../src/jobs/store/claim.repository.js';
 import { JobEvents } from '../../../src/jobs/record/job-events.js';
-import type { JobSubmission } from '../../../src/jobs/record/job-submission.js';
 import { JobService } from '../../../src/jobs/job.service.js';
 import { JobRepository } from '../../../src/jobs/store/job.repository.js';
 import { IdempotencyMismatchError } from '../../../src/jobs/record/job.errors.js';
 import { SubmissionRepository } from '../../../src/jobs/store/submission.repository.js';
-import { FakeEngine } from '../../support/runtimes/fake/fake-engine.js';
 import type { FakeWorkload } from '../../support/runtimes/fake/fake-workload.js';
 import type { PoolStatus } from '../../../src/runtime/pool/environment-pool.js';
 import { WarmPool } from '../../../src/runtime/pool/warm-pool.js';
@@ -38,60 +35,53 @@ import type { WorkspaceContent } from '../../../src/workspace/workspace-content.
 import { WorkspaceLayout } from '../../../src/workspace/workspace-layout.js';
 import { WorkspaceMaker } from '../../../src/workspace/workspace-maker.js';
 import { WorkspaceUpkeep } from '../../../src/workspace/workspace-upkeep.js';
-import {
-  startExecution,
-  submitTo,
-  waitForState,
-  whileNobodyClaims,
-} from '../../support/service/execution-server.js';
+import { whileNobodyClaims } from '../../support/service/execution-server.js';
 import { submission } from '../../support/service/job-submission.js';
-import { RunnerSpool } from '../../support/runtimes/fake/fake-spool.js';
+import { ExecutionBench, TERMINAL } from '../../support/service/execution-bench.js';
 import { waitFor } from '../../support/wait-for.js';
 import { CALLER } from '../../support/service/caller.js';
 
-const DONE = /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/;
 const never = (): Promise<never> => new Promise(() => undefined);
 
 /** What may go wrong between a pool, a claim, a sweep and a recovery; on a fake engine, so that each case is made at will. */
 describe('execution with warm workers', () => {
-  let engine: FakeEngine;
-  let spool: RunnerSpool;
-  let dataDir: string;
-  let server: TestingModule;
+  let bench: ExecutionBench;
 
   beforeEach(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), 'maps-warm-'));
-    spool = new RunnerSpool();
-    engine = new FakeEngine({ spool, secondMs: 1, allowKillByRemove: true });
-    server = await startServer();
+    bench = await ExecutionBench.open({}, { WARM_POOL: 'default=2' });
     await untilReady(2);
   });
 
   afterEach(async () => {
-    await server.close();
-    await rm(dataDir, { recursive: true, force: true });
-    expect(engine.violations).toEqual([]);
+    await bench.close();
+    expect(bench.engine.violations).toEqual([]);
   });
 
-  const startServer = (more: Record<string, string> = {}): Promise<TestingModule> =>
-    startExecution(engine, { DATA_DIR: dataDir, WARM_POOL: 'default=2', ...more });
-  const submit = (more: Partial<JobSubmission> = {}): Promise<string> => submitTo(server, more);
-  const status = (): PoolStatus => server.get(WarmPool).status()[0]!;
+  const status = (): PoolStatus => bench.server.get(WarmPool).status()[0]!;
   const untilReady = (count: number): Promise<unknown> =>
     waitFor(() => status().ready === count, { describe: () => JSON.stringify(status()) });
-  const attempts = (id: string): Promise<Attempt[]> => server.get(JobRepository).attemptsOf(CALLER, id);
-  const workers = (): FakeWorkload[] => engine.all().filter(({ spec }) => isWorkerWorkload(spec.name));
+  const attempts = (id: string): Promise<Attempt[]> => bench.server.get(JobRepository).attemptsOf(CALLER, id);
+  const workers = (): FakeWorkload[] => bench.engine.all().filter(({ spec }) => isWorkerWorkload(spec.name));
 
   /** A sweep that looks also at what is new, and finds in the database what `looks` say. */
   const sweepWith = (looks: Partial<AttemptRepository>): Promise<unknown> => {
-    const attempts = Object.assign(Object.create(server.get(AttemptRepository)) as AttemptRepository, looks);
-    const [log, strays] = [server.get<Log>(LOG), server.get(WorkerStrays)];
+    const attempts = Object.assign(
+      Object.create(bench.server.get(AttemptRepository)) as AttemptRepository,
+      looks,
+    );
+    const [log, strays] = [bench.server.get<Log>(LOG), bench.server.get(WorkerStrays)];
     return new OrphanSweeper(
       log,
-      server.get(RuntimeHealthMonitor),
-      server.get(DataOwnership),
-      new OrphanWorkloads(server.get(RUNTIME_PROVIDER), log, attempts, strays),
-      new OrphanFiles(log, attempts, server.get(WorkspaceUpkeep), server.get(OUTPUT_STORE), strays),
+      bench.server.get(RuntimeHealthMonitor),
+      bench.server.get(DataOwnership),
+      new OrphanWorkloads(bench.server.get(RUNTIME_PROVIDER), log, attempts, strays),
+      new OrphanFiles(
+        log,
+        attempts,
+        bench.server.get(WorkspaceUpkeep),
+        bench.server.get(OUTPUT_STORE),
+        strays,
+      ),
     ).sweep(new AbortController().signal, -1000);
   };
   const sweep = (): Promise<unknown> => sweepWith({});
@@ -102,8 +92,8 @@ describe('execution with warm workers', () => {
   const seen: FakeWorkload[] = [];
   beforeEach(() => {
     seen.length = 0;
-    seen.push(...engine.all());
-    engine.onStart = (workload): void => void seen.push(workload);
+    seen.push(...bench.engine.all());
+    bench.engine.onStart = (workload): void => void seen.push(workload);
   });
   const running = (id: string, number = 1): Promise<FakeWorkload> =>
     waitFor(
@@ -115,14 +105,14 @@ describe('execution with warm workers', () => {
     );
 
   it('lets go of a worker that it hands out: only the job waits for its end then', async () => {
-    const id = await submit();
+    const id = await bench.submit();
     const worker = await running(id);
-    await waitForState(server, id, /RUNNING/);
+    await bench.waitForState(id, /RUNNING/);
     expect(isWorkerWorkload(worker.spec.name)).toBe(true);
     expect(worker.waiters).toBe(1);
-    expect(server.get(WarmPool).holds(worker.spec.workspace.id)).toBe(false);
+    expect(bench.server.get(WarmPool).holds(worker.spec.workspace.id)).toBe(false);
     worker.end();
-    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
     await untilReady(2);
     expect(workers()).toHaveLength(2);
     // Its end is the job's and says nothing about the pool.
@@ -130,29 +120,29 @@ describe('execution with warm workers', () => {
   });
 
   it('commits the worker to the job before it writes anything for it', async () => {
-    const workspaces = server.get(WorkspaceMaker);
+    const workspaces = bench.server.get(WorkspaceMaker);
     const handOut = workspaces.handOut.bind(workspaces);
     const before: Attempt[] = [];
     workspaces.handOut = async (workspace, content) => {
-      const db = server.get(Database).db;
+      const db = bench.server.get(Database).db;
       const known = db.selectFrom('attempts').select('job_id').where('workspace', '=', workspace);
       const { job_id } = await known.executeTakeFirstOrThrow();
       before.push(...(await attempts(job_id)));
       return handOut(workspace, content);
     };
-    const id = await submit();
+    const id = await bench.submit();
     const worker = await running(id);
     expect(before).toMatchObject([
       { jobId: id, workload: worker.spec.name, handle: worker.handle, startKind: 'WARM' },
     ]);
     worker.end();
-    await waitForState(server, id, DONE);
+    await bench.waitForState(id, TERMINAL);
   });
 
   /** The commit of a claim whose answer does not come: of a job that waited, or of one that is just being stored. */
   const losesAnswer = {
     'as it is claimed': async (): Promise<string> => {
-      const claims = server.get(ClaimRepository);
+      const claims = bench.server.get(ClaimRepository);
       const claim = claims.claim.bind(claims);
       let lost = 0;
       claims.claim = async (...args) => {
@@ -161,22 +151,22 @@ describe('execution with warm workers', () => {
         lost += 1;
         throw new Error('the answer was lost');
       };
-      const { job } = await server.get(SubmissionRepository).insert(CALLER, submission({}), {
+      const { job } = await bench.server.get(SubmissionRepository).insert(CALLER, submission({}), {
         id: newId(),
         nowMs: Date.now(),
         maxQueued: 1000,
       });
-      server.get(JobEvents).publishQueuedLocal();
+      bench.server.get(JobEvents).publishQueuedLocal();
       await waitFor(() => lost === 1);
       return job.id;
     },
     'as it is stored': async (): Promise<string> => {
       // Jobs are taken as they are stored from when the server has looked for those of others.
-      const before = await submit();
+      const before = await bench.submit();
       (await running(before)).end();
-      await waitForState(server, before, DONE);
+      await bench.waitForState(before, TERMINAL);
       await untilReady(2);
-      const jobs = server.get(SubmissionRepository);
+      const jobs = bench.server.get(SubmissionRepository);
       const insert = jobs.insert.bind(jobs);
       let id = '';
       jobs.insert = async (...args) => {
@@ -184,7 +174,9 @@ describe('execution with warm workers', () => {
         id = (await insert(...args)).job.id;
         throw new Error('the answer was lost');
       };
-      await whileNobodyClaims(server, () => expect(submit()).rejects.toThrow('the answer was lost'));
+      await whileNobodyClaims(bench.server, () =>
+        expect(bench.submit()).rejects.toThrow('the answer was lost'),
+      );
       return id;
     },
   };
@@ -197,115 +189,117 @@ describe('execution with warm workers', () => {
       const taken = seen.find(({ spec }) => spec.name === first!.workload)!;
       await waitFor(() => taken.state === 'ended');
       expect(taken.order).toBeUndefined();
-      await waitFor(() => !server.get(WarmPool).holds(first!.workspace));
-      const other = await submit();
+      await waitFor(() => !bench.server.get(WarmPool).holds(first!.workspace));
+      const other = await bench.submit();
       expect((await running(other)).spec.name).not.toBe(first!.workload);
       // Nobody renews its lease; it runs out.
-      await server
+      await bench.server
         .get(Database)
         .db.updateTable('jobs')
         .set({ lease_until: 0 })
         .where('id', '=', id)
         .execute();
-      await server.get(Recovery).adoptAll(new AbortController().signal);
+      await bench.server.get(Recovery).adoptAll(new AbortController().signal);
       (await running(id)).end();
-      expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+      expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
       expect(runsOf(id)).toHaveLength(1);
       runsOf(other)[0]!.end();
-      await waitForState(server, other, DONE);
+      await bench.waitForState(other, TERMINAL);
     },
   );
 
   it('keeps the worker that was planned for a job which is not stored, or was before', async () => {
-    const first = await server.get(JobService).submit(CALLER, submission({ idempotencyKey: 'once' }));
+    const first = await bench.server.get(JobService).submit(CALLER, submission({ idempotencyKey: 'once' }));
     (await running(first.id)).end();
-    await waitForState(server, first.id, DONE);
+    await bench.waitForState(first.id, TERMINAL);
     await untilReady(2);
-    const waiting = server.get(WarmPool).readyWorkloads;
-    const again = await server.get(JobService).submit(CALLER, submission({ idempotencyKey: 'once' }));
+    const waiting = bench.server.get(WarmPool).readyWorkloads;
+    const again = await bench.server.get(JobService).submit(CALLER, submission({ idempotencyKey: 'once' }));
     expect(again.id).toBe(first.id);
     const other = submission({ idempotencyKey: 'once', script: 'print(2)' });
-    await expect(server.get(JobService).submit(CALLER, other)).rejects.toThrow(IdempotencyMismatchError);
-    expect(server.get(WarmPool).readyWorkloads.sort()).toEqual(waiting.sort());
+    await expect(bench.server.get(JobService).submit(CALLER, other)).rejects.toThrow(
+      IdempotencyMismatchError,
+    );
+    expect(bench.server.get(WarmPool).readyWorkloads.sort()).toEqual(waiting.sort());
     expect(status()).toMatchObject({ hits: 1, misses: 0 });
-    const next = await submit();
+    const next = await bench.submit();
     expect(waiting).toContain((await running(next)).spec.name);
   });
 
   it('withdraws the order of a worker that it adopts; one that comes late reaches nobody', async () => {
-    const workspaces = server.get(WorkspaceMaker);
+    const workspaces = bench.server.get(WorkspaceMaker);
     const handOut = workspaces.handOut.bind(workspaces);
     let late: () => Promise<unknown> = never;
     workspaces.handOut = (workspace, content) => {
       late = () => handOut(workspace, content);
       return never();
     };
-    const id = await submit();
+    const id = await bench.submit();
     await waitFor(() => late !== never);
     const [first] = await attempts(id);
-    await server.close();
+    await bench.server.close();
     // What its pool takes away as it stops are workers without a job.
-    const worker = engine.workload(first!.workload);
-    server = await startServer({ WARM_POOL: 'default=0' });
+    const worker = bench.engine.workload(first!.workload);
+    await bench.start({ WARM_POOL: 'default=0' });
     const second = await running(id);
     expect(worker).toMatchObject({ order: 'withdrawn', exit: { kind: 'exited', exitCode: 125 } });
     await late();
     second.end();
-    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
     expect(runsOf(id)).toEqual([second]);
   });
 
   it('runs a job once whose paused server writes the order over its withdrawal', async () => {
-    const workspaces = server.get(WorkspaceMaker);
+    const workspaces = bench.server.get(WorkspaceMaker);
     const handOut = workspaces.handOut.bind(workspaces);
     let late: () => Promise<unknown> = never;
     workspaces.handOut = (workspace, content) => {
       late = () => handOut(workspace, content);
       return never();
     };
-    const id = await submit();
+    const id = await bench.submit();
     await waitFor(() => late !== never);
     const [first] = await attempts(id);
-    const worker = engine.workload(first!.workload);
+    const worker = bench.engine.workload(first!.workload);
     // It is slow enough to see only what was written last.
     worker.takesOrders = false;
-    await server.close();
-    server = await startServer({ WARM_POOL: 'default=0' });
+    await bench.server.close();
+    await bench.start({ WARM_POOL: 'default=0' });
     const order = join(worker.spec.workspace.jobDir, ORDER_FILE);
     await waitFor(() => readFileSync(order, 'utf8').includes('withdrawn'));
     await late();
     worker.takesOrders = true;
-    await waitForState(server, id, /RUNNING/);
+    await bench.waitForState(id, /RUNNING/);
     (await running(id)).end();
-    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
     expect(runsOf(id)).toEqual([worker]);
   });
 
   it('gives up a worker that does not take its job, and repeats the attempt', async () => {
-    Object.assign(server.get(AttemptWatcher), { takingMs: 200 });
+    Object.assign(bench.server.get(AttemptWatcher), { takingMs: 200 });
     for (const worker of workers()) worker.takesOrders = false;
-    const id = await submit();
+    const id = await bench.submit();
     const cold = await running(id);
     const [first] = await attempts(id);
     expect(first).toMatchObject({ startKind: 'WARM', reason: 'START_FAILED' });
-    expect(engine.all().map(({ spec }) => spec.name)).not.toContain(first!.workload);
+    expect(bench.engine.all().map(({ spec }) => spec.name)).not.toContain(first!.workload);
     cold.end();
-    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
   });
 
   it('goes on with an adopted job whose worker has its order, and does not stop it', async () => {
-    const id = await submit();
+    const id = await bench.submit();
     const worker = await running(id);
-    await waitForState(server, id, /RUNNING/);
-    await server.get(Database).db.updateTable('attempts').set({ started_at: null }).execute();
-    await server.close();
-    server = await startServer({ WARM_POOL: 'default=0' });
+    await bench.waitForState(id, /RUNNING/);
+    await bench.server.get(Database).db.updateTable('attempts').set({ started_at: null }).execute();
+    await bench.server.close();
+    await bench.start({ WARM_POOL: 'default=0' });
     const { jobDir } = worker.spec.workspace;
     await waitFor(() => readFileSync(join(jobDir, ORDER_FILE), 'utf8').includes('withdrawn'));
     // That would end it.
     expect(existsSync(join(jobDir, STOP_FILE))).toBe(false);
     worker.end();
-    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
   });
 
   /** The worker that got the job still has its folders, and the job ends well with it. */
@@ -313,7 +307,7 @@ describe('execution with warm workers', () => {
     const worker = await running(id);
     expect(existsSync(worker.spec.workspace.jobDir)).toBe(true);
     worker.end();
-    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
   };
 
   it.each([
@@ -324,10 +318,10 @@ describe('execution with warm workers', () => {
     let looks = 0;
     await sweepWith({
       liveAttempts: async () => {
-        const live = await server.get(AttemptRepository).liveAttempts();
+        const live = await bench.server.get(AttemptRepository).liveAttempts();
         if ((looks += 1) !== look) return live;
-        id = await submit();
-        await waitForState(server, id, /RUNNING/);
+        id = await bench.submit();
+        await bench.waitForState(id, /RUNNING/);
         return live;
       },
     });
@@ -335,11 +329,11 @@ describe('execution with warm workers', () => {
   });
 
   it('sweeps no worker that was taken for a job, until nobody holds it', async () => {
-    const pool = server.get(WarmPool);
+    const pool = bench.server.get(WarmPool);
     const { limits, network } = workers()[0]!.spec;
     const need = { environment: 'default', limits, network, env: [], secrets: [] };
     const worker = pool.take(need) as WarmWorker;
-    const workload = engine.workload(worker.workload);
+    const workload = bench.engine.workload(worker.workload);
     await sweep();
     expect([workload.state, existsSync(workload.spec.workspace.jobDir)]).toEqual(['running', true]);
     pool.release(worker);
@@ -349,13 +343,13 @@ describe('execution with warm workers', () => {
 
   it('sweeps no folder of a worker that gets its job while the sweeper looks', async () => {
     let id = '';
-    await mkdir(server.get(WorkspaceLayout).paths('nobodys').outputDir, { recursive: true });
+    await mkdir(bench.server.get(WorkspaceLayout).paths('nobodys').outputDir, { recursive: true });
     await sweepWith({
       knownWorkspaces: async (ids) => {
-        const known = await server.get(AttemptRepository).knownWorkspaces(ids);
+        const known = await bench.server.get(AttemptRepository).knownWorkspaces(ids);
         if (id !== '') return known;
-        id = await submit();
-        await waitForState(server, id, /RUNNING/);
+        id = await bench.submit();
+        await bench.waitForState(id, /RUNNING/);
         return known;
       },
     });
@@ -363,25 +357,25 @@ describe('execution with warm workers', () => {
   });
 
   it('starts a repeated attempt cold, with workers at hand', async () => {
-    const id = await submit({ retries: 1 });
+    const id = await bench.submit({ retries: 1 });
     (await running(id)).end({ kind: 'exited', exitCode: 1, oomKilled: false });
     await untilReady(2);
     const second = await running(id, 2);
     expect(second.spec.worker).toBeUndefined();
     second.end();
-    await waitForState(server, id, DONE);
+    await bench.waitForState(id, TERMINAL);
     expect((await attempts(id)).map(({ startKind }) => startKind)).toEqual(['WARM', 'COLD']);
   });
 
   it('starts a job cold that sets what a library has read already', async () => {
-    spool.environmentRead = ['CITY'];
-    const before = server.get(WarmPool).readyWorkloads;
-    for (const name of before) engine.vanish(name);
-    await waitFor(() => !server.get(WarmPool).readyWorkloads.some((name) => before.includes(name)));
+    bench.spool.environmentRead = ['CITY'];
+    const before = bench.server.get(WarmPool).readyWorkloads;
+    for (const name of before) bench.engine.vanish(name);
+    await waitFor(() => !bench.server.get(WarmPool).readyWorkloads.some((name) => before.includes(name)));
     await untilReady(2);
-    const id = await submit({ env: { CITY: 'Bern' } });
+    const id = await bench.submit({ env: { CITY: 'Bern' } });
     (await running(id)).end();
-    await waitForState(server, id, DONE);
+    await bench.waitForState(id, TERMINAL);
     expect(await attempts(id)).toMatchObject([
       { startKind: 'COLD', startWhy: expect.stringMatching(/CITY/) },
     ]);
@@ -389,24 +383,24 @@ describe('execution with warm workers', () => {
   });
 
   it('runs a script once whose order was written although the write was reported as failed', async () => {
-    failAfter(server, async (handOut) => {
+    failAfter(bench.server, async (handOut) => {
       await handOut();
       await waitFor(() => workers().some(({ order }) => order !== undefined));
     });
-    const id = await submit();
+    const id = await bench.submit();
     const worker = await running(id);
-    await waitForState(server, id, /RUNNING/);
+    await bench.waitForState(id, /RUNNING/);
     worker.end();
-    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
     expect(runsOf(id)).toEqual([worker]);
   });
 
   it('gives a job another attempt whose files could not be written for its worker, which runs nothing', async () => {
-    failAfter(server, () => undefined);
-    const id = await submit();
+    failAfter(bench.server, () => undefined);
+    const id = await bench.submit();
     const cold = await running(id);
     cold.end();
-    expect(await waitForState(server, id, DONE)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect(await bench.waitForState(id, TERMINAL)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
     expect(runsOf(id)).toEqual([cold]);
     await untilReady(2);
     expect(workers()).toHaveLength(2);
@@ -414,18 +408,18 @@ describe('execution with warm workers', () => {
 
   it('makes others in place of workers of an image that was built anew', async () => {
     const before = workers();
-    engine.imageVersion = 'second';
+    bench.engine.imageVersion = 'second';
     await waitFor(() => before.every(({ state }) => state === 'ended'));
     await untilReady(2);
     expect(workers()).toHaveLength(2);
   });
 
   it('leaves no worker, none of their folders and no wait behind when it stops', async () => {
-    await server.close();
-    expect(engine.all()).toEqual([]);
-    const left = await server.get(WorkspaceUpkeep).listInputs(() => Infinity);
+    await bench.server.close();
+    expect(bench.engine.all()).toEqual([]);
+    const left = await bench.server.get(WorkspaceUpkeep).listInputs(() => Infinity);
     expect(left).toEqual([]);
-    server = await startServer();
+    await bench.start();
   });
 });
 
