@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { existsSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
@@ -41,20 +40,9 @@ await describeServiceRuntimes(({ name, variables, isolates }) => {
       await service.stop();
     });
 
-    /** The output folder of the job that left this file in it. */
-    const outputFolderWith = (name: string): Promise<string> =>
-      waitFor(
-        async () => {
-          const root = join(service.workspaceDir, 'outputs');
-          const folders = (await readdir(root)).map((id) => join(root, id));
-          return folders.find((folder) => existsSync(join(folder, name)));
-        },
-        { describe: () => `the file ${name} in some job's outputs` },
-      );
-
     it(`survives ${CUTS} cuts of the socket while ${LINES} lines are printed: every chunk once, the exact text`, async () => {
       const id = await service.run(SCRIPT);
-      const folder = await outputFolderWith('prints');
+      const folder = await service.outputFolderWith('prints');
       const cutters = Array.from({ length: FOLLOWERS }, () => new CuttingFollower(service, id));
       const followed = cutters.map((follower) => follower.follow());
       await waitFor(() => cutters.every(({ cuts }) => cuts >= CUTS_PER_FOLLOWER), {

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { existsSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LogFollower } from '../support/service/follow-log.js';
@@ -70,16 +69,6 @@ describeTier('docker-restarts', await whyNoTestEngine(), () => {
     waitFor(async () => !(await health().then(({ body }) => body as typeof AWAY.body)).runtime.healthy, {
       describe: () => 'the engine found to be away',
     });
-  /** The output folder of the job that left this file in it. */
-  const folderWith = (name: string): Promise<string> =>
-    waitFor(
-      async () => {
-        const root = join(service.workspaceDir, 'outputs');
-        const ids = await readdir(root);
-        return ids.map((id) => join(root, id)).find((folder) => existsSync(join(folder, name)));
-      },
-      { describe: () => `the file ${name} in some job's outputs` },
-    );
 
   describe.each([
     ['dockerd', ['dockerd'], 10],
@@ -99,7 +88,7 @@ describeTier('docker-restarts', await whyNoTestEngine(), () => {
       };
       const follower = new LogFollower(service, ids.goesOn!);
       for (const id of Object.values(ids)) await service.waitForState(id, /RUNNING/);
-      const failing = await folderWith('fails-when-told');
+      const failing = await service.outputFolderWith('fails-when-told');
       await engine.end('SIGKILL', daemons);
       ids.submittedAtOnce = await service.run('print("ran")');
       await isAway();
@@ -156,7 +145,7 @@ describeTier('docker-restarts', await whyNoTestEngine(), () => {
         const counting = await service.run(counts(10_000));
         const follower = new LogFollower(service, counting);
         const ids = [counting, await service.run(ENDS_WELL_WHEN_STOPPED), await service.run(IGNORES_STOP)];
-        await Promise.all([folderWith('listens'), folderWith('ignores')]);
+        await Promise.all([service.outputFolderWith('listens'), service.outputFolderWith('ignores')]);
         await waitFor(() => follower.text.includes('\n5\n'), { describe: () => 'the first lines' });
         await engine.end(signal);
         await engine.start();
@@ -199,7 +188,7 @@ describeTier('docker-restarts', await whyNoTestEngine(), () => {
         const running = await service.run(counts(10_000));
         const failing = await service.run(FAILS_WHEN_TOLD);
         await service.waitForState(running, /RUNNING/);
-        const folder = await folderWith('fails-when-told');
+        const folder = await service.outputFolderWith('fails-when-told');
         await engine.end('SIGKILL', BOTH_DAEMONS);
         const runners = engine.runners;
         await writeFile(join(folder, 'end'), '');

@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -137,6 +138,18 @@ export class TestService {
 
   waitForEnd(id: string, deadlineMs?: number): Promise<JobView> {
     return this.waitForState(id, /SUCCEEDED|FAILED|TIMED_OUT|CANCELLED|LOST/, deadlineMs);
+  }
+
+  /** The output folder of the job that left this file in it. */
+  outputFolderWith(name: string): Promise<string> {
+    return waitFor(
+      async () => {
+        const root = join(this.workspaceDir, 'outputs');
+        const folders = (await readdir(root)).map((id) => join(root, id));
+        return folders.find((folder) => existsSync(join(folder, name)));
+      },
+      { describe: () => `the file ${name} in some job's outputs` },
+    );
   }
 
   /** A graphql-ws client that does not retry by itself. */
